@@ -1,16 +1,21 @@
 //! Faults of one attempt: whether another attempt can help, and when it is made.
 
-use std::time::{Duration, Instant};
+use std::{
+    io,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 
 use crate::{
     client::api::view::{Trouble, TroubleKind},
+    platform::reason,
     protocol::{
         error::{Code, Stranger, Violation},
         message::Failure,
     },
-    text::{SafeText, without_number},
+    text::{SafeText, ShowPath, without_number},
 };
 
 /// Delay before the first retry; the following ones double.
@@ -141,6 +146,11 @@ impl Fault {
     /// The local disk refused; what was fetched stays.
     pub(crate) fn disk(message: impl AsRef<str>) -> Fault {
         Fault::never(TroubleKind::Disk, message)
+    }
+
+    /// An operation on a local file failed. `doing`: the operation, as in "cannot read FILE".
+    pub(crate) fn io(doing: &str, path: &Path, error: &io::Error) -> Fault {
+        Fault::disk(format!("cannot {doing} {}: {}", path.shown(), reason(error)))
     }
 
     /// The peer broke the protocol, or speaks another one.

@@ -1,4 +1,4 @@
-//! Which blocks of a content are verified, and their chaining values; and how much is there of those that are not whole.
+//! Which blocks of a content are verified, their chaining values, and how much is local of incomplete blocks.
 
 use std::{collections::BTreeMap, fs::File, ops::Range, os::unix::fs::FileExt};
 
@@ -13,45 +13,52 @@ pub(crate) struct Blocks {
     bytes: u64,
     /// Length of the block that is shorter than the others: the last one.
     last: Option<(u64, u32)>,
-    /// Bytes that are there of blocks that are not whole, from their first byte on. Nothing proves them before the block is whole.
+    /// Local bytes of incomplete blocks, from their first byte on. They are not verified before the block is complete.
     begun: BTreeMap<u64, u32>,
 }
 
-/// Blocks that are said to be verified, for as long as it is not known whether the file still has them.
+/// Blocks that were verified, as long as it is unknown whether the file still has them.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Noted(Blocks);
+pub(crate) struct RecordedBlocks(Blocks);
 
-impl Noted {
-    /// Notes what is said of a block.
+/// How much of a content is local.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct LocalBytes {
+    /// Bytes, verified or not.
+    pub(crate) received: u64,
+    /// Bytes of verified blocks.
+    pub(crate) verified: u64,
+}
+
+impl RecordedBlocks {
+    /// Adds a recorded block.
     pub(crate) fn insert(&mut self, index: u64, length: u32, digest: &BlockDigest) {
         self.0.set(index, length, digest);
     }
 
-    /// What is said of a block, if that is `length` bytes long.
+    /// The digest of a recorded block, if it is `length` bytes long.
     pub(crate) fn digest(&self, index: u64, length: u64) -> Option<BlockDigest> {
         self.0.digest(index, length)
     }
 
-    /// Notes what is said of a block that is not whole.
+    /// Records the local bytes of an incomplete block.
     pub(crate) fn begin(&mut self, index: u64, bytes: u32) {
         self.0.begin(index, bytes);
     }
 
-    /// The blocks, if the file is as it was when they were noted.
+    /// The blocks, if the file has not changed since they were recorded.
     pub(crate) fn into_blocks(self) -> Blocks {
         self.0
     }
 
-    /// The blocks that a file still has, and whether these are all.
+    /// Hashes the blocks in a file. Returns those that it still has, and whether these are all.
     pub(crate) fn still_in(self, file: &File) -> (Blocks, bool) {
-        let Noted(mut blocks) = self;
+        let RecordedBlocks(mut blocks) = self;
         let known: Vec<_> = blocks.verified().collect();
         let (mut buffer, mut all) = (buffer(), true);
         for (index, chaining) in known {
             let length = blocks.length(index);
-            let digest = hash_block(file, index, length, &mut buffer);
-            let short = u32::try_from(length).unwrap_or(u32::MAX);
-            match digest.and_then(|digest| VerifiedBlock::compare(index, short, digest, chaining)) {
+            match verify_block(file, index, length, chaining, &mut buffer) {
                 Some(block) => blocks.insert(&block),
                 None => {
                     blocks.forget(index);
@@ -64,9 +71,9 @@ impl Noted {
 }
 
 impl Blocks {
-    /// The same for a file that may have been touched meanwhile.
-    pub(crate) fn doubted(self) -> Noted {
-        Noted(self)
+    /// The same blocks, for a file that may have changed since.
+    pub(crate) fn recorded(self) -> RecordedBlocks {
+        RecordedBlocks(self)
     }
 
     /// Number of blocks of `size` bytes.
@@ -74,7 +81,7 @@ impl Blocks {
         size.div_ceil(BLOCK_SIZE)
     }
 
-    /// Notes a verified block.
+    /// Adds a verified block.
     pub(crate) fn insert(&mut self, block: &VerifiedBlock) {
         self.set(block.index(), block.length(), block.digest());
     }
@@ -96,7 +103,7 @@ impl Blocks {
         }
     }
 
-    /// Notes that a block is not, or no longer, right.
+    /// A block is not, or no longer, correct.
     pub(crate) fn forget(&mut self, index: u64) {
         self.begun.remove(&index);
         let Ok(at) = usize::try_from(index) else { return };
@@ -110,7 +117,7 @@ impl Blocks {
         }
     }
 
-    /// Asks for the end of the last of the blocks, verified or not, once more.
+    /// The end of the last block has to be requested again.
     pub(crate) fn reopen_last(&mut self) {
         if let Some(last) = self.chaining.len().checked_sub(1) {
             let length = self.last.filter(|(index, _)| *index == last as u64).map_or(0, |(_, length)| length);
@@ -121,7 +128,7 @@ impl Blocks {
         }
     }
 
-    /// Notes how many bytes are there of a block that is not whole; 0 forgets them.
+    /// Records how many bytes are local of an incomplete block; 0 forgets them.
     pub(crate) fn begin(&mut self, index: u64, bytes: u32) {
         let is_verified =
             usize::try_from(index).is_ok_and(|at| self.chaining.get(at).is_some_and(Option::is_some));
@@ -132,7 +139,7 @@ impl Blocks {
         }
     }
 
-    /// Replaces what is known of the blocks that are not whole.
+    /// Replaces the local bytes of all incomplete blocks.
     pub(crate) fn set_begun(&mut self, begun: BTreeMap<u64, u32>) {
         self.begun.clear();
         for (index, bytes) in begun {
@@ -140,14 +147,19 @@ impl Blocks {
         }
     }
 
-    /// The blocks that are not whole, and how many bytes are there of each.
+    /// The incomplete blocks, and how many bytes are local of each.
     pub(crate) fn begun(&self) -> &BTreeMap<u64, u32> {
         &self.begun
     }
 
-    /// Bytes that are there, verified or not.
+    /// Local bytes, verified or not.
     pub(crate) fn received(&self) -> u64 {
         self.begun.values().map(|&bytes| u64::from(bytes)).fold(self.bytes, u64::saturating_add)
+    }
+
+    /// How much is local.
+    pub(crate) fn local(&self) -> LocalBytes {
+        LocalBytes { received: self.received(), verified: self.bytes }
     }
 
     /// Bytes of verified blocks.
@@ -173,7 +185,7 @@ impl Blocks {
         self.chaining.iter().enumerate().filter_map(|(index, hash)| Some((index as u64, (*hash)?)))
     }
 
-    /// The verified blocks, in order, with all that is known of them.
+    /// The verified blocks, in order, with their digests.
     pub(crate) fn digests(&self) -> impl Iterator<Item = (u64, BlockDigest)> {
         self.verified().map(|(index, chaining)| {
             let alone = if index == 0 { self.alone } else { None };
@@ -222,7 +234,7 @@ impl Blocks {
     }
 }
 
-/// Room for one block.
+/// A buffer for one block.
 pub(crate) fn buffer() -> Vec<u8> {
     vec![0; usize::try_from(BLOCK_SIZE).unwrap_or(usize::MAX)]
 }
@@ -234,6 +246,18 @@ pub(crate) fn hash_block(file: &File, index: u64, length: u64, buffer: &mut [u8]
     let mut hasher = BlockHasher::new(index);
     hasher.update(block);
     Some(hasher.finish())
+}
+
+/// Hashes a block of a file; `None` if the file does not have it, or its chaining value is another one.
+pub(crate) fn verify_block(
+    file: &File,
+    index: u64,
+    length: u64,
+    chaining: Hash,
+    buffer: &mut [u8],
+) -> Option<VerifiedBlock> {
+    let digest = hash_block(file, index, length, buffer)?;
+    VerifiedBlock::compare(index, u32::try_from(length).ok()?, digest, chaining)
 }
 
 #[cfg(test)]
@@ -287,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hole_at_the_end_of_what_came_is_missing_with_the_rest() {
+    fn a_hole_at_the_end_is_missing_with_the_rest() {
         let mut blocks = Blocks::default();
         blocks.insert(&any(0, FULL));
         blocks.forget(1);
@@ -296,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn the_short_last_block_is_asked_for_again_but_for_its_bytes() {
+    fn only_the_last_byte_of_a_short_last_block_is_requested_again() {
         let mut blocks = Blocks::default();
         blocks.insert(&any(0, FULL));
         blocks.insert(&any(1, 10));
@@ -307,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn a_block_that_is_not_whole_counts_until_it_is_or_is_forgotten() {
+    fn an_incomplete_block_counts_until_it_is_complete_or_forgotten() {
         let mut blocks = Blocks::default();
         blocks.begin(3, 100);
         blocks.begin(1, FULL - 1);

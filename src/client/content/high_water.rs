@@ -1,12 +1,12 @@
 //! The high-water mark of what was received.
 
-/// The most bytes of something that were received at any time. Only an attempt that raises it has made progress: what is received a
-/// second time brings no download nearer to its end.
+/// The most bytes of something that were received at any time. Only an attempt that raises it has made progress: bytes that
+/// are received a second time do not count.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct HighWater(u64);
 
 impl HighWater {
-    /// Notes how many bytes are here. Returns whether these are more than ever before.
+    /// Records how many bytes are local. Returns whether these are more than ever before.
     pub(crate) fn rises_to(&mut self, bytes: u64) -> bool {
         let rises = bytes > self.0;
         self.0 = self.0.max(bytes);
@@ -19,7 +19,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_received_again_is_no_progress() {
+    fn bytes_that_are_received_again_are_no_progress() {
         let mut mark = HighWater::default();
         assert!(!mark.rises_to(0));
         assert!(mark.rises_to(5) && !mark.rises_to(5));

@@ -10,15 +10,15 @@ use crate::{
     protocol::message::{Form, Sources, Timestamp},
 };
 
-/// What a source says of a content. Its JSON is in the control file of a partial file.
+/// What a source announces of a content. Its JSON is in the journal of a partial file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Content {
-    /// Where it comes from, for people: origin, identity and hashes decide, not the address.
+    /// Where it comes from, to be displayed: origin, identity and hashes decide, not the address.
     pub(crate) address: String,
     /// The name that the source has for it.
     #[serde(skip)]
     pub(crate) name: String,
-    /// The server that says so, and that proves the blocks.
+    /// The server that announced it, and that proves the blocks.
     #[serde(default)]
     pub(crate) origin: Origin,
     /// Changes when the content may have changed; empty if the source has none.
@@ -33,7 +33,7 @@ pub(crate) struct Content {
 }
 
 impl Content {
-    /// Whether a source that says this of a content has the same version of it.
+    /// Whether a source that announces this has the same version of the content.
     pub(crate) fn is_same_as(&self, identity: &str, size: Option<u64>) -> bool {
         self.identity == identity && (self.size.is_none() || size.is_none() || self.size == size)
     }

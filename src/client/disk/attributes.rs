@@ -1,4 +1,4 @@
-//! Times and modes of files: what their servers say of them, and the change times that show whether a file was written.
+//! Times and modes of files, and the status that shows whether a file was changed.
 
 use std::{
     ffi::OsStr,
@@ -26,7 +26,7 @@ pub(crate) fn is_settled(stat: &Stat) -> bool {
     now.checked_sub(changed).is_some_and(|age| age >= TICK)
 }
 
-/// What every write to a file changes, and every other file in its place.
+/// The status of a file: every write changes it, and another file of the same name has another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Status {
     id: (u64, u64),
@@ -54,7 +54,7 @@ pub(crate) fn times(modified: Timestamp) -> Timestamps {
     Timestamps { last_access: omit, last_modification: modified }
 }
 
-/// Sets the modification time. A file without its time is still the file: failing is no error.
+/// Sets the modification time. Failing is no error.
 pub(crate) fn set_modified(file: impl AsFd, modified: Timestamp) {
     if let Err(error) = rustix::fs::futimens(file, &times(modified)) {
         tracing::debug!("a modification time was not set: {error}");
@@ -115,7 +115,7 @@ pub(crate) fn without_group(mode: u32) -> u32 {
     mode & (0o7707 | (mode & 0o007) << 3)
 }
 
-/// Sets the permission bits. A file without its mode is still the file: failing is no error.
+/// Sets the permission bits. Failing is no error.
 pub(crate) fn set_mode(file: impl AsFd, mode: Mode) {
     if let Err(error) = rustix::fs::fchmod(file, mode) {
         tracing::debug!("a mode was not set: {error}");

@@ -4,17 +4,17 @@ use std::{fs::File, io, os::unix::fs::FileExt};
 
 use sha2::Digest as _;
 
-use crate::client::api::checksum::Checksum;
+use crate::{client::api::checksum::Checksum, protocol::digest::Hash};
 
-/// Bytes read at once: digests are fastest over large pieces.
-const PIECE: usize = 1 << 20;
+/// Bytes read at once: hashing is fastest over large pieces.
+const READ_LEN: usize = 1 << 20;
 
 /// Why a file was not digested.
 #[derive(Debug)]
 pub(crate) enum Interrupted {
     /// It could not be read.
     Io(io::Error),
-    /// The user wants something else.
+    /// The user cancelled it.
     Stopped,
 }
 
@@ -22,42 +22,55 @@ pub(crate) enum Interrupted {
 pub(crate) fn of_file(
     file: &File,
     like: &Checksum,
-    go_on: impl Fn() -> bool,
+    should_continue: impl Fn() -> bool,
 ) -> Result<Checksum, Interrupted> {
+    let mut buffer = buffer();
     Ok(match like {
-        Checksum::Blake3(_) => {
-            let mut hasher = blake3::Hasher::new();
-            read_through(file, go_on, |piece| {
-                hasher.update(piece);
-            })?;
-            Checksum::Blake3(*hasher.finalize().as_bytes())
-        }
+        Checksum::Blake3(_) => Checksum::Blake3(blake3(file, &mut buffer, should_continue)?.0),
         Checksum::Sha256(_) => {
             let mut hasher = sha2::Sha256::new();
-            read_through(file, go_on, |piece| hasher.update(piece))?;
+            read_through(file, &mut buffer, should_continue, |piece| hasher.update(piece))?;
             Checksum::Sha256(hasher.finalize().into())
         }
         Checksum::Md5(_) => {
             let mut hasher = md5::Md5::new();
-            read_through(file, go_on, |piece| hasher.update(piece))?;
+            read_through(file, &mut buffer, should_continue, |piece| hasher.update(piece))?;
             Checksum::Md5(hasher.finalize().into())
         }
     })
 }
 
+/// The BLAKE3 digest of a file, read through `buffer`.
+pub(crate) fn blake3(
+    file: &File,
+    buffer: &mut [u8],
+    should_continue: impl Fn() -> bool,
+) -> Result<Hash, Interrupted> {
+    let mut hasher = blake3::Hasher::new();
+    read_through(file, buffer, should_continue, |piece| {
+        hasher.update(piece);
+    })?;
+    Ok(Hash(*hasher.finalize().as_bytes()))
+}
+
+/// A buffer to read files through.
+pub(crate) fn buffer() -> Vec<u8> {
+    vec![0; READ_LEN]
+}
+
 /// Reads a file from its start, wherever its cursor is.
 fn read_through(
     file: &File,
-    go_on: impl Fn() -> bool,
+    buffer: &mut [u8],
+    should_continue: impl Fn() -> bool,
     mut take: impl FnMut(&[u8]),
 ) -> Result<(), Interrupted> {
-    let mut piece = vec![0; PIECE];
     let mut offset = 0;
-    while go_on() {
-        match file.read_at(&mut piece, offset) {
+    while should_continue() {
+        match file.read_at(buffer, offset) {
             Ok(0) => return Ok(()),
             Ok(count) => {
-                take(&piece[..count]);
+                take(&buffer[..count]);
                 offset += count as u64;
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -90,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn it_stops_when_told() {
+    fn it_stops_when_it_is_cancelled() {
         let file = tempfile::tempfile().unwrap();
         let wanted = Checksum::Md5([0; 16]);
         assert!(matches!(of_file(&file, &wanted, || false), Err(Interrupted::Stopped)));

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// A target that is complete under its final name. Only [`commit`] makes one for received content, and [`InPlace::identical`] for
-/// content that was there already.
+/// content that existed already.
 #[derive(Clone, Debug)]
 pub(crate) struct InPlace {
     target: Target,
@@ -42,7 +42,7 @@ impl InPlace {
 
     /// Waits until the disk has the name. After an error it can be called again.
     pub(crate) fn sync(&self) -> Result<(), Fault> {
-        self.target.folder.sync().map_err(|error| cannot("write the folder of", &self.path(), &error))
+        self.target.folder.sync().map_err(|error| Fault::io("write the folder of", &self.path(), &error))
     }
 }
 
@@ -67,8 +67,8 @@ pub(crate) enum Uncommitted<'a> {
 /// Gives content its final name: syncs the content if it is to be `durable`, calls `ready`, then renames. The name is not synced: see
 /// [`InPlace::sync`].
 ///
-/// `ready`: the last checks, which may still fail. `occupied`: returns the next target to try if another program has created the target
-/// meanwhile, or the error.
+/// `ready`: the last checks, which may still fail. `occupied`: returns the next target to try if another program has created the target, or
+/// the error.
 pub(crate) fn commit<E: From<Fault>>(
     content: &Uncommitted<'_>,
     mut target: Target,
@@ -99,7 +99,7 @@ pub(crate) fn commit<E: From<Fault>>(
 }
 
 impl Uncommitted<'_> {
-    /// Where it is now.
+    /// The current path.
     fn path(&self, target: &Target) -> PathBuf {
         match self {
             Uncommitted::File { part, .. } => part.path(),
@@ -117,7 +117,7 @@ impl Uncommitted<'_> {
             | Uncommitted::Exchanged { handle, .. }
             | Uncommitted::Updated { handle } => platform::sync_file_system(handle),
         };
-        synced.map_err(|error| cannot("write", &self.path(target), &error))
+        synced.map_err(|error| Fault::io("write", &self.path(target), &error))
     }
 
     fn rename(&self, target: &Target) -> Result<io::Result<()>, Fault> {
@@ -150,7 +150,7 @@ fn rename_file(part: &Part, target: &Target, replaces: bool) -> Result<io::Resul
     match (part.is_in_place(), part.is_called(name)) {
         // It has both names: a rename leaves them if both are the same file, or if it is interrupted.
         (true, true) => Ok(rustix::fs::unlinkat(&folder.handle, part.name(), AtFlags::empty())
-            .map_err(|error| cannot("delete", &part.path(), &error.into()))
+            .map_err(|error| Fault::io("delete", &part.path(), &error.into()))
             .map(Ok)?),
         (false, true) => Ok(Ok(())),
         _ => Ok(renamed),
@@ -172,8 +172,4 @@ fn with_write_permission(
         set_mode(directory, mode);
     }
     moved
-}
-
-fn cannot(doing: &str, path: &Path, error: &io::Error) -> Fault {
-    Fault::disk(format!("cannot {doing} {}: {}", path.shown(), reason(error)))
 }

@@ -21,7 +21,7 @@ use crate::{
         },
         error::Fault,
     },
-    platform::{self, of_another_on_way, reason},
+    platform::{self, of_another_on_way},
     text::ShowPath,
 };
 /// An open folder.
@@ -29,7 +29,7 @@ use crate::{
 pub(crate) struct Folder {
     pub(crate) handle: OwnedFd,
     path: PathBuf,
-    /// Bytes of the longest name in it.
+    /// Bytes of the longest name that its file system accepts.
     longest: usize,
     /// Authenticates the journals in it.
     pub(crate) seal: Seal,
@@ -42,42 +42,44 @@ impl Folder {
             io::ErrorKind::NotFound => {
                 Fault::disk(format!("there is no folder {}; create it first", path.shown()))
             }
-            _ => cannot_use(path, &error),
+            _ => Fault::io("use the folder", path, &error),
         };
         let handle = platform::open_directory(path).map_err(failed)?;
         refuse_way_of_another(path)?;
         let folder = Folder::of(handle, path.canonicalize().map_err(failed)?, seal);
-        // That no other user has exchanged it between the two looks.
+        // Another user may have replaced it since it was examined.
         let owner = |stat: rustix::fs::Stat| stat.st_uid;
         let opened = rustix::fs::fstat(&folder.handle).map(owner);
         match opened.is_ok() && opened == rustix::fs::stat(&folder.path).map(owner) {
             true => Ok(folder),
-            false => Err(cannot_use(path, &io::Error::other("another program replaced it meanwhile"))),
+            false => {
+                Err(Fault::io("use the folder", path, &io::Error::other("another program has replaced it")))
+            }
         }
     }
 
-    /// A folder of ours that is open, and where it is.
+    /// An open folder that this program has created, with its path.
     pub(crate) fn of(handle: OwnedFd, path: PathBuf, seal: Seal) -> Folder {
         Folder { longest: platform::longest_name(&handle), handle, path, seal }
     }
 
-    /// What a content of this name is called in it: shorter, where its file system has no names of that length.
+    /// The name of a content in it: shortened if the name is too long for its file system.
     pub(crate) fn within(&self, name: &OsStr) -> OsString {
         name::within(name, self.longest)
     }
 
-    /// One whose file system has names of at most this many bytes.
+    /// One whose file system accepts names of at most this many bytes.
     #[cfg(test)]
     pub(crate) fn limited(path: &Path, longest: usize) -> Folder {
         Folder { longest, ..Folder::open(path, Seal::default()).expect("it is there") }
     }
 
-    /// Bytes of the longest name that its file system has.
+    /// Bytes of the longest name that its file system accepts.
     pub(crate) fn longest_name(&self) -> usize {
         self.longest
     }
 
-    /// Whether its file system has no names of that length.
+    /// Whether a name is too long for its file system.
     pub(crate) fn is_too_long(&self, name: &OsStr) -> bool {
         name.len() > self.longest
     }
@@ -92,7 +94,7 @@ impl Folder {
         self.beside(name, ".part")
     }
 
-    /// The name of what is kept beside `name` while that is not complete.
+    /// The name of a file that belongs to the incomplete `name`.
     pub(crate) fn beside(&self, name: &OsStr, suffix: &str) -> OsString {
         name::beside(name, suffix, self.longest)
     }
@@ -109,7 +111,7 @@ impl Folder {
         self.path.join(name)
     }
 
-    /// What a name in it is; links are not followed.
+    /// The file with this name in it; links are not followed.
     pub(crate) fn look(&self, name: &OsStr) -> io::Result<Option<Found>> {
         match rustix::fs::statat(&self.handle, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => Ok(Some(Found {
@@ -140,7 +142,7 @@ impl Folder {
         platform::rename_new(&self.handle, from, to)
     }
 
-    /// Renames within it; replaces what is there.
+    /// Renames within it, and replaces an existing file.
     pub(crate) fn rename_over(&self, from: &OsStr, to: &OsStr) -> io::Result<()> {
         Ok(rustix::fs::renameat(&self.handle, from, &self.handle, to)?)
     }
@@ -150,14 +152,13 @@ impl Folder {
         platform::sync(&self.handle)
     }
 
-    /// Bytes that may still be written to its file system, where it says so.
+    /// Free bytes of its file system, if known.
     pub(crate) fn free(&self) -> Option<u64> {
         platform::free_space(&self.handle)
     }
 }
 
-/// The folders that jobs hold open: one handle for all jobs of a folder, or thousands of paused ones would use up
-/// the descriptors.
+/// The open folders of all jobs. Jobs share the handle of a folder: thousands of paused jobs would use up the descriptors otherwise.
 #[derive(Debug)]
 #[cfg_attr(test, derive(Default))]
 pub(crate) struct Folders {
@@ -171,7 +172,7 @@ impl Folders {
         Folders { open: Mutex::default(), seal }
     }
 
-    /// Opens a folder, or gives the one that is open.
+    /// Opens a folder, or returns the open one.
     pub(crate) fn open(&self, path: &Path) -> Result<Arc<Folder>, Fault> {
         let mut folders = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(folder) = folders.get(path).and_then(Weak::upgrade).filter(|folder| folder.is_there()) {
@@ -190,13 +191,9 @@ pub(crate) fn open_directory(parent: impl AsFd, name: &OsStr) -> io::Result<Owne
     Ok(rustix::io::retry_on_intr(|| rustix::fs::openat(parent.as_fd(), name, flags, Mode::empty()))?)
 }
 
-fn cannot_use(path: &Path, error: &io::Error) -> Fault {
-    Fault::disk(format!("cannot use the folder {}: {}", path.shown(), reason(error)))
-}
-
 /// Fails if another user can replace this folder, or one on the way to it; see [`of_another_on_way`].
 pub(crate) fn refuse_way_of_another(path: &Path) -> Result<(), Fault> {
-    match of_another_on_way(path).map_err(|error| cannot_use(path, &error))? {
+    match of_another_on_way(path).map_err(|error| Fault::io("use the folder", path, &error))? {
         None => Ok(()),
         Some((theirs, owner)) => Err(Fault::disk(format!(
             "{} belongs to another user ({owner}) and lies in a folder that several users share, so that user could read or \
@@ -218,7 +215,7 @@ pub(crate) fn of_another(path: &Path, owner: u32) -> Fault {
 /// Identifies a file: its device and inode.
 pub(crate) type FileId = (u64, u64);
 
-/// What a name in a folder is.
+/// A file in a folder.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Found {
     pub(crate) kind: FileType,
@@ -233,7 +230,7 @@ mod tests {
     use std::fs;
 
     #[test]
-    fn names_are_as_long_as_the_file_system_has_them() {
+    fn names_are_as_long_as_the_file_system_accepts_them() {
         let dir = tempfile::tempdir().unwrap();
         let folder = Folder::limited(dir.path(), 143);
         let long = "x".repeat(200);
@@ -246,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_is_held_once_and_only_while_its_path_leads_to_it() {
+    fn a_folder_is_opened_once_and_again_if_its_path_leads_elsewhere() {
         let dir = tempfile::tempdir().unwrap();
         let (path, folders) = (dir.path().join("d"), Folders::default());
         fs::create_dir(&path).unwrap();

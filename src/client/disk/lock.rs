@@ -1,4 +1,4 @@
-//! Waits a moment for the lock of a file.
+//! Locks a file, after waiting for a short time.
 
 use std::{
     fs::{File, TryLockError},
@@ -8,7 +8,7 @@ use std::{
 /// A program that has just ended, or a process that it starts, may hold its locks for a moment longer: a new process shares them
 /// until it executes its own program.
 pub(crate) const MOMENT: Duration = Duration::from_millis(500);
-/// Between two attempts.
+/// Time between two attempts.
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// Locks a file for this process alone, after waiting for at most `patience`. It blocks its thread.

@@ -1,5 +1,5 @@
-//! The unfinished file beside a target, `NAME.part`: opened so that nothing else can be hit, locked so that
-//! two clients cannot write to it.
+//! The partial file beside a target, `NAME.part`. It is opened so that no other file can be changed, and locked so that two clients
+//! cannot write to it.
 
 mod stamp;
 #[cfg(test)]
@@ -35,14 +35,14 @@ use crate::{
         },
         error::Fault,
     },
-    platform::{self, reason},
+    platform,
     text::{ShowPath, units},
 };
 use stamp::Stamp;
 
 pub(crate) use writer::{Writer, no_room};
 
-/// What follows the name of a `.part` in the name of its journal.
+/// The suffix of the journal of a `.part`.
 const JOURNAL_SUFFIX: &str = ".fdsp";
 
 /// Whether this is the name of the journal of a `.part`.
@@ -56,7 +56,7 @@ fn journal_name(part: &OsStr) -> OsString {
     name
 }
 
-/// See the module. Open and locked while a job works on it or waits to; closed while it is at rest.
+/// See the module. It is open and locked while its job runs or waits for the next attempt, otherwise closed.
 #[derive(Debug)]
 pub(crate) struct Part {
     folder: Arc<Folder>,
@@ -66,10 +66,10 @@ pub(crate) struct Part {
     open: Option<Writer>,
     /// Which file it was when it was closed.
     file_id: Option<FileId>,
-    /// How it was closed, unless another program had changed it.
+    /// Its status when it was closed, unless another program had changed it.
     stamp: Option<Stamp>,
     journal: Journal<FileLines>,
-    /// It was made by this program. What was not is neither emptied nor deleted.
+    /// Whether this program has created it. Otherwise it is neither emptied nor deleted.
     ours: bool,
 }
 
@@ -114,10 +114,10 @@ impl Part {
 
     /// Bytes in it.
     pub(crate) fn length(&self) -> Result<u64, Fault> {
-        Ok(self.file()?.metadata().map_err(|error| self.failed("read", &error))?.len())
+        Ok(self.file()?.metadata().map_err(|error| Fault::io("read", &self.path(), &error))?.len())
     }
 
-    /// What its journal says, and whether the `.part` is as it was left, so that this is believed.
+    /// The lines of its journal, and whether the `.part` is unchanged since it was closed, so that they are trusted.
     pub(crate) fn recorded(&self) -> Result<Option<(FileLines, bool)>, Fault> {
         let length = self.length()?;
         let recovered = self.journal.read(|content| Some(FileLines::new(content, length)));
@@ -126,12 +126,12 @@ impl Part {
         Ok(Some((lines, clean.is_some() && clean == mark)))
     }
 
-    /// Whether another version of this program has noted what is in it, in a way that is not known here.
+    /// Whether its journal is in a format of another version of this program.
     pub(crate) fn is_of_another_version(&self) -> bool {
         self.length().is_ok_and(|length| length > 0) && self.journal.is_of_another_version()
     }
 
-    /// Moves it away with what is noted of it, under a name that nothing has: a program of that version can resume it.
+    /// Renames it and its journal to a free name: a program of that version can resume it.
     pub(crate) fn set_aside(&self) -> Result<(), Fault> {
         let mut number = 1;
         loop {
@@ -147,23 +147,23 @@ impl Part {
                     return Ok(());
                 }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists && number < 1000 => number += 1,
-                Err(error) => return Err(self.failed("move away", &error)),
+                Err(error) => return Err(Fault::io("move away", &self.path(), &error)),
             }
         }
     }
 
-    /// Whether it was made by this program.
+    /// Whether this program has created it.
     pub(crate) fn is_ours(&self) -> bool {
         self.ours
     }
 
-    /// Takes it for one that was made by this program.
+    /// Treats it as one that this program has created.
     pub(crate) fn own(&mut self) {
         self.ours = true;
     }
 
     /// # Errors
-    /// It was not made by this program.
+    /// This program has not created it.
     pub(crate) fn must_be_ours(&self) -> Result<(), Fault> {
         if self.ours {
             return Ok(());
@@ -175,7 +175,7 @@ impl Part {
         )))
     }
 
-    /// Records in its journal what is in it; from here on it counts as in use.
+    /// Writes a new journal; from here on the `.part` counts as in use.
     pub(crate) fn record(&mut self, source: &Content, blocks: &Blocks) {
         self.own();
         self.replace_journal(source, blocks, None);
@@ -188,12 +188,12 @@ impl Part {
         });
     }
 
-    /// Which file it is.
+    /// Its device and inode.
     pub(crate) fn id(&self) -> Result<FileId, Fault> {
-        Stamp::of(self.file()?).map(|stamp| stamp.id).map_err(|error| self.failed("read", &error))
+        Stamp::of(self.file()?).map(|stamp| stamp.id).map_err(|error| Fault::io("read", &self.path(), &error))
     }
 
-    /// Where it is.
+    /// Its path.
     pub(crate) fn path(&self) -> PathBuf {
         self.folder.join(&self.name)
     }
@@ -215,18 +215,18 @@ impl Part {
         (id(&file).is_some() && id(&file) == id(self.file().ok()?)).then_some(file)
     }
 
-    /// What writes to it, also beside others.
+    /// Its writer, which can be cloned.
     pub(crate) fn writer(&self) -> Result<&Writer, Fault> {
         self.open.as_ref().ok_or_else(|| Fault::disk(format!("{} is not open", self.path().shown())))
     }
 
-    /// Opens it again if it was closed. `false`: it is not as it was left, and nothing in it may be trusted.
+    /// Opens it again if it was closed. Returns `false` if it has changed since, so that nothing in it may be trusted.
     pub(crate) fn reopen(&mut self) -> Result<bool, Fault> {
         if self.open.is_some() {
             return Ok(true);
         }
         let file = open(&self.folder, &self.name, &self.target)?;
-        let stamp = Stamp::of(&file).map_err(|error| self.failed("read", &error))?;
+        let stamp = Stamp::of(&file).map_err(|error| Fault::io("read", &self.path(), &error))?;
         let folder = Arc::clone(&self.folder);
         let appender = self.journal.appender().clone();
         self.open = Some(Writer::new(file, self.path(), folder, appender, stamp));
@@ -238,20 +238,20 @@ impl Part {
         Ok(is_new || self.stamp == Some(stamp))
     }
 
-    /// Records what is in it, closes and unlocks it. While it is closed, it occupies no more of the disk than its content.
+    /// Writes its journal, closes and unlocks it. While it is closed, it occupies only the disk space of its content.
     pub(crate) fn close(&mut self, kept: Option<(&Content, &Blocks)>) {
         let Some(open) = self.open.take() else { return };
         if self.ours {
             open.change(|file| platform::release_space(file));
         }
-        // What another program did to it is noticed when it is opened again.
+        // A change by another program is noticed when it is opened again.
         let stamp = Stamp::of(&open.file).ok();
         self.file_id = stamp.map(|stamp| stamp.id);
         self.stamp = stamp.filter(|_| !open.is_touched());
         if let Some((source, blocks)) = kept.filter(|_| self.ours) {
             self.replace_journal(source, blocks, self.stamp.map(|stamp| stamp.mark()).as_deref());
         }
-        // The lock goes last.
+        // The lock is released last.
         self.journal.close();
     }
 
@@ -265,7 +265,9 @@ impl Part {
     /// Empties it.
     pub(crate) fn clear(&mut self) -> Result<(), Fault> {
         self.must_be_ours()?;
-        self.writer()?.change(|file| file.set_len(0)).map_err(|error| self.failed("empty", &error))?;
+        self.writer()?
+            .change(|file| file.set_len(0))
+            .map_err(|error| Fault::io("empty", &self.path(), &error))?;
         self.journal.remove();
         Ok(())
     }
@@ -274,7 +276,7 @@ impl Part {
     /// have to fit.
     pub(crate) fn claim(&self, size: u64, data: Option<u64>) -> Result<(), Fault> {
         if i64::try_from(size).is_err() {
-            return Err(Fault::disk(format!("no disk holds a file of {}", units::bytes(size))));
+            return Err(Fault::disk(format!("no disk can store a file of {}", units::bytes(size))));
         }
         let data = data.filter(|data| *data < size);
         let claimed = self.writer()?.change(|file| match data {
@@ -328,16 +330,12 @@ impl Part {
             tracing::warn!("cannot delete {}: {error}", self.path().shown());
         }
     }
-
-    fn failed(&self, doing: &str, error: &io::Error) -> Fault {
-        Fault::disk(format!("cannot {doing} {}: {}", self.path().shown(), reason(error)))
-    }
 }
 
-/// Opens or creates a `.part` and locks it, so that no other file can be hit.
+/// Opens or creates a `.part` and locks it, so that no other file can be changed.
 fn open(folder: &Folder, name: &OsStr, target: &OsStr) -> Result<File, Fault> {
-    let path = folder.join(name);
-    let path = path.shown();
+    let full = folder.join(name);
+    let path = full.shown();
     let refuse = |why: &str| Fault::disk(format!("{path} {why}; move it away"));
     // NONBLOCK: opening a FIFO does not wait for another process.
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
@@ -352,7 +350,7 @@ fn open(folder: &Folder, name: &OsStr, target: &OsStr) -> Result<File, Fault> {
             errno if is_no_name(&errno.into()) => Fault::disk(format!(
                 "{path} is not a valid name on its file system; use --names portable, or choose a name with --local"
             )),
-            errno => Fault::disk(format!("cannot write to {path}: {}", reason(&errno.into()))),
+            errno => Fault::io("write to", &full, &errno.into()),
         })?);
         match file.metadata().is_ok_and(|data| data.is_file()) {
             true => Ok(Some(file)),
@@ -364,7 +362,7 @@ fn open(folder: &Folder, name: &OsStr, target: &OsStr) -> Result<File, Fault> {
         if data.nlink() > 1 && folder.look(target).ok().flatten().is_some_and(|found| found.id == id) {
             // An interrupted commit left it both names.
             rustix::fs::unlinkat(&folder.handle, name, AtFlags::empty())
-                .map_err(|errno| Fault::disk(format!("cannot delete {path}: {}", reason(&errno.into()))))?;
+                .map_err(|errno| Fault::io("delete", &full, &errno.into()))?;
             return Ok(false);
         }
         match data.nlink() > 1 {

@@ -24,14 +24,18 @@ pub(crate) fn remove(parent: BorrowedFd<'_>, name: &OsStr) -> io::Result<()> {
     remove_while(parent, name, &|| true)
 }
 
-/// Deletes an entry while `go_on` returns true, and then fails as interrupted.
-pub(crate) fn remove_while(parent: BorrowedFd<'_>, name: &OsStr, go_on: &dyn Fn() -> bool) -> io::Result<()> {
+/// Deletes an entry while `should_continue` returns true, and then fails as interrupted.
+pub(crate) fn remove_while(
+    parent: BorrowedFd<'_>,
+    name: &OsStr,
+    should_continue: &dyn Fn() -> bool,
+) -> io::Result<()> {
     match rustix::fs::unlinkat(parent, name, AtFlags::empty()) {
         Ok(()) | Err(Errno::NOENT) => return Ok(()),
         Err(Errno::ISDIR | Errno::PERM) => {}
         Err(error) => return Err(error.into()),
     }
-    let mut descent = Descent { parent, go_on, way: Vec::new(), last: None };
+    let mut descent = Descent { parent, should_continue, way: Vec::new(), last: None };
     descent.down(name.to_owned())?;
     while let Some(level) = descent.way.last_mut() {
         match level.left.pop() {
@@ -42,24 +46,24 @@ pub(crate) fn remove_while(parent: BorrowedFd<'_>, name: &OsStr, go_on: &dyn Fn(
     Ok(())
 }
 
-/// The way down to the directory that is being emptied. Only that one is open: all of them would be more handles, and
-/// their names a longer path, than the system may give or take.
+/// The path to the directory that is being emptied. Only that one is open: a deep path could exceed the limits of the system for handles
+/// and path lengths.
 struct Descent<'a> {
     parent: BorrowedFd<'a>,
     /// Whether to continue.
-    go_on: &'a dyn Fn() -> bool,
+    should_continue: &'a dyn Fn() -> bool,
     way: Vec<Level>,
-    /// The last directory of the way; none for the parent.
+    /// The last directory of the path; `None` for the parent.
     last: Option<OwnedFd>,
 }
 
-/// A directory on the way.
+/// A directory of the path.
 #[derive(Debug)]
 struct Level {
     name: OsString,
     /// Its device and inode.
     id: (u64, u64),
-    /// What is still in it: directories alone.
+    /// The directories that are still in it.
     left: Vec<OsString>,
 }
 
@@ -78,9 +82,9 @@ impl Descent<'_> {
         for (name, kind) in list(handle.as_fd())? {
             match kind {
                 FileType::Directory => left.push(name),
-                _ if !(self.go_on)() => return Err(io::ErrorKind::Interrupted.into()),
+                _ if !(self.should_continue)() => return Err(io::ErrorKind::Interrupted.into()),
                 _ => match rustix::fs::unlinkat(&handle, &name, AtFlags::empty()) {
-                    // It goes by itself when it is closed.
+                    // It is deleted when it is closed.
                     Err(Errno::BUSY | Errno::NOENT) if is_ghost(&name) => {}
                     unlinked => unlinked?,
                 },
@@ -91,14 +95,14 @@ impl Descent<'_> {
         Ok(())
     }
 
-    /// Goes back out of the last directory, which is empty, and removes it.
+    /// Leaves the last directory, which is empty, and deletes it.
     fn up(&mut self) -> io::Result<()> {
         let Some(empty) = self.way.pop() else { return Ok(()) };
         self.last = match self.way.last() {
             None => None,
             Some(above) => {
                 let handle = open_directory(self.here(), OsStr::new(".."))?;
-                // Another program has moved it: nothing is removed there.
+                // Another program has moved it: nothing is deleted there.
                 if id(handle.as_fd())? != above.id {
                     return Err(io::Error::other("another program moved a folder that is in it"));
                 }
@@ -109,7 +113,7 @@ impl Descent<'_> {
     }
 }
 
-/// Whether this is what NFS or FUSE calls a file that was deleted while it was open, until that is closed.
+/// Whether this is the name that NFS or FUSE gives to a deleted file that is still open.
 pub(crate) fn is_ghost(name: &OsStr) -> bool {
     [&b".nfs"[..], b".fuse_hidden"].iter().any(|begin| name.as_bytes().starts_with(begin))
 }
@@ -119,17 +123,17 @@ fn id(directory: BorrowedFd<'_>) -> io::Result<(u64, u64)> {
     Ok((stat.st_dev, stat.st_ino))
 }
 
-/// Lets its owner take out what is in a directory that is to go: one that is read-only gives nothing away.
+/// Makes a directory writable, so that its content can be deleted.
 fn unlock(directory: BorrowedFd<'_>) {
     let Ok(stat) = rustix::fs::fstat(directory) else { return };
     let mode = Mode::from_raw_mode(stat.st_mode);
     if !mode.contains(Mode::RWXU) {
-        // If it cannot be done, taking something out says why.
+        // If this fails, deleting something reports why.
         let _ = rustix::fs::fchmod(directory, mode | Mode::RWXU);
     }
 }
 
-/// What is in a directory: names and kinds.
+/// The entries of a directory: names and kinds.
 pub(crate) fn list(directory: BorrowedFd<'_>) -> io::Result<Vec<(OsString, FileType)>> {
     let mut found = Vec::new();
     for entry in Dir::read_from(directory)? {
@@ -159,7 +163,7 @@ mod tests {
     };
 
     #[test]
-    fn what_is_read_only_goes_too() {
+    fn read_only_directories_are_deleted() {
         let dir = tempfile::tempdir().unwrap();
         let inner = dir.path().join("left/inner");
         fs::create_dir_all(&inner).unwrap();
@@ -173,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_file_system_keeps_of_an_open_file_is_known() {
+    fn names_of_deleted_open_files_are_recognised() {
         for name in [".nfs000000000001", ".fuse_hidden0000001"] {
             assert!(is_ghost(OsStr::new(name)));
         }
@@ -200,7 +204,7 @@ mod tests {
     #[test]
     fn no_depth_is_too_deep() {
         for (depth, name) in [(40, "d".repeat(250)), (2100, "d".to_owned())] {
-            // In memory where there is such a place: thousands of directories cost half a minute on some disks.
+            // In memory where possible: thousands of directories take half a minute on some disks.
             let dir = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
             let parent = platform::open_directory(dir.path()).unwrap();
             let mut here = parent.try_clone().unwrap();
@@ -217,13 +221,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_moved_away_meanwhile_is_not_followed_out() {
+    fn a_directory_that_is_moved_away_is_not_followed() {
         let dir = tempfile::tempdir().unwrap();
         for path in ["left/inner/empty", "outside/empty", "outside/precious"] {
             fs::create_dir_all(dir.path().join(path)).unwrap();
         }
         let parent = platform::open_directory(dir.path()).unwrap();
-        let mut descent = Descent { parent: parent.as_fd(), go_on: &|| true, way: Vec::new(), last: None };
+        let mut descent =
+            Descent { parent: parent.as_fd(), should_continue: &|| true, way: Vec::new(), last: None };
         for name in ["left", "inner", "empty"] {
             descent.down(name.into()).unwrap();
         }
@@ -233,12 +238,13 @@ mod tests {
     }
 
     #[test]
-    fn a_link_in_the_place_of_what_was_found_is_not_followed() {
+    fn a_link_that_replaces_a_directory_is_not_followed() {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir_all(dir.path().join("left/real")).unwrap();
         fs::create_dir_all(dir.path().join("outside/precious")).unwrap();
         let parent = platform::open_directory(dir.path()).unwrap();
-        let mut descent = Descent { parent: parent.as_fd(), go_on: &|| true, way: Vec::new(), last: None };
+        let mut descent =
+            Descent { parent: parent.as_fd(), should_continue: &|| true, way: Vec::new(), last: None };
         descent.down("left".into()).unwrap();
         fs::remove_dir(dir.path().join("left/real")).unwrap();
         symlink("../outside", dir.path().join("left/real")).unwrap();

@@ -11,7 +11,6 @@ use crate::{
         disk::folder::{Folder, Found, of_another},
         error::Fault,
     },
-    platform::reason,
     text::ShowPath,
 };
 
@@ -24,8 +23,7 @@ pub(crate) struct Target {
     pub(crate) folder: Arc<Folder>,
     pub(crate) name: OsString,
     wanted: OsString,
-    /// Only the server chose the name. What already has this name is neither replaced nor described, unless it came from this
-    /// server.
+    /// Only the server chose the name. An existing file of this name is neither replaced nor described, unless it came from this server.
     pub(crate) by_server: bool,
 }
 
@@ -45,12 +43,10 @@ impl Target {
         &self.wanted
     }
 
-    /// What has the name of the target now, if anything.
+    /// The existing file of this name, if there is one.
     pub(crate) fn look(&self) -> Result<Option<Found>, Fault> {
         let found = self.folder.look(&self.name);
-        found.map_err(|error| {
-            Fault::disk(format!("cannot look at {}: {}", self.path().shown(), reason(&error)))
-        })
+        found.map_err(|error| Fault::io("look at", &self.path(), &error))
     }
 
     /// Claims the path of the target and that of its `.part`, which may be the target of another job.
@@ -82,7 +78,7 @@ impl Target {
         Err(Fault::disk(format!("{} and {MAX_NUMBER} names like it exist", first.shown())))
     }
 
-    /// Fails if what has the name belongs to another user, who could replace it at any time.
+    /// Fails if the existing file belongs to another user, who could replace it at any time.
     pub(crate) fn refuse_of_another(&self, found: &Found) -> Result<(), Fault> {
         match self.folder.is_of_another(found.owner) {
             true => Err(of_another(&self.path(), found.owner)),

@@ -1,5 +1,5 @@
-//! Work directories beside a target: locked, so that two clients cannot work in one, and used only if nothing in them is from another
-//! program.
+//! Work directories beside a target. They are locked, so that two clients cannot use one, and refused if they hold files of other
+//! programs.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -25,18 +25,17 @@ use crate::{
         },
         error::Fault,
     },
-    platform::reason,
     text::ShowPath,
 };
 
 /// What a work directory is for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Purpose {
-    /// What its client does, as in "another client is downloading to".
+    /// What a client does in it, as in "another client is downloading to".
     pub(crate) doing: &'static str,
-    /// What needs the work directory.
+    /// What it is needed for.
     pub(crate) coming: &'static str,
-    /// What may be in it.
+    /// What an earlier run may have left in it.
     pub(crate) unfinished: &'static str,
     /// Whether an entry with this name and kind may be in it.
     pub(crate) is_known: fn(&OsStr, FileType) -> bool,
@@ -51,12 +50,12 @@ pub(crate) struct WorkDir {
 }
 
 impl WorkDir {
-    /// Opens or creates one and locks it. What is in it is from an earlier run.
+    /// Opens or creates one and locks it. An earlier run may have left content in it.
     pub(crate) fn open(parent: &Arc<Folder>, name: OsString, purpose: &Purpose) -> Result<WorkDir, Fault> {
         let path = parent.join(&name);
         let shown = path.shown();
         let refuse = |why: &str| Fault::disk(format!("{shown} {why}; move it away"));
-        let failed = |error: &io::Error| Fault::disk(format!("cannot use {shown}: {}", reason(error)));
+        let failed = |error: &io::Error| Fault::io("use", &path, error);
         let open = || {
             // The target may be private.
             match rustix::fs::mkdirat(&parent.handle, &name, Mode::from_raw_mode(0o700)) {
@@ -122,7 +121,7 @@ impl WorkDir {
         Ok((open_directory(self.handle(), OsStr::new(name))?, is_new))
     }
 
-    /// Removes what has a name in it, with everything in it.
+    /// Deletes an entry with everything in it.
     pub(crate) fn remove(&self, name: &str) -> io::Result<()> {
         remove::remove(self.handle(), OsStr::new(name))
     }
@@ -167,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_file_system_keeps_of_open_files_is_not_in_the_way() {
+    fn names_of_deleted_open_files_are_accepted() {
         let dir = tempfile::tempdir().unwrap();
         let folder = Folders::default().open(dir.path()).unwrap();
         fs::create_dir(dir.path().join("work")).unwrap();

@@ -28,7 +28,7 @@ use crate::client::{
     },
     engine::shared::Shared,
     error::Fault,
-    job::{events::JobEvent, file::resume::Memory},
+    job::{events::JobEvent, resume::JobResume},
     queue::schedule::ServerId,
     source::Sources,
 };
@@ -44,7 +44,7 @@ const STOP_TIMEOUT: Duration = Duration::from_millis(700);
 #[derive(Debug)]
 pub(crate) enum Message {
     /// The files of a job are closed; `event` is reported now.
-    Closed { id: JobId, memory: Box<Memory>, event: Option<Box<Event>> },
+    Closed { id: JobId, resume: Box<JobResume>, event: Option<Box<Event>> },
     /// A server is trusted.
     Trusted(NewServer),
     /// A server that was unreachable was tried; with how many connections it serves at the same time, if it said so.
@@ -66,7 +66,7 @@ pub(crate) struct Actor {
     /// What stops the transfers that run; one whose files are being closed still counts.
     workers: HashMap<JobId, watch::Sender<bool>>,
     /// What is known of jobs that no attempt works on.
-    kept: HashMap<JobId, Memory>,
+    kept: HashMap<JobId, JobResume>,
     /// What can be undone.
     undo: Undo,
     /// When progress was last reported.
@@ -136,13 +136,13 @@ impl Actor {
             JobEvent::Answered(announced) => self.shared.answered(id, announced),
             JobEvent::Complete { size } => self.shared.with(|state| state.queue.complete(id, size)),
             JobEvent::Event(event) => self.shared.report(event),
-            JobEvent::Ended { memory, outcome } => self.ended(id, *memory, outcome),
+            JobEvent::Ended { resume, outcome } => self.ended(id, *resume, outcome),
         }
     }
 
     fn message(&mut self, message: Message) {
         match message {
-            Message::Closed { id, memory, event } => self.closed(id, *memory, event),
+            Message::Closed { id, resume, event } => self.closed(id, *resume, event),
             Message::Trusted(server) => self.trusted(&server),
             Message::Probed { server, result } => self.probed(server, result),
         }
@@ -196,15 +196,15 @@ impl Actor {
             tokio::select! {
                 Some((id, event)) = self.jobs.1.recv() => self.happened(id, event),
                 Some(message) = self.messages.1.recv() => {
-                    if let Message::Closed { id, memory, event } = message {
-                        self.closed(id, *memory, event);
+                    if let Message::Closed { id, resume, event } = message {
+                        self.closed(id, *resume, event);
                     }
                 }
                 () = sleep_until(deadline) => return,
             }
         }
         let mut kept = std::mem::take(&mut self.kept);
-        let closed = spawn_blocking(move || kept.values_mut().for_each(Memory::close));
+        let closed = spawn_blocking(move || kept.values_mut().for_each(JobResume::close));
         let _ = timeout_at(deadline, closed).await;
         let _ = timeout_at(deadline, self.shared.deletions.all_deleted()).await;
         let _ = timeout_at(deadline, self.sources.close()).await;

@@ -18,7 +18,7 @@ use crate::{
         content::Content,
         disk::target::Target,
         error::Fault,
-        job::{deletions::Deletions, events::Events, file::resume::Memory, placement::Placement},
+        job::{deletions::Deletions, events::Events, placement::Placement, totals::JobTotals},
         source::{Source, observer::Observer},
         transfer::{
             limits::Limits,
@@ -42,7 +42,7 @@ pub(crate) struct Attempt {
     pub(crate) limits: Arc<Limits>,
     pub(crate) deletions: Arc<Deletions>,
     pub(crate) progress: Arc<Progress>,
-    /// For the first connection, until none is needed any more.
+    /// The permit for the first connection, while one is needed.
     pub(crate) permit: Option<Permit>,
     /// How often an attempt that received nothing is repeated, and how often a block may be corrupt.
     pub(crate) retries: u32,
@@ -83,7 +83,7 @@ pub(crate) struct Fetch<'a> {
     pub(crate) progress: &'a Arc<Progress>,
     pub(crate) events: &'a Events,
     pub(crate) retries: u32,
-    /// Decides where the content goes; `None` for a file of a tree, which has its place.
+    /// Decides where the content is saved; `None` for a file of a tree, whose place is known.
     pub(crate) placement: Option<&'a Placement>,
 }
 
@@ -106,18 +106,21 @@ impl Fetch<'_> {
     }
 
     /// Logs that a connection was lost after it made progress, and that the client reconnects at once.
-    pub(crate) fn reconnecting(&self, memory: &mut Memory, fault: &Fault) {
-        let (count, logged) = &mut memory.reconnected;
+    pub(crate) fn reconnecting(&self, totals: &mut JobTotals, received: u64, fault: &Fault) {
+        let (count, logged) = &mut totals.reconnected;
         *count += 1;
         if logged.is_none_or(|logged| logged.elapsed() >= LOG_INTERVAL) {
             *logged = Some(Instant::now());
-            let (name, here) = (self.events.name(), units::bytes(memory.blocks.received()));
-            let times = if *count == 1 { String::new() } else { format!(" ({count} times by now)") };
-            tracing::info!("{name}: {}; reconnecting{times}, with {here} received", fault.trouble.message);
+            let (name, received) = (self.events.name(), units::bytes(received));
+            let times = if *count == 1 { String::new() } else { format!(" ({count} times so far)") };
+            tracing::info!(
+                "{name}: {}; reconnecting{times}, with {received} received",
+                fault.trouble.message
+            );
         }
     }
 
-    /// A block was received corrupt, of this file of a tree: it is requested again, at most `retries` times.
+    /// A block was received corrupt; `file`: of this file of a tree. It is requested again, at most `retries` times.
     pub(crate) fn count_corrupt(
         &self,
         corrupt: &mut u32,
@@ -145,7 +148,7 @@ impl Fetch<'_> {
     }
 }
 
-/// Passes what connections report on to the queue.
+/// Passes the reports of connections to the queue.
 #[derive(Debug)]
 pub(crate) struct Reports {
     pub(crate) server: Arc<dyn Server>,

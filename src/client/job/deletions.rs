@@ -1,5 +1,5 @@
-//! What is to be deleted: the partial files of jobs that were cancelled or removed, and work folders. A job for the same path
-//! waits until they are gone. What a run does not delete, the next one does.
+//! Deletions that are requested or in progress: partial files of jobs that were cancelled or removed, and work directories. A job for
+//! the same path waits until they are complete. A deletion that does not complete in this run is continued in the next one.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, btree_map::Entry},
@@ -22,12 +22,12 @@ use crate::{
     text::SafeText,
 };
 
-/// What is to be deleted.
+/// Something to delete.
 #[derive(Debug)]
 pub(crate) enum Deletion {
     /// The partial files of a job: those that it has open, or those of an earlier run.
     Job { id: JobId, files: Option<Box<dyn Discard>> },
-    /// A work folder that is marked as deleted.
+    /// A work directory that is marked as deleted.
     Folder(PathBuf),
 }
 
@@ -37,7 +37,7 @@ pub(crate) trait Discard: fmt::Debug + Send {
 }
 
 /// A job, and its name in the queue.
-pub(crate) type Named = (NewJob, SafeText);
+pub(crate) type NamedJob = (NewJob, SafeText);
 
 #[derive(Debug, Default)]
 struct State {
@@ -47,16 +47,16 @@ struct State {
     jobs: BTreeMap<JobId, Discarded>,
     /// The paths of their jobs on servers, and how many jobs.
     paths: HashMap<String, usize>,
-    /// Work folders whose deletion was requested.
+    /// Work directories whose deletion was requested.
     requested: BTreeSet<PathBuf>,
-    /// Work folders that are marked as deleted, and still exist.
+    /// Work directories that are marked as deleted, and still exist.
     marked: BTreeSet<PathBuf>,
 }
 
 /// A job whose partial files are to be deleted.
 #[derive(Debug)]
 struct Discarded {
-    job: Named,
+    job: NamedJob,
     /// Its deletion was requested; before that its transfer is stopped.
     begun: bool,
 }
@@ -70,7 +70,7 @@ pub(crate) struct Deletions {
     done: Notify,
     /// The engine stops: folders are only marked.
     stopping: AtomicBool,
-    /// Notified of what the session has to keep.
+    /// Notified when the session has something to save.
     changed: Arc<Notify>,
 }
 
@@ -82,7 +82,7 @@ impl Default for Deletions {
 }
 
 impl Deletions {
-    /// With the receiver for the task that deletes. `changed` is notified of what the session has to keep.
+    /// With the receiver for the task that deletes. `changed` is notified when the session has something to save.
     pub(crate) fn new(changed: Arc<Notify>) -> (Deletions, mpsc::UnboundedReceiver<Deletion>) {
         let (sender, requests) = mpsc::unbounded_channel();
         let (state, done, stopping) = (Mutex::default(), Notify::new(), AtomicBool::new(false));
@@ -93,7 +93,7 @@ impl Deletions {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Requests a deletion. A folder stays in the session until it is gone.
+    /// Requests a deletion. A work directory stays in the session until it is deleted.
     pub(crate) fn delete(&self, deletion: Deletion) {
         let mut state = self.lock();
         state.open += 1;
@@ -106,7 +106,7 @@ impl Deletions {
             }
         }
         drop(state);
-        // An engine that has stopped leaves it to the next one.
+        // If the engine has stopped, the next one deletes it.
         let _ = self.sender.send(deletion);
     }
 
@@ -117,7 +117,7 @@ impl Deletions {
     }
 
     /// The user wants the partial files of a job deleted.
-    pub(crate) fn note(&self, id: JobId, job: Named) {
+    pub(crate) fn note(&self, id: JobId, job: NamedJob) {
         if let Entry::Vacant(entry) = self.lock().jobs.entry(id) {
             entry.insert(Discarded { job, begun: false });
         }
@@ -132,7 +132,7 @@ impl Deletions {
     }
 
     /// The job whose partial files are to be deleted.
-    pub(crate) fn noted(&self, id: JobId) -> Option<Named> {
+    pub(crate) fn noted(&self, id: JobId) -> Option<NamedJob> {
         self.lock().jobs.get(&id).map(|discarded| discarded.job.clone())
     }
 
@@ -142,29 +142,29 @@ impl Deletions {
         self.changed.notify_one();
     }
 
-    /// A work folder is marked as deleted.
+    /// A work directory is marked as deleted.
     pub(crate) fn folder_marked(&self, path: &Path) {
         self.lock().marked.insert(path.to_owned());
         self.changed.notify_one();
     }
 
-    /// A work folder is gone.
+    /// A work directory is deleted.
     pub(crate) fn folder_deleted(&self, path: &Path) {
         self.lock().marked.remove(path);
         self.changed.notify_one();
     }
 
-    /// The deletion of a work folder that was requested has ended.
+    /// The requested deletion of a work directory has ended.
     pub(crate) fn folder_ended(&self, path: &Path) {
         self.lock().requested.remove(path);
     }
 
-    /// Whether folders may still be emptied.
+    /// Whether work directories may still be emptied.
     pub(crate) fn may_delete(&self) -> bool {
         !self.stopping.load(Relaxed)
     }
 
-    /// The engine stops: what is not deleted yet is marked, and left to the next one.
+    /// The engine stops: what is not deleted yet is only marked, for the next run.
     pub(crate) fn stop(&self) {
         self.stopping.store(true, Relaxed);
     }
@@ -179,7 +179,7 @@ impl Deletions {
         self.lock().jobs.values().map(saved).collect()
     }
 
-    /// Work folders that the next run has to delete.
+    /// Work directories that the next run has to delete.
     pub(crate) fn marked(&self) -> Vec<PathBuf> {
         self.lock().marked.iter().cloned().collect()
     }
@@ -194,7 +194,7 @@ impl Deletions {
         self.wait(|state| !state.paths.contains_key(path)).await;
     }
 
-    /// Waits until a work folder is not being deleted.
+    /// Waits until a work directory is not being deleted.
     pub(crate) async fn folder_free(&self, path: &Path) {
         self.wait(|state| !state.requested.contains(path)).await;
     }

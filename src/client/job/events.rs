@@ -8,7 +8,7 @@ use crate::{
     client::{
         api::{announced::Announced, command::JobId, event::Event, view::Finished},
         error::Fault,
-        job::file::resume::Memory,
+        job::resume::JobResume,
     },
     text::SafeText,
 };
@@ -23,7 +23,7 @@ pub(crate) enum JobEvent {
     /// An event for the user.
     Event(Event),
     /// The attempt ended; nothing follows.
-    Ended { memory: Box<Memory>, outcome: Outcome },
+    Ended { resume: Box<JobResume>, outcome: Outcome },
 }
 
 /// How an attempt ended.

@@ -1,53 +1,51 @@
-//! What a job has left on the disk, found without any memory of it: a run that has only the queue of an earlier one can
-//! delete it, too.
+//! Deletes the partial files of a job of an earlier run. They are found by the job's entry in the queue alone.
 
 use std::{collections::HashSet, path::PathBuf};
 
 use rustix::fs::FileType;
 
-use crate::{
-    client::{
-        api::{config::Names, new_job::NewJob},
-        disk::{folder::Folders, name::SafeName, part::Part, target::Target},
-        error::Fault,
-        job::{deletions::Deletions, extract::UnpackDir, placement::destination, tree::TreeWorkDir},
+use crate::client::{
+    api::{config::Names, new_job::NewJob},
+    disk::{folder::Folders, name::SafeName, part::Part, target::Target},
+    error::Fault,
+    job::{
+        deletions::{Deletions, NamedJob},
+        extract::UnpackDir,
+        placement::destination,
+        tree::TreeWorkDir,
     },
-    text::SafeText,
 };
-/// A job, and what it is called in the queue.
-type Called = (NewJob, SafeText);
 
-/// Deletes what has come of a job, as far as it says that it is from there. What one of `others`, which are not finished,
-/// would go on with stays.
+/// Deletes the partial files of a job, if their journals name its address. Those that one of the unfinished `others` can resume are kept.
 pub(crate) fn discard(
     deletions: &Deletions,
     folders: &Folders,
     names: Names,
-    job: &Called,
-    others: &[Called],
+    job: &NamedJob,
+    others: &[NamedJob],
 ) {
     let taken: HashSet<PathBuf> =
         others.iter().flat_map(|other| targets(folders, names, other)).map(|target| target.path()).collect();
     for target in targets(folders, names, job).filter(|target| !taken.contains(&target.path())) {
-        discard_at(deletions, &job.0, &target).unwrap_or_else(|fault| stays(&fault));
+        discard_at(deletions, &job.0, &target).unwrap_or_else(|fault| log_kept(&fault));
     }
 }
 
-/// Where its content may have been going.
-fn targets(folders: &Folders, names: Names, (new, name): &Called) -> impl Iterator<Item = Target> {
+/// The targets that its content may have had.
+fn targets(folders: &Folders, names: Names, (new, name): &NamedJob) -> impl Iterator<Item = Target> {
     let mut called: Vec<_> = destination::names(new, names).into_iter().map(|(_, name)| name).collect();
     if new.address.is_root() {
-        // What the server calls it was told in an earlier run.
+        // In an earlier run the server has sent this name.
         called.push(SafeName::fitting(name.as_str(), names));
     }
     called.into_iter().filter_map(|name| {
         let target = destination::candidate(folders, new, &name, |_| Ok(()));
-        target.map_err(|fault| stays(&fault)).ok().flatten()
+        target.map_err(|fault| log_kept(&fault)).ok().flatten()
     })
 }
 
-/// What cannot be reached, or is in use by another process.
-fn stays(fault: &Fault) {
+/// Partial files that cannot be reached, or are in use by another process, are kept.
+fn log_kept(fault: &Fault) {
     tracing::warn!("{}", fault.trouble.message);
 }
 

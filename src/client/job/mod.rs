@@ -1,4 +1,4 @@
-//! One attempt of one job: what is resumed, what is received, and how it gets into place.
+//! One attempt of one job: resumes what is local, receives what is missing, and puts the file in place.
 
 pub(crate) mod attempt;
 pub(crate) mod deletions;
@@ -7,5 +7,7 @@ pub(crate) mod extract;
 pub(crate) mod file;
 pub(crate) mod leftover;
 pub(crate) mod placement;
+pub(crate) mod resume;
+pub(crate) mod totals;
 pub(crate) mod tree;
 pub(crate) mod worker;

@@ -70,17 +70,19 @@ pub(crate) enum Flow {
     Stop,
 }
 
-/// See the module. All but [`Sink::next`] may block.
+/// See the module. All methods but [`Sink::next`] may block. By default an event is ignored.
 pub(crate) trait Sink {
     /// The next range to request, without waiting for the answers to earlier ones; `None` if nothing is to be requested now.
     fn next(&mut self) -> Option<Wanted>;
 
     /// An answer begins.
-    fn begins(&mut self, answer: &Answer) -> Result<(), Fault>;
+    fn begins(&mut self, _answer: &Answer) -> Result<(), Fault> {
+        Ok(())
+    }
 
-    /// The local bytes that a source skips: hands `length` bytes from `offset` on to `give`. If they cannot be read, the block counts as
+    /// The local bytes that a source skips: passes `_length` bytes from `_offset` on to `_give`. If they cannot be read, the block counts as
     /// not intact.
-    fn skipped(&mut self, offset: u64, length: u64, give: &mut dyn FnMut(&[u8]));
+    fn skipped(&mut self, _offset: u64, _length: u64, _give: &mut dyn FnMut(&[u8])) {}
 
     /// Bytes of the content, in order.
     fn data(&mut self, bytes: &[u8]) -> Result<Flow, Fault>;
@@ -89,11 +91,13 @@ pub(crate) trait Sink {
     fn hole(&mut self, length: u64) -> Result<Flow, Fault>;
 
     /// A block ends.
-    fn block(&mut self, block: Block) -> Flow;
+    fn block(&mut self, _block: Block) -> Flow {
+        Flow::Continue
+    }
 
     /// An answer ends.
-    fn ends(&mut self, end: End);
+    fn ends(&mut self, _end: End) {}
 
     /// Nothing was received for a while.
-    fn quiet(&mut self);
+    fn quiet(&mut self) {}
 }

@@ -1,7 +1,7 @@
 //! Moves what is missing of one content to a partial file, over one connection or several.
 //!
 //! Each connection is a task, so that they hash side by side, and writes to the partial file itself. [`transfer`] has all of them on its
-//! stack, starts and ends them, and notes which blocks are verified.
+//! stack, starts and ends them, and records which blocks are verified.
 
 pub(crate) mod block_map;
 pub(crate) mod cancel;
@@ -34,7 +34,7 @@ use crate::{
     text::SafeText,
 };
 
-/// What of a content is to be requested.
+/// Which part of a content is requested.
 #[derive(Debug)]
 pub(crate) struct Request<'a> {
     pub(crate) form: Form,
@@ -43,21 +43,21 @@ pub(crate) struct Request<'a> {
     /// Blocks that are missing.
     pub(crate) missing: Vec<Range<u64>>,
     pub(crate) blocks: &'a Blocks,
-    /// Whether a source said, after the last block that was kept, that the content is the same.
+    /// Whether a source confirmed, after the last block that was kept, that the content is the same.
     pub(crate) proven: bool,
 }
 
 /// A content of which the first missing range is requested.
 #[derive(Debug)]
 pub(crate) struct Opened {
-    /// What the source says of the content.
+    /// The content, as the source announces it.
     pub(crate) content: Content,
     form: Form,
     ranges: Ranges,
     connection: Connection,
 }
 
-/// Requests the first missing range, and waits for what the source says of the content.
+/// Requests the first missing range, and waits for the source to announce the content.
 pub(crate) async fn open(
     mut connection: Connection,
     request: Request<'_>,
@@ -86,7 +86,7 @@ pub(crate) async fn open(
 }
 
 /// Moves what is missing of a content to a partial file. `sources` have the same content: those after the first have to be proven to. `check`
-/// sees each block after it was noted. When `cancel` is set, what was received until then is kept.
+/// gets each block after it was recorded. When `cancel` is set, what was received until then is kept.
 pub(crate) async fn transfer(
     opened: Opened,
     sources: Vec<(Source, Content)>,

@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use super::block_map::BlockMap;
-use crate::client::content::blocks::Blocks;
+use crate::client::content::blocks::{Blocks, LocalBytes};
 
 /// Counters of one job, written by its transfer alone.
 #[derive(Debug, Default)]
@@ -25,27 +25,18 @@ pub(crate) struct Progress {
     whole: Option<Arc<Progress>>,
 }
 
-/// How much of a file is local.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Here {
-    /// Bytes, verified or not.
-    pub(crate) received: u64,
-    /// Bytes of verified blocks.
-    pub(crate) verified: u64,
-}
-
 impl Progress {
     /// Of a job that resumes from here.
     pub(crate) fn new(received: u64, position: u64) -> Progress {
         Progress { received: received.into(), position: position.into(), ..Progress::default() }
     }
 
-    /// Of a file of a tree, which counts there, too. `here` is counted there already.
-    pub(crate) fn part_of(whole: &Arc<Progress>, here: Here) -> Progress {
+    /// Of a file of a tree, which counts there, too. `local` is counted there already.
+    pub(crate) fn part_of(whole: &Arc<Progress>, local: LocalBytes) -> Progress {
         Progress {
-            received: here.received.into(),
-            verified: here.verified.into(),
-            position: here.received.into(),
+            received: local.received.into(),
+            verified: local.verified.into(),
+            position: local.received.into(),
             whole: Some(Arc::clone(whole)),
             ..Progress::default()
         }
@@ -85,24 +76,25 @@ impl Progress {
     }
 
     /// How much of a tree is local, with this many complete files.
-    pub(crate) fn set(&self, here: Here, files: u64) {
-        self.received.store(here.received, Relaxed);
-        self.verified.store(here.verified, Relaxed);
-        self.position.store(here.received, Relaxed);
+    pub(crate) fn set(&self, local: LocalBytes, files: u64) {
+        self.received.store(local.received, Relaxed);
+        self.verified.store(local.verified, Relaxed);
+        self.position.store(local.received, Relaxed);
         self.files.store(files, Relaxed);
     }
 
     /// These blocks are local. `is_file`: the position is what was received.
-    pub(crate) fn set_here(&self, blocks: &Blocks, is_file: bool) {
+    pub(crate) fn set_local(&self, blocks: &Blocks, is_file: bool) {
+        let local = blocks.local();
         self.with_map(|map| *map = BlockMap::of(blocks));
-        self.set_received(blocks.received());
-        self.set_verified(blocks.bytes());
+        self.set_received(local.received);
+        self.set_verified(local.verified);
         if is_file {
-            self.set_position(blocks.received());
+            self.set_position(local.received);
         }
     }
 
-    /// Bytes of a content that nothing verifies were received.
+    /// Bytes of a content without verification were received.
     pub(crate) fn set_unverified(&self, bytes: u64) {
         self.set_received(bytes);
         self.set_position(bytes);

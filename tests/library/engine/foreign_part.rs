@@ -55,6 +55,19 @@ fn a_foreign_part_file_does_not_affect_an_archive_or_an_existing_target() {
 }
 
 #[test]
+fn a_foreign_part_file_is_not_overwritten_by_a_retry() {
+    let served = Served::new();
+    served.write("a", &content(2 * MIB, 1));
+    let mut client = with_a_file_in_the_way(&served);
+    let job = client.job(served.at(), "a");
+    let id = client.add(job);
+    assert!(client.end(id).unwrap_err().message.as_str().contains("a.part is in the way"));
+    client.engine.command(Command::Retry(vec![id]));
+    assert!(client.end(id).unwrap_err().message.as_str().contains("a.part is in the way"));
+    is_untouched(&client);
+}
+
+#[test]
 fn a_foreign_part_file_is_not_deleted_by_cancel() {
     let served = Served::new();
     let mut client = with_a_file_in_the_way(&served);

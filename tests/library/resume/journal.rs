@@ -169,7 +169,7 @@ fn a_missing_secret_is_reported_once_for_all_jobs() {
             "there is no folder for the secret that unfinished downloads are sealed with; set HOME"
                 .to_owned(),
         ),
-        (Some(&damaged), format!("{}, cannot be used: it has not 64", damaged.display())),
+        (Some(&damaged), format!("{}, cannot be used: it does not have 64", damaged.display())),
     ] {
         let folder = Folder::new();
         let jobs = |at: SocketAddr| {

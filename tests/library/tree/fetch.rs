@@ -108,7 +108,7 @@ fn the_digest_of_a_tree_is_verified() {
     let trouble = client.run(job.clone()).unwrap_err();
     assert_eq!(trouble.kind, TroubleKind::Integrity, "{trouble}");
     assert_eq!(client.names(), ["t.part"], "what was fetched is kept, and is not called what it is not");
-    assert!(trouble.message.as_str().ends_with("t.part, and the next try resumes it"), "{trouble}");
+    assert!(trouble.message.as_str().ends_with("t.part, and the next attempt resumes it"), "{trouble}");
     let done = client.run(NewJob { checksum: Some(Checksum::Blake3(wanted)), ..job.clone() }).unwrap();
     assert_eq!((done.transferred, client.names()), (0, vec!["t".to_owned()]));
     // All files of an update are in their places: no other try can use what is beside them.

@@ -14,7 +14,7 @@ use crate::{
     client::{
         content::{
             Content,
-            blocks::{Blocks, Noted},
+            blocks::{Blocks, RecordedBlocks},
         },
         disk::journal::Lines,
     },
@@ -25,7 +25,7 @@ use crate::{
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct FileLines {
     pub(crate) content: Content,
-    pub(crate) blocks: Noted,
+    pub(crate) blocks: RecordedBlocks,
     /// Bytes of the `.part`.
     part_len: u64,
 }
@@ -33,7 +33,7 @@ pub(crate) struct FileLines {
 impl FileLines {
     /// No lines about a content, of which `part_len` bytes are in the `.part`.
     pub(crate) fn new(content: Content, part_len: u64) -> FileLines {
-        FileLines { content, blocks: Noted::default(), part_len }
+        FileLines { content, blocks: RecordedBlocks::default(), part_len }
     }
 }
 

@@ -1,15 +1,15 @@
-//! The journal beside unfinished content: what it is, and what of it is received and verified.
+//! The journal beside unfinished content: which content it is, and which parts of it are verified.
 //!
 //! ```text
 //! 0a34c1de fdsp-control 2 9f86d081884c7d659a2feaa0c55ad015   the format and a nonce
 //! 51b0a7f2c8a1d5b94be1c0f36a0e6b11 source {…}                 the header: what the content is
 //! 7c11d90402a7c81ef3b09a6d85c0f4aa block 1 1048576 6437b3ac…  appended as the content is verified
-//! 5d0e61b7f2940c8de2a2b14c7be0a9d3 clean 5b1f…                appended when the content is left in order
+//! 5d0e61b7f2940c8de2a2b14c7be0a9d3 clean 5b1f…                appended when the content is closed
 //! ```
 //!
-//! Each line is authenticated, see [`seal`]. A line that is damaged or torn is skipped. `clean` counts only as the last line of an
-//! undamaged journal: its mark says how the content was left, and while the content looks otherwise, it is hashed again before it is
-//! believed. The journals of files and of trees differ in the header and in the lines between: see [`Lines`].
+//! Each line is authenticated, see [`seal`]. A damaged or incomplete line is skipped. `clean` counts only as the last line of an undamaged
+//! journal: its mark is the status of the content when it was closed. If the status differs, the content is hashed again before it is
+//! trusted. The journals of files and of trees differ in the header and in the lines between: see [`Lines`].
 //!
 //! A journal only saves work: where it cannot be written, the download continues without it. The process that holds the lock of the
 //! content owns the journal, too.
@@ -35,25 +35,25 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::{client::disk::folder::Folder, text::ShowPath};
 use seal::{LineReader, LineWriter};
 
-/// What the lines of one kind of journal say.
+/// The content of the lines of one kind of journal.
 pub(crate) trait Lines: Sized {
     /// The name of the format and its version, which is its last word. A journal of another version is not read.
     const FORMAT: &'static str;
     /// The word that the header begins with.
     const HEADER: &'static str;
-    /// What the header says, as JSON.
+    /// The header, as JSON.
     type Header: Serialize + DeserializeOwned;
 
-    /// Takes a line: its first word and the rest. A later line about the same thing replaces an earlier one. `None` if what the
-    /// line says is impossible.
+    /// Takes a line: its first word and the rest. A later line about the same thing replaces an earlier one. Returns `None` if the line is
+    /// invalid.
     fn take(&mut self, word: &str, rest: &str) -> Option<()>;
 }
 
-/// What a journal says.
+/// The content of a journal.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Recovered<L> {
     pub(crate) lines: L,
-    /// How the content was left, if it was left in order.
+    /// The mark of the content, if it was closed properly.
     pub(crate) clean: Option<String>,
 }
 
@@ -62,7 +62,7 @@ pub(crate) fn header<L: Lines>(header: &L::Header) -> String {
     format!("{} {}", L::HEADER, serde_json::to_string(header).unwrap_or_default())
 }
 
-/// The text of the last line of content that was left in order.
+/// The last line of the journal of content that was closed properly.
 pub(crate) fn clean(mark: &str) -> String {
     format!("clean {mark}")
 }
@@ -71,7 +71,7 @@ fn parse_header<L: Lines>(text: &str) -> Option<L::Header> {
     serde_json::from_str(text.strip_prefix(L::HEADER)?.strip_prefix(' ')?).ok()
 }
 
-/// Reads a journal. `begin`: returns what takes its lines, or `None` if the journal is about other content.
+/// Reads a journal. `begin`: returns the value that takes its lines, or `None` if the journal is about other content.
 pub(crate) fn read<L: Lines>(
     mut journal: LineReader<impl BufRead>,
     begin: impl FnOnce(L::Header) -> Option<L>,
@@ -79,7 +79,7 @@ pub(crate) fn read<L: Lines>(
     let mut lines = begin(parse_header::<L>(journal.header())?)?;
     let (mut clean, mut damaged) = (None, false);
     while let Some(text) = journal.next().ok()? {
-        // With any line after it, the content was used after it was left.
+        // With any line after it, the content was changed after it was closed.
         clean = None;
         let understood = match text.and_then(|text| text.split_once(' ')) {
             Some(("clean", mark)) => {
@@ -152,12 +152,12 @@ impl<L: Lines> Journal<L> {
         Journal { folder: Arc::clone(folder), name, sealed_as, appender, lines: PhantomData }
     }
 
-    /// What appends to it.
+    /// Its appender.
     pub(crate) fn appender(&self) -> &Appender {
         &self.appender
     }
 
-    /// Whether a file of this user has its name, whatever the content. A file of another user does not count.
+    /// Whether it exists and belongs to this user, whatever its content.
     pub(crate) fn is_there(&self) -> bool {
         let found = self.folder.look(&self.name).ok().flatten();
         found.is_some_and(|found| {
@@ -180,7 +180,7 @@ impl<L: Lines> Journal<L> {
         self.reader().and_then(|reader| parse_header::<L>(reader.header()))
     }
 
-    /// Returns what it says. `begin`: returns what takes the lines, or `None` if the journal is about other content.
+    /// Reads it. `begin`: returns the value that takes the lines, or `None` if the journal is about other content.
     pub(crate) fn read(&self, begin: impl FnOnce(L::Header) -> Option<L>) -> Option<Recovered<L>> {
         read(self.reader()?, begin)
     }
@@ -232,7 +232,7 @@ impl<L: Lines> Journal<L> {
     fn replace_file<T>(&self, write: impl FnOnce(File) -> io::Result<T>) -> io::Result<T> {
         let mut temporary = self.name.clone();
         temporary.push("~");
-        // It is of an interrupted run, or of another program: it is not written into.
+        // It is from an interrupted run, or from another program: it is not overwritten.
         self.unlink(&temporary);
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::APPEND | OFlags::CLOEXEC;
         let mode = Mode::from_raw_mode(0o600);

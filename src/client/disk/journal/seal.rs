@@ -1,5 +1,5 @@
-//! Authenticates the lines of journals. A journal says what need not be received again, and lies in a folder that downloads and archives
-//! write to. Each line is authenticated with a secret of the user, and belongs to this header of this journal only.
+//! Authenticates the lines of journals. A journal decides what is not received again, and is in a folder that downloads and archives write
+//! to. Each line is authenticated with a secret of the user, and is valid under this header of this journal only.
 //!
 //! ```text
 //! 0a34c1de fdsp-control 2 9f86d081884c7d659a2feaa0c55ad015
@@ -9,7 +9,7 @@
 //!
 //! The first line begins with the CRC-32 of what follows the space; it names the format and a nonce. Each other line begins with the
 //! first 16 bytes of its BLAKE3, keyed with the BLAKE3 of the file's name, the nonce and the second line, keyed with the secret. A line
-//! that is damaged, or of another journal, is not believed.
+//! that is damaged, or of another journal, is not trusted.
 
 use std::{
     ffi::OsStr,
@@ -28,15 +28,15 @@ use crate::{
     protocol::digest::Hash,
     text::{SafeText, ShowPath},
 };
-/// No line of ours is longer: a path of 4096 bytes, escaped, and the rest.
-const MAX_LINE: u64 = 64 * 1024;
+/// The longest line: an escaped path of 4096 bytes, and the rest.
+const MAX_LINE_LEN: u64 = 64 * 1024;
 /// Characters of the code that a line begins with.
 const CODE_LEN: usize = 32;
 
-/// Seals journals with a secret, and believes those that are sealed with it.
+/// Seals journals with a secret, and trusts those that are sealed with it.
 #[derive(Clone)]
 pub(crate) struct Seal {
-    /// Absent only if the system gives no random numbers: then no journal is written.
+    /// Absent only if the system has no random numbers: then no journal is written.
     secret: Option<[u8; 32]>,
     /// The warning about a secret that exists only in this run; `None` if the secret is in a file.
     unkept: Option<Arc<Unkept>>,
@@ -61,11 +61,12 @@ impl Seal {
     pub(crate) fn with(path: &Path) -> io::Result<Seal> {
         let bytes = state::read_or_make(path, || Ok(format!("{}\n", Hash(tls::random()?)).into_bytes()))?;
         if !state::is_private(path)? {
-            return Err(io::Error::other("others may read it; delete it, and a new one is made"));
+            return Err(io::Error::other("others may read it; delete it, and a new one is created"));
         }
         let secret = str::from_utf8(&bytes).ok().and_then(|text| Hash::from_hex(text.trim_end()));
-        let wrong =
-            || io::Error::new(io::ErrorKind::InvalidData, "it has not 64 hexadecimal digits; delete it");
+        let wrong = || {
+            io::Error::new(io::ErrorKind::InvalidData, "it does not have 64 hexadecimal digits; delete it")
+        };
         Ok(Seal { secret: Some(secret.ok_or_else(wrong)?.0), unkept: None })
     }
 
@@ -138,7 +139,7 @@ impl fmt::Debug for Seal {
     }
 }
 
-/// What the lines of one journal are authenticated with.
+/// The key of the lines of one journal.
 #[derive(Clone)]
 struct Key([u8; 32]);
 
@@ -157,7 +158,7 @@ impl Key {
         format!("{} {text}\n", self.code(text))
     }
 
-    /// The text of a whole line that was sealed with this.
+    /// The text of a complete line, if it was sealed with this key.
     fn open<'a>(&self, line: &'a [u8]) -> Option<&'a str> {
         let (code, text) = split(line)?;
         (code == self.code(text)).then_some(text)
@@ -191,7 +192,7 @@ impl LineWriter<Vec<u8>> {
         self.out.extend_from_slice(bytes);
     }
 
-    /// What was written.
+    /// The writer of the bytes.
     pub(crate) fn finish(self) -> Vec<u8> {
         self.out
     }
@@ -230,20 +231,20 @@ impl<R: BufRead> LineReader<R> {
 /// Reads a line; `false` at the end.
 fn next(input: &mut impl BufRead, bytes: &mut Vec<u8>) -> io::Result<bool> {
     bytes.clear();
-    Ok(input.by_ref().take(MAX_LINE).read_until(b'\n', bytes)? > 0)
+    Ok(input.by_ref().take(MAX_LINE_LEN).read_until(b'\n', bytes)? > 0)
 }
 
-/// The code and the text of a whole line.
+/// The code and the text of a complete line.
 fn split(line: &[u8]) -> Option<(&str, &str)> {
     std::str::from_utf8(line.strip_suffix(b"\n")?).ok()?.split_once(' ')
 }
 
-/// A line that proves nothing but that it is whole.
+/// A line with a checksum only.
 pub(crate) fn plain(text: &str) -> String {
     format!("{:08x} {text}\n", crc32fast::hash(text.as_bytes()))
 }
 
-/// The text of the first line, which proves nothing.
+/// The text of the first line, which is not authenticated.
 pub(crate) fn first_line(mut input: impl BufRead) -> Option<String> {
     let mut bytes = Vec::new();
     next(&mut input, &mut bytes).ok()?;
@@ -302,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn damage_costs_the_line_that_it_hits() {
+    fn damage_affects_only_its_line() {
         let seal = Seal::default();
         let journal = sealed(&seal, "a", FORMAT, "source", &["block 1".into(), "block 2".into()]);
         let damaged = String::from_utf8(journal).unwrap().replace("block 1", "block 7");
@@ -311,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shown_of_it_is_no_secret() {
+    fn debug_output_does_not_show_the_secret() {
         assert!(!format!("{:?}", Seal::default()).contains(char::is_numeric));
     }
 
@@ -326,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_that_is_none_is_said_so() {
+    fn an_invalid_secret_is_an_error() {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("secret");
         Seal::with(&path).unwrap();

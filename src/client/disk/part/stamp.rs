@@ -1,10 +1,10 @@
-//! How a file looks from outside, by which a change to it is noticed.
+//! The status of a file, by which a change to it is noticed.
 
 use std::{fs::File, io, os::unix::fs::MetadataExt};
 
 use crate::{client::disk::folder::FileId, platform};
 
-/// What a `.part` looked like when it was closed.
+/// The status of a `.part` when it was closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stamp {
     pub(super) id: FileId,
@@ -24,8 +24,7 @@ impl Stamp {
         })
     }
 
-    /// For the journal. It contains the start of the system: after a power failure, a file that was not on the disk may look as it
-    /// was left.
+    /// For the journal. It contains the boot time: after a power failure the status can be right although the content is not.
     pub(super) fn mark(&self) -> String {
         let mut hasher = blake3::Hasher::new();
         hasher.update(platform::boot().unwrap_or_default().as_bytes());

@@ -1,4 +1,4 @@
-//! What a `.part` may be opened as, and what other programs may do to it.
+//! Which files may be opened as a `.part`, and what other programs may do to it.
 
 use crate::client::disk::{folder::Folders, part::*};
 use rustix::fs::{FileType, Mode};
@@ -18,7 +18,7 @@ fn refused(folder: &Arc<Folder>) -> String {
 }
 
 #[test]
-fn whatever_is_no_file_of_ours_is_refused() {
+fn links_devices_and_files_with_two_names_are_refused() {
     let (dir, folder) = folder();
     let part = dir.path().join("x.part");
     let victim = dir.path().join("victim");
@@ -42,7 +42,7 @@ fn whatever_is_no_file_of_ours_is_refused() {
 }
 
 #[test]
-fn what_somebody_else_has_made_where_everybody_may_is_refused() {
+fn a_file_of_another_user_in_a_shared_folder_is_refused() {
     use std::os::unix::fs::{PermissionsExt, chown};
     if !rustix::process::geteuid().is_root() {
         println!("skipped: only root gives files away");
@@ -54,7 +54,7 @@ fn what_somebody_else_has_made_where_everybody_may_is_refused() {
     chown(&part, Some(1), None).unwrap();
     chown(dir.path(), Some(2), None).unwrap();
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o1777)).unwrap();
-    // A system may refuse that itself, in other words.
+    // The system may refuse that itself, with another message.
     Part::create(&folder, "x".as_ref()).unwrap_err();
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
     Part::create(&folder, "x".as_ref()).unwrap();
@@ -62,7 +62,7 @@ fn what_somebody_else_has_made_where_everybody_may_is_refused() {
 
 /// A journal shows that this program has created the `.part`; the journal of another user shows nothing.
 #[test]
-fn a_control_file_of_another_user_gives_no_file_away() {
+fn a_journal_of_another_user_does_not_count() {
     use std::os::unix::fs::{PermissionsExt, chown};
     if !rustix::process::geteuid().is_root() {
         println!("skipped: only root gives files away");
@@ -101,7 +101,7 @@ fn a_part_of_an_earlier_version_becomes_private() {
 }
 
 #[test]
-fn a_second_client_is_told() {
+fn a_second_client_is_refused() {
     let (_dir, folder) = folder();
     let mut first = Part::create(&folder, "x".as_ref()).unwrap();
     let refused = refused(&folder);
@@ -116,7 +116,7 @@ fn a_second_client_is_told() {
 
 /// The server may refuse a file only after it has announced it.
 #[test]
-fn one_in_which_nothing_is_can_be_removed_and_opened_again() {
+fn an_empty_part_can_be_removed_and_opened_again() {
     let (dir, folder) = folder();
     let mut part = Part::create(&folder, "x".as_ref()).unwrap();
     fs::write(dir.path().join("x.part.fdsp"), "").unwrap();
@@ -131,7 +131,7 @@ fn one_in_which_nothing_is_can_be_removed_and_opened_again() {
 }
 
 #[test]
-fn what_was_touched_while_closed_is_noticed() {
+fn a_change_while_it_is_closed_is_noticed() {
     let (dir, folder) = folder();
     let mut part = Part::create(&folder, "x".as_ref()).unwrap();
     part.claim(3, None).unwrap();
@@ -146,7 +146,7 @@ fn what_was_touched_while_closed_is_noticed() {
 }
 
 #[test]
-fn what_has_taken_its_place_while_it_was_closed_is_not_ours() {
+fn a_file_that_replaced_it_while_it_was_closed_is_not_ours() {
     let (dir, folder) = folder();
     let mut part = Part::create(&folder, "x".as_ref()).unwrap();
     part.close(None);
@@ -158,7 +158,7 @@ fn what_has_taken_its_place_while_it_was_closed_is_not_ours() {
 }
 
 #[test]
-fn what_another_program_does_to_an_open_one_is_noticed() {
+fn a_change_while_it_is_open_is_noticed() {
     let (dir, folder) = folder();
     let mut part = Part::create(&folder, "x".as_ref()).unwrap();
     part.claim(6, None).unwrap();
@@ -173,7 +173,7 @@ fn what_another_program_does_to_an_open_one_is_noticed() {
 }
 
 #[test]
-fn what_another_version_has_noted_is_set_aside_and_not_emptied() {
+fn a_part_of_another_version_is_set_aside_and_not_emptied() {
     let (dir, folder) = folder();
     fs::write(dir.path().join("x.zip.part"), "precious").unwrap();
     for (text, other) in [("fdsp-control 3 0a", true), ("fdsp-control 1", true), ("something else", false)] {
@@ -191,7 +191,7 @@ fn what_another_version_has_noted_is_set_aside_and_not_emptied() {
 }
 
 #[test]
-fn at_rest_it_holds_no_more_than_what_is_in_it() {
+fn a_closed_part_occupies_only_its_content() {
     let (dir, folder) = folder();
     let mut part = Part::create(&folder, "x".as_ref()).unwrap();
     part.claim(8 << 20, None).unwrap();
@@ -202,7 +202,7 @@ fn at_rest_it_holds_no_more_than_what_is_in_it() {
 }
 
 #[test]
-fn one_that_has_become_the_target_and_kept_its_name_loses_it() {
+fn a_part_that_is_also_the_target_loses_its_own_name() {
     let (dir, folder) = folder();
     fs::write(dir.path().join("x"), "whole").unwrap();
     fs::hard_link(dir.path().join("x"), dir.path().join("x.part")).unwrap();
@@ -222,7 +222,7 @@ fn only_the_own_file_is_deleted() {
 }
 
 #[test]
-fn what_was_not_made_here_is_neither_emptied_nor_deleted() {
+fn a_part_of_another_program_is_neither_emptied_nor_deleted() {
     let (dir, folder) = folder();
     fs::write(dir.path().join("x.part"), "precious").unwrap();
     assert!(refused(&folder).contains("x.part is in the way"));
@@ -236,7 +236,7 @@ fn what_was_not_made_here_is_neither_emptied_nor_deleted() {
 }
 
 #[test]
-fn a_size_that_no_disk_has_is_refused() {
+fn a_size_that_no_disk_can_store_is_refused() {
     let (_dir, folder) = folder();
     let part = Part::create(&folder, "x".as_ref()).unwrap();
     for size in [u64::MAX, i64::MAX as u64] {

@@ -31,17 +31,17 @@ pub(crate) struct Writer {
     watch: Arc<Mutex<Watch>>,
 }
 
-/// Notices what other programs do to the file: whatever is verified, is verified before it is written.
+/// Notices changes by other programs: blocks are verified before they are written.
 #[derive(Debug, Default)]
 struct Watch {
-    /// What the last change of ours left.
+    /// The status after the last change by this program.
     left: Option<Stamp>,
-    /// It was something else before the next one.
+    /// Whether the status was another one before the next change.
     touched: bool,
 }
 
 impl Writer {
-    /// Writes to a file that looks like `stamp`.
+    /// Writes to a file with this status.
     pub(super) fn new(
         file: File,
         path: PathBuf,
@@ -59,7 +59,7 @@ impl Writer {
         written.map_err(|error| self.no_room(&error, None))
     }
 
-    /// Makes a range zeros, without room on the disk where the file system can.
+    /// Makes a range zeros, without disk space if the file system can.
     pub(crate) fn hole(&self, offset: u64, length: u64) -> Result<(), Fault> {
         let made = self.change(|file| platform::make_hole(file, offset, length));
         made.map_err(|error| self.no_room(&error, None))
@@ -70,7 +70,7 @@ impl Writer {
         self.change(|file| platform::copy_range(from, file, offset, length)).is_ok()
     }
 
-    /// Changes the file. One change at a time, as the file system has it in any case.
+    /// Changes the file, one change at a time.
     pub(crate) fn change<T>(&self, change: impl FnOnce(&File) -> T) -> T {
         let mut watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
         watch.touched |= watch.left != Stamp::of(&self.file).ok();
@@ -79,13 +79,13 @@ impl Writer {
         changed
     }
 
-    /// Whether another program has changed it since it was opened, or found as it should be.
+    /// Whether another program has changed it since it was opened or verified.
     pub(crate) fn is_touched(&self) -> bool {
         self.change(|_| ());
         self.watch.lock().unwrap_or_else(PoisonError::into_inner).touched
     }
 
-    /// What is in it now is about to be verified by reading it.
+    /// Its content is about to be verified.
     pub(crate) fn look_anew(&self) {
         self.change(|_| ());
         self.watch.lock().unwrap_or_else(PoisonError::into_inner).touched = false;
@@ -101,7 +101,7 @@ impl Writer {
         self.journal.add(&file::begun(index, bytes));
     }
 
-    /// Reads what was written.
+    /// Reads from the file.
     pub(crate) fn read(&self, bytes: &mut [u8], offset: u64) -> io::Result<()> {
         self.file.read_exact_at(bytes, offset)
     }
@@ -111,7 +111,7 @@ impl Writer {
     }
 }
 
-/// Why something, `size` bytes long, does not go to a path in a folder.
+/// The error for content of `size` bytes that could not be written.
 pub(crate) fn no_room(folder: &Folder, path: &Path, error: &io::Error, size: Option<u64>) -> Fault {
     let path = path.shown();
     let needed = size.map(|size| format!("{} needed", units::bytes(size)));

@@ -13,8 +13,8 @@ use crate::client::{
         attempt::{Attempt, Reports},
         deletions::Deletion,
         events::{Events, JobEvent, Outcome},
-        file::resume::Memory,
         placement::Placement,
+        resume::JobResume,
         worker,
     },
     queue::{
@@ -64,34 +64,34 @@ impl Actor {
                 sync: self.config.sync,
                 extract: self.config.extract,
             };
-            let memory = self.kept.remove(&id).unwrap_or_default();
+            let resume = self.kept.remove(&id).unwrap_or_default();
             let (stop, stopped) = watch::channel(false);
             self.workers.insert(id, stop);
             let sender = self.jobs.0.clone();
-            let work = tokio::spawn(worker::run(attempt, memory, stopped));
+            let work = tokio::spawn(worker::run(attempt, resume, stopped));
             tokio::spawn(async move {
-                let (memory, outcome) = work.await.unwrap_or_else(|_| {
+                let (resume, outcome) = work.await.unwrap_or_else(|_| {
                     let fault = Fault::never(TroubleKind::Other, "the transfer ended with an internal error");
-                    (Memory::default(), Outcome::Fault { fault, progressed: false })
+                    (JobResume::default(), Outcome::Fault { fault, progressed: false })
                 });
-                let _ = sender.send((id, JobEvent::Ended { memory: Box::new(memory), outcome }));
+                let _ = sender.send((id, JobEvent::Ended { resume: Box::new(resume), outcome }));
             });
         }
     }
 
     /// Requests the deletion of what was fetched of a job, in this run or an earlier one.
-    pub(super) fn discard(&mut self, id: JobId, memory: Option<Memory>) {
+    pub(super) fn discard(&mut self, id: JobId, resume: Option<JobResume>) {
         self.shared.with(|state| state.queue.reset(id));
-        let files = memory.map(|memory| Box::new(memory) as _);
+        let files = resume.map(|resume| Box::new(resume) as _);
         self.shared.deletions.delete(Deletion::Job { id, files });
     }
 
     /// Closes the files of a job, so that other jobs can open them, and reports `event` then. That is done off this task; until
     /// it is done, the job cannot be started. `replaced`: the next attempt reads the state from the disk.
-    pub(super) fn close(&mut self, id: JobId, mut memory: Memory, event: Option<Event>, replaced: bool) {
-        if !memory.is_open() {
+    pub(super) fn close(&mut self, id: JobId, mut resume: JobResume, event: Option<Event>, replaced: bool) {
+        if !resume.is_open() {
             if !replaced {
-                self.kept.insert(id, memory);
+                self.kept.insert(id, resume);
             }
             event.into_iter().for_each(|event| self.shared.report(event));
             return;
@@ -105,19 +105,19 @@ impl Actor {
         let closing = spawn_blocking(move || {
             // A paused job keeps its claim on the file.
             if has_failed {
-                memory.remove_empty();
+                resume.file.remove_empty();
             }
-            memory.close();
-            memory
+            resume.close();
+            resume
         });
         tokio::spawn(async move {
-            let memory = Box::new(closing.await.unwrap_or_default());
-            let _ = sender.send(Message::Closed { id, memory, event: event.map(Box::new) });
+            let resume = Box::new(closing.await.unwrap_or_default());
+            let _ = sender.send(Message::Closed { id, resume, event: event.map(Box::new) });
         });
     }
 
     /// The files of a job are closed.
-    pub(super) fn closed(&mut self, id: JobId, memory: Memory, event: Option<Box<Event>>) {
+    pub(super) fn closed(&mut self, id: JobId, resume: JobResume, event: Option<Box<Event>>) {
         self.workers.remove(&id);
         let (phase, replaced, discarded) = self.shared.with(|state| {
             let replaced = state.queue.is_replaced(id);
@@ -126,13 +126,13 @@ impl Actor {
         });
         match phase {
             // Cancelled or removed meanwhile.
-            None | Some(Phase::Cancelled) if self.undo.has(id) => drop(self.kept.insert(id, memory)),
-            Some(Phase::Cancelled) => self.discard(id, Some(memory)),
-            None if discarded => self.discard(id, Some(memory)),
+            None | Some(Phase::Cancelled) if self.undo.has(id) => drop(self.kept.insert(id, resume)),
+            Some(Phase::Cancelled) => self.discard(id, Some(resume)),
+            None if discarded => self.discard(id, Some(resume)),
             // What a failed one has left stays.
             None => {}
             Some(_) if replaced => {}
-            Some(_) => drop(self.kept.insert(id, memory)),
+            Some(_) => drop(self.kept.insert(id, resume)),
         }
         // One that was resumed meanwhile has not failed any more.
         let event = event.filter(|_| phase == Some(Phase::Failed));

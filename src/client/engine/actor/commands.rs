@@ -200,9 +200,9 @@ impl Actor {
     fn pause(&mut self, id: JobId) -> Option<SafeText> {
         let name = self.apply(id, Input::Pause, Change::Paused)?;
         if !self.halt(id)
-            && let Some(memory) = self.kept.remove(&id)
+            && let Some(resume) = self.kept.remove(&id)
         {
-            self.close(id, memory, None, false);
+            self.close(id, resume, None, false);
         }
         Some(name)
     }
@@ -210,8 +210,8 @@ impl Actor {
     fn cancel(&mut self, id: JobId) -> Option<SafeText> {
         let name = self.apply(id, Input::Cancel, Change::Cancelled)?;
         if !self.halt(id) {
-            let memory = self.kept.remove(&id);
-            self.dispose(id, memory);
+            let resume = self.kept.remove(&id);
+            self.dispose(id, resume);
         }
         Some(name)
     }
@@ -271,7 +271,7 @@ impl Actor {
         }
         // They find nothing of each other in the queue.
         for id in unwanted {
-            let files = self.kept.remove(&id).map(|memory| Box::new(memory) as _);
+            let files = self.kept.remove(&id).map(|resume| Box::new(resume) as _);
             self.shared.deletions.delete(Deletion::Job { id, files });
         }
         ids.iter().for_each(|id| drop(self.kept.remove(id)));

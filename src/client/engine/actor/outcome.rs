@@ -14,7 +14,7 @@ use crate::{
         },
         engine::actor::Actor,
         error::{self, Fault, Verdict},
-        job::{events::Outcome, file::resume::Memory},
+        job::{events::Outcome, resume::JobResume},
         queue::{
             Ended,
             phase::Phase,
@@ -25,36 +25,31 @@ use crate::{
 };
 impl Actor {
     /// A transfer ended.
-    pub(super) fn ended(&mut self, id: JobId, mut memory: Memory, outcome: Outcome) {
+    pub(super) fn ended(&mut self, id: JobId, mut resume: JobResume, outcome: Outcome) {
         self.workers.remove(&id);
         let replaced = self.shared.with(|state| state.queue.is_replaced(id));
         let outcome = if replaced { Outcome::Stopped } else { outcome };
         let lost = self.lost_server(id, &outcome);
         let (ended, mut event) = match &lost {
             Some(_) => (Ended::Unreachable, None),
-            None => self.judge(id, &memory, outcome),
+            None => self.judge(id, &resume, outcome),
         };
         let before = self.shared.with(|state| state.queue.phase(id));
         let phase = self.shared.with(|state| state.queue.ended(id, ended));
         match phase {
-            None | Some(Phase::Cancelled) => self.dispose(id, Some(memory)),
+            None | Some(Phase::Cancelled) => self.dispose(id, Some(resume)),
             Some(Phase::Done) => self.shared.claims.release(id),
             Some(now) => {
                 if now == Phase::Failed {
                     self.shared.claims.release(id);
-                    // A retry by the user starts with all retries.
-                    (memory.corrupt, memory.restarts) = (0, 0);
-                    // The wait for an answer of the user does not count as time of the download.
-                    if memory.transferred == 0 {
-                        memory.started = None;
-                    }
+                    resume.failed();
                 }
                 // While it waits for the next try the `.part` stays locked; at rest others may have it.
                 if matches!(now, Phase::Waiting | Phase::Queued) && !replaced {
-                    self.kept.insert(id, memory);
+                    self.kept.insert(id, resume);
                 } else {
                     let event = event.take_if(|_| phase != before);
-                    self.close(id, memory, event, replaced);
+                    self.close(id, resume, event, replaced);
                 }
             }
         }
@@ -130,7 +125,7 @@ impl Actor {
                     self.shared.claims.release(id);
                     let event = Event::Failed { id, name, trouble };
                     match self.kept.remove(&id) {
-                        Some(memory) => self.close(id, memory, Some(event), false),
+                        Some(resume) => self.close(id, resume, Some(event), false),
                         None => self.shared.report(event),
                     }
                 }
@@ -139,7 +134,7 @@ impl Actor {
     }
 
     /// What the end of a transfer means for its job, and which event reports it.
-    fn judge(&self, id: JobId, memory: &Memory, outcome: Outcome) -> (Ended, Option<Event>) {
+    fn judge(&self, id: JobId, resume: &JobResume, outcome: Outcome) -> (Ended, Option<Event>) {
         let name = self.shared.with(|state| state.queue.name(id)).unwrap_or_default();
         let fault = match outcome {
             Outcome::Stopped => return (Ended::Stopped, None),
@@ -169,8 +164,9 @@ impl Actor {
         }
         let attempt = self.shared.with(|state| state.queue.count_try(id));
         let after = match fault.verdict {
-            Verdict::StartOver | Verdict::Discard if attempt.max(memory.restarts) <= of => {
-                let then = if memory.doubtful { "keeping what still matches" } else { "starting over" };
+            Verdict::StartOver | Verdict::Discard if attempt.max(resume.file.totals.restarts) <= of => {
+                let then =
+                    if resume.file.is_doubtful() { "keeping what still matches" } else { "starting over" };
                 trouble.message = SafeText::new(&format!("{}; {then}", trouble.message));
                 Some(Duration::ZERO)
             }

@@ -11,7 +11,7 @@ use crate::client::{
         event::{Change, Event},
     },
     engine::actor::Actor,
-    job::{deletions::Deletion, file::resume::Memory},
+    job::{deletions::Deletion, resume::JobResume},
     queue::{
         Removed,
         phase::{Input, Phase},
@@ -154,11 +154,11 @@ impl Actor {
             let is_wanted = self.shared.deletions.noted(id).is_some() && !self.workers.contains_key(&id);
             match self.shared.with(|state| state.queue.phase(id)) {
                 Some(Phase::Cancelled) if is_wanted => {
-                    let memory = self.kept.remove(&id);
-                    self.discard(id, memory);
+                    let resume = self.kept.remove(&id);
+                    self.discard(id, resume);
                 }
                 None if is_wanted => {
-                    let files = self.kept.remove(&id).map(|memory| Box::new(memory) as _);
+                    let files = self.kept.remove(&id).map(|resume| Box::new(resume) as _);
                     self.shared.deletions.delete(Deletion::Job { id, files });
                 }
                 None => drop(self.kept.remove(&id)),
@@ -168,11 +168,11 @@ impl Actor {
     }
 
     /// What was fetched of a job is not wanted any more: it is deleted, or closed as long as that can be undone.
-    pub(super) fn dispose(&mut self, id: JobId, memory: Option<Memory>) {
-        match memory {
-            Some(memory) if self.undo.has(id) => self.close(id, memory, None, false),
+    pub(super) fn dispose(&mut self, id: JobId, resume: Option<JobResume>) {
+        match resume {
+            Some(resume) if self.undo.has(id) => self.close(id, resume, None, false),
             None if self.undo.has(id) => {}
-            memory => self.discard(id, memory),
+            resume => self.discard(id, resume),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Receives one content from a server of the original programs: at once, and with nothing to verify it by but its length.
+//! Receives one content from a server of the original programs: in one go, and verified by nothing but its length.
 
 use tokio::task::block_in_place;
 
@@ -8,66 +8,74 @@ use crate::{
         content::Content,
         disk::part::Part,
         error::{Fault, Unfinished},
-        job::{attempt::Fetch, file::resume::Memory, placement::Placement},
-        source::sink::{Answer, Block, End, Flow, Sink, Wanted},
+        job::{
+            attempt::Fetch,
+            file::resume::{FileResume, Known, ResumeState},
+            placement::Placement,
+        },
+        source::sink::{Flow, Sink, Wanted},
         transfer::{cancel::Cancel, progress::Progress},
     },
     protocol::{digest::Hash, message::Form},
     text::{SafeText, ShowPath},
 };
 
-/// Receives the whole content; afterwards `memory` has its digest.
+/// Receives the whole content; afterwards it is complete.
 pub(crate) async fn fetch(
     fetch: &Fetch<'_>,
     placement: &Placement,
-    memory: &mut Memory,
+    resume: &mut FileResume,
     cancel: &Cancel,
 ) -> Result<(), Unfinished> {
-    if memory.root.is_some() {
-        return Ok(());
+    match resume.state {
+        ResumeState::Complete(..) | ResumeState::Identical(..) | ResumeState::Placed(_) => return Ok(()),
+        ResumeState::Fresh(_) | ResumeState::Doubtful(_) | ResumeState::Known(_) => resume.start_over()?,
     }
-    memory.start_over()?;
     fetch.progress.set_unverified(0);
-    cancel.unless_set(receive(fetch, placement, memory)).await
+    cancel.unless_set(receive(fetch, placement, resume)).await
 }
 
-async fn receive(fetch: &Fetch<'_>, placement: &Placement, memory: &mut Memory) -> Result<(), Fault> {
+async fn receive(fetch: &Fetch<'_>, placement: &Placement, resume: &mut FileResume) -> Result<(), Fault> {
     let mut connection = fetch.source.connect(None).await?;
     let wanted = Wanted { form: Form::File, identity: None, blocks: 0..u64::MAX, skip: 0, digest: false };
     let content = connection.probe(wanted).await?;
     let size = content.size.unwrap_or(0);
-    block_in_place(|| begin(fetch, placement, memory, content))?;
-    let Some(place) = &memory.place else { return Ok(()) };
-    let (part, progress, transferred) = (&place.part, &**fetch.progress, &mut memory.transferred);
-    let mut whole = Whole { part, progress, transferred, hasher: blake3::Hasher::new(), offset: 0, size };
+    block_in_place(|| begin(fetch, placement, resume, content))?;
+    let Some(place) = resume.state.place() else { return Ok(()) };
+    let (part, progress, transferred) = (&place.part, &**fetch.progress, &mut resume.totals.transferred);
+    let mut whole = WholeFile { part, progress, transferred, hasher: blake3::Hasher::new(), offset: 0, size };
     connection.read(&mut whole).await.map_err(|fault| whole.failed(fault))?;
-    memory.root = Some(Hash(*whole.hasher.finalize().as_bytes()));
+    let root = Hash(*whole.hasher.finalize().as_bytes());
+    resume.complete(root);
     Ok(())
 }
 
-/// Decides where the content goes, and claims the space.
+/// Decides where the content is saved, and claims the space.
 fn begin(
     fetch: &Fetch<'_>,
     placement: &Placement,
-    memory: &mut Memory,
+    resume: &mut FileResume,
     content: Content,
 ) -> Result<(), Fault> {
     let name = placement.name_of(&content);
-    if memory.place.is_none() {
-        memory.place = Some(placement.place(fetch.events, &name, content.size)?);
-    }
+    let place = match &mut resume.state {
+        ResumeState::Fresh(place) => place.take(),
+        _ => None,
+    };
+    let place = place.map_or_else(|| placement.place(fetch.events, &name, content.size), Ok)?;
     // An archive is a file as any other: nothing is known of what is in it.
-    let content = memory.source.insert(Content { form: Form::File, ..content }).clone();
-    memory.record();
-    memory.claim()?;
-    if let Some(place) = &memory.place {
-        fetch.answered(&place.target, &content);
+    let content = Content { form: Form::File, ..content };
+    resume.state = ResumeState::Known(Known::new(content, place));
+    resume.record();
+    resume.claim()?;
+    if let ResumeState::Known(Known { content, place, .. }) = &resume.state {
+        fetch.answered(&place.target, content);
     }
     Ok(())
 }
 
-/// Takes the whole content.
-struct Whole<'a> {
+/// Writes the whole content.
+struct WholeFile<'a> {
     part: &'a Part,
     progress: &'a Progress,
     transferred: &'a mut u64,
@@ -76,7 +84,7 @@ struct Whole<'a> {
     size: u64,
 }
 
-impl Whole<'_> {
+impl WholeFile<'_> {
     /// Adds to a fault of the connection where the received bytes are.
     fn failed(&self, mut fault: Fault) -> Fault {
         let of_connection = matches!(fault.trouble.kind, TroubleKind::Connection | TroubleKind::Integrity);
@@ -89,16 +97,10 @@ impl Whole<'_> {
     }
 }
 
-impl Sink for Whole<'_> {
+impl Sink for WholeFile<'_> {
     fn next(&mut self) -> Option<Wanted> {
         None
     }
-
-    fn begins(&mut self, _answer: &Answer) -> Result<(), Fault> {
-        Ok(())
-    }
-
-    fn skipped(&mut self, _offset: u64, _length: u64, _give: &mut dyn FnMut(&[u8])) {}
 
     fn data(&mut self, bytes: &[u8]) -> Result<Flow, Fault> {
         self.hasher.update(bytes);
@@ -114,12 +116,4 @@ impl Sink for Whole<'_> {
     fn hole(&mut self, _length: u64) -> Result<Flow, Fault> {
         Ok(Flow::Continue)
     }
-
-    fn block(&mut self, _block: Block) -> Flow {
-        Flow::Continue
-    }
-
-    fn ends(&mut self, _end: End) {}
-
-    fn quiet(&mut self) {}
 }

@@ -1,5 +1,5 @@
-//! Which blocks that are here are also those of the server: asks for the hashes of its blocks, and keeps what matches, at
-//! any block, from the `.part` and from a target that exists.
+//! Which local blocks the server has, too: requests the hashes of its blocks, and keeps the blocks that match, of the `.part` and of a
+//! target that exists.
 
 use std::{
     ops::ControlFlow,
@@ -19,15 +19,15 @@ use crate::{
         api::{origin::Origin, view::TroubleKind},
         content::{
             Content,
-            blocks::{Blocks, buffer, hash_block},
+            blocks::{Blocks, buffer, verify_block},
         },
-        disk::{folder::of_another, target::Target},
+        disk::{commit::InPlace, folder::of_another, target::Target},
         error::{Fault, Verdict},
         job::{
             attempt::Fetch,
             file::{
-                local_hashes::{LocalFile, Seen},
-                resume::{Memory, Place},
+                local_hashes::{LocalFile, LocalHashes, Seen},
+                resume::{AtTarget, Doubtful, FileResume, Known, Place, ResumeState, Version},
             },
             placement::destination,
         },
@@ -37,76 +37,74 @@ use crate::{
     text::{ShowPath, units},
 };
 
-/// Compares local blocks with the server's hashes, starting on `connection`. Afterwards `memory` has the missing blocks, or is still doubtful if
-/// the file changed on the server. Local blocks are hashed while hashes are received, but a connection never waits for that: the server
-/// closes connections that are idle or read slowly.
+/// Compares doubtful blocks with the server's hashes, starting on `connection`. They are still doubtful if the file changed on the server.
+/// Local blocks are hashed while hashes are received, but a connection never waits for that: the server closes connections that are idle
+/// or read slowly.
 pub(crate) async fn compare(
     fetch: &Fetch<'_>,
-    memory: &mut Memory,
+    resume: &mut FileResume,
     mut connection: Connection,
 ) -> Result<(), Fault> {
+    let ResumeState::Doubtful(doubtful) = &mut resume.state else { return Ok(()) };
     if !connection.has_hashes() {
-        return without_hashes(fetch, memory);
+        return without_hashes(fetch, resume);
     }
-    let mut comparison = Comparison::start(fetch, memory, connection.origin())?;
+    let mut comparison = Comparison::start(fetch, doubtful, &resume.local, connection.origin())?;
     let answer = loop {
-        match comparison.ask(&mut memory.remote, &mut connection).await {
-            Err(fault) if memory.remote.should_reconnect(&fault) => {
-                fetch.reconnecting(memory, &fault);
+        match comparison.ask(&mut doubtful.remote, &mut connection).await {
+            Err(fault) if doubtful.remote.should_reconnect(&fault) => {
+                fetch.reconnecting(&mut resume.totals, doubtful.blocks.received(), &fault);
                 connection = fetch.source.connect(None).await?;
             }
             answer => break answer?,
         }
         if connection.origin() != comparison.origin {
             connection.put();
-            return restart_comparison(fetch, memory);
+            return restart_comparison(fetch, resume);
         }
     };
     connection.put();
-    memory.remote.gets_further();
+    doubtful.remote.gets_further();
     match answer {
         HashesAnswer::All | HashesAnswer::Stopped => {}
-        HashesAnswer::Changed => return restart_comparison(fetch, memory),
-        HashesAnswer::Unsupported => return without_hashes(fetch, memory),
+        HashesAnswer::Changed => return restart_comparison(fetch, resume),
+        HashesAnswer::Unsupported => return without_hashes(fetch, resume),
         HashesAnswer::Directory => {
-            if memory.place.as_ref().is_some_and(|place| place.part.is_ours()) {
+            if doubtful.has_own_part() {
                 tracing::warn!("{} is a folder now; starting over with its archive", fetch.address);
             }
-            return block_in_place(|| memory.start_over());
+            return block_in_place(|| resume.start_over());
         }
         HashesAnswer::Refused(fault) => return Err(fault),
     }
-    let Comparison { source, hashes, hashed, _wanted: wanted, .. } = comparison;
+    let Comparison { source, hashes, hashed, _stop: stop, .. } = comparison;
     drop(hashes);
     let hashed = hashed.await.unwrap_or_else(|_| {
         Err(Fault::never(TroubleKind::Other, "comparing the file ended with an internal error"))
     });
-    drop(wanted);
+    drop(stop);
     let Hashing { part, old, .. } = hashed?;
-    // The machine lets no end through without its beginning.
+    // The protocol client reports no end without a beginning.
     let Some(source) = source else { return Ok(()) };
-    block_in_place(|| adopt(fetch, memory, source, part, old))
+    block_in_place(|| adopt(fetch, resume, source, part, old))
 }
 
-/// Continues without a comparison, where the server has no block hashes.
-fn without_hashes(fetch: &Fetch<'_>, memory: &mut Memory) -> Result<(), Fault> {
-    if memory.recalled {
-        // The identity says what is in the partial file; the target is compared when all is received.
-        (memory.doubtful, memory.old) = (false, None);
-        return Ok(());
-    }
-    if memory.place.as_ref().is_some_and(|place| place.part.is_ours()) {
+/// Resumes without a comparison: the server has no block hashes. The target is compared when all is received.
+fn without_hashes(fetch: &Fetch<'_>, resume: &mut FileResume) -> Result<(), Fault> {
+    let has_own_part = matches!(&resume.state, ResumeState::Doubtful(doubtful) if doubtful.has_own_part());
+    if !block_in_place(|| resume.trust_journal())? && has_own_part {
         tracing::warn!("{}: the server cannot send the hashes of its blocks; starting over", fetch.address);
     }
-    block_in_place(|| memory.start_over())
+    Ok(())
 }
 
 /// The file changed on the server, or another server answers: compares the local blocks again, a limited number of times.
-fn restart_comparison(fetch: &Fetch<'_>, memory: &mut Memory) -> Result<(), Fault> {
-    memory.remote.clear();
-    memory.restarts += 1;
+fn restart_comparison(fetch: &Fetch<'_>, resume: &mut FileResume) -> Result<(), Fault> {
+    if let ResumeState::Doubtful(doubtful) = &mut resume.state {
+        doubtful.remote.clear();
+    }
     let address = fetch.address;
-    if memory.restarts > fetch.retries.max(1) {
+    if resume.totals.restart(fetch.retries) {
         let fault = Fault::changed(format!("{address} changes during each comparison"));
         // The local blocks are kept: they may still match.
         return Err(Fault { verdict: Verdict::Again(Duration::ZERO), ..fault });
@@ -123,26 +121,26 @@ struct Comparison<'a> {
     source: Option<Content>,
     /// The server that answers.
     origin: Origin,
-    /// Blocks of `.part` and target, whichever has more.
-    here: u64,
+    /// Blocks of `.part` or target, whichever has more.
+    blocks: u64,
     /// Where the hashes of the server's blocks go: index, length, hash.
     hashes: Sender<(u64, u64, Hash)>,
-    /// What comes of them.
+    /// Their result.
     hashed: JoinHandle<Result<Hashing, Fault>>,
-    /// Ends the hashing when the comparison is dropped.
-    _wanted: Wanted,
+    /// Stops the hashing when the comparison is dropped.
+    _stop: StopHashing,
 }
 
-/// Whether the result of a comparison is still wanted: until this is dropped.
-struct Wanted(Arc<AtomicBool>);
+/// Stops the hashing when it is dropped.
+struct StopHashing(Arc<AtomicBool>);
 
-impl Drop for Wanted {
+impl Drop for StopHashing {
     fn drop(&mut self) {
         self.0.store(false, Ordering::Relaxed);
     }
 }
 
-/// The target that exists.
+/// An existing target.
 struct Old {
     target: Target,
     file: LocalFile,
@@ -165,12 +163,17 @@ impl Old {
         let file = LocalFile::new(file, seen);
         Ok(Some(Old { target: target.clone(), file, size: data.len(), blocks: Blocks::default() }))
     }
+
+    /// The digest, if all blocks match.
+    fn root(&self, size: u64) -> Option<Hash> {
+        self.blocks.root().filter(|_| self.blocks.missing(Some(size)).is_empty())
+    }
 }
 
 /// Hashes local blocks, on a thread that may block.
 struct Hashing {
     keep: bool,
-    /// What is known of the `.part`.
+    /// The known blocks of the `.part`.
     known: Blocks,
     file: Option<LocalFile>,
     /// Blocks of the `.part` that match.
@@ -180,30 +183,36 @@ struct Hashing {
 }
 
 impl<'a> Comparison<'a> {
-    fn start(fetch: &'a Fetch<'a>, memory: &Memory, origin: Origin) -> Result<Comparison<'a>, Fault> {
-        let (file, length) = match &memory.place {
+    fn start(
+        fetch: &'a Fetch<'a>,
+        doubtful: &Doubtful,
+        local: &LocalHashes,
+        origin: Origin,
+    ) -> Result<Comparison<'a>, Fault> {
+        let (file, length) = match &doubtful.place {
             // Opened again: the lock of the `.part` must not outlive the attempt with this thread.
             Some(place) => (place.part.read_only(), place.part.length()?),
             None => (None, 0),
         };
-        let old = match &memory.old {
-            Some(target) => Old::open(target, &memory.seen.old)?,
+        let old = match &doubtful.old {
+            Some(target) => Old::open(target, &local.old)?,
             None => None,
         };
-        let here = Blocks::in_all(old.as_ref().map_or(0, |old| old.size).max(length));
-        let target = memory.place.as_ref().map(|place| &place.target).or(memory.old.as_ref()).cloned();
+        let blocks = Blocks::in_all(old.as_ref().map_or(0, |old| old.size).max(length));
+        let target = doubtful.place.as_ref().map(|place| &place.target).or(doubtful.old.as_ref()).cloned();
         let old_target = old.as_ref().map(|old| old.target.clone());
         let keep = fetch.keeps_existing();
-        let file = file.map(|file| LocalFile::new(file, &memory.seen.part));
-        let (known, part) = (memory.blocks.clone(), Blocks::default());
+        let file = file.map(|file| LocalFile::new(file, &local.part));
+        let (known, part) = (doubtful.blocks.clone(), Blocks::default());
         let hashing = Hashing { keep, known, file, part, old, buffer: buffer() };
         let wanted = Arc::new(AtomicBool::new(true));
         let is_wanted = Arc::clone(&wanted);
         let (hashes, received) = channel();
         let hashed = spawn_blocking(move || hashing.run(received, &is_wanted));
-        let (old, source, _wanted) = (old_target, None, Wanted(wanted));
-        let mut comparison = Comparison { fetch, target, old, source, origin, here, hashes, hashed, _wanted };
-        if let Some((content, hashes)) = memory.remote.received().filter(|(known, _)| known.origin == origin)
+        let (old, source, _stop) = (old_target, None, StopHashing(wanted));
+        let mut comparison = Comparison { fetch, target, old, source, origin, blocks, hashes, hashed, _stop };
+        if let Some((content, hashes)) =
+            doubtful.remote.received().filter(|(known, _)| known.origin == origin)
         {
             // From an earlier attempt.
             comparison.take(content, 0, hashes).map(drop)?;
@@ -217,7 +226,7 @@ impl<'a> Comparison<'a> {
         remote: &mut RemoteHashes,
         connection: &mut Connection,
     ) -> Result<HashesAnswer, Fault> {
-        let asked = (self.fetch.address.path(), self.here);
+        let asked = (self.fetch.address.path(), self.blocks);
         connection.hashes(remote, asked, |content, first, hashes| self.take(content, first, hashes)).await
     }
 
@@ -230,7 +239,7 @@ impl<'a> Comparison<'a> {
             let rest = index.checked_mul(BLOCK_SIZE).and_then(|begin| size.checked_sub(begin));
             let Some(rest) = rest else { continue };
             if self.hashes.send((index, rest.min(BLOCK_SIZE), hash)).is_err() {
-                // The thread reports why.
+                // The thread reports the reason.
                 return Ok(ControlFlow::Break(()));
             }
         }
@@ -277,7 +286,7 @@ impl Hashing {
                     old.blocks.insert(&block);
                     return Ok(());
                 }
-                // It is known now, and nothing more has to be.
+                // One difference is enough.
                 _ if self.keep => return Err(old.target.differs(None)),
                 _ => {}
             }
@@ -291,93 +300,83 @@ impl Hashing {
     }
 }
 
-/// Continues with what matches.
+/// Resumes from the blocks that match. The hashes prove them: the server confirmed after the last one that they are of this version.
 fn adopt(
     fetch: &Fetch<'_>,
-    memory: &mut Memory,
-    source: Content,
+    resume: &mut FileResume,
+    content: Content,
     kept: Blocks,
     old: Option<Old>,
 ) -> Result<(), Fault> {
-    let (size, data_bytes) = (source.size.unwrap_or(0), source.data_bytes);
-    // The blocks are proven by hashes of which the server said at their end that they are of this version.
-    (memory.doubtful, memory.recalled, memory.proven) = (false, false, true);
-    memory.remote = RemoteHashes::default();
-    memory.source = Some(source);
-    memory.blocks = kept;
-    match old {
-        Some(old) if old.size == size && old.blocks.missing(Some(size)).is_empty() => {
-            tracing::info!("{} was there already, byte for byte", old.target.path().shown());
-            memory.identical = Some(old.target.path());
-            memory.blocks = old.blocks;
-            if let Some(place) = memory.place.take() {
-                place.part.discard();
-            }
+    let ResumeState::Doubtful(doubtful) = &mut resume.state else { return Ok(()) };
+    let size = content.size.unwrap_or(0);
+    let identical = old.as_ref().filter(|old| old.size == size).and_then(|old| old.root(size));
+    if let (Some(old), Some(root)) = (&old, identical) {
+        let blocks = old.blocks.clone();
+        tracing::info!("{} was there already, byte for byte", old.target.path().shown());
+        if let Some(place) = doubtful.place.take() {
+            place.part.discard();
         }
-        Some(old) if fetch.keeps_existing() => {
+        let in_place = InPlace::identical(old.target.clone());
+        resume.state = ResumeState::Identical(AtTarget { content, root, in_place }, blocks);
+    } else {
+        if let Some(old) = old.as_ref().filter(|_| fetch.keeps_existing()) {
             return Err(old.target.differs(None));
         }
-        Some(old) => {
-            memory.believe()?;
-            copy(fetch, memory, size, &old)?;
+        if let Some(place) = doubtful.place.as_ref().filter(|_| kept.bytes() == 0) {
+            // Nothing in it shows that it is a download of this content.
+            place.part.must_be_ours()?;
         }
-        None => {
-            memory.believe()?;
-            memory.record();
-            match &memory.place {
-                Some(place) => place.part.claim(size, data_bytes)?,
-                // The target that was to be compared is gone.
-                None => memory.start_over()?,
+        let place = match (doubtful.place.take(), &old, fetch.placement) {
+            (None, Some(old), Some(placement)) => {
+                let mut part = placement.open_part(&old.target)?;
+                part.clear()?;
+                Some(Place { target: old.target.clone(), part })
             }
+            (place, ..) => place,
+        };
+        // Without a partial file: the target that was to be compared does not exist any more.
+        let Some(place) = place else { return resume.start_over() };
+        let version = Version::Proven;
+        resume.state = ResumeState::Known(Known { content, place, blocks: kept, version, claimed: None });
+        resume.record();
+        resume.claim()?;
+        if let (Some(old), ResumeState::Known(known)) = (&old, &mut resume.state) {
+            copy(known, old)?;
+            tracing::debug!("{}: matching blocks are copied", fetch.address);
         }
     }
-    let bytes = memory.blocks.bytes();
-    tracing::info!(
-        "{}: {} of {} match what the server has",
-        fetch.address,
-        units::bytes(bytes),
-        units::bytes(size)
-    );
-    fetch.progress.set_here(&memory.blocks, true);
+    let local = resume.state.local();
+    let (matching, size) = (units::bytes(local.verified), units::bytes(size));
+    tracing::info!("{}: {matching} of {size} match what the server has", fetch.address);
+    fetch.progress.set_local(resume.state.blocks().unwrap_or(&Blocks::default()), true);
     Ok(())
 }
 
-/// Copies the matching blocks of the old target into the `.part`, so that both share them where the file system can. What
-/// came there is hashed again: other programs may write to the target.
-fn copy(fetch: &Fetch<'_>, memory: &mut Memory, size: u64, old: &Old) -> Result<(), Fault> {
-    if let (None, Some(placement)) = (&memory.place, fetch.placement) {
-        let mut part = placement.open_part(&old.target)?;
-        part.clear()?;
-        memory.place = Some(Place { target: old.target.clone(), part });
-    }
-    let (Some(place), Some(source)) = (&mut memory.place, &memory.source) else { return Ok(()) };
-    place.part.record(source, &memory.blocks);
-    place.part.claim(size, source.data_bytes)?;
+/// Copies the matching blocks of the old target into the `.part`, so that both share them where the file system can. The copies are hashed
+/// again: other programs may write to the target.
+fn copy(known: &mut Known, old: &Old) -> Result<(), Fault> {
+    let part = &known.place.part;
     let (mut buffer, mut shares) = (buffer(), true);
     for (index, hash) in old.blocks.verified() {
         let (offset, length) = (index * BLOCK_SIZE, old.blocks.length(index));
-        shares = shares && place.part.writer()?.copy_from(&old.file.file, offset, length);
-        let copied = if shares { place.part.file()? } else { &old.file.file };
-        let short = u32::try_from(length).unwrap_or(u32::MAX);
-        let digest = hash_block(copied, index, length, &mut buffer);
-        let block = digest.and_then(|digest| VerifiedBlock::compare(index, short, digest, hash));
-        let Some(block) = block else { continue };
+        shares = shares && part.writer()?.copy_from(&old.file.file, offset, length);
+        let copied = if shares { part.file()? } else { &old.file.file };
+        let Some(block) = verify_block(copied, index, length, hash, &mut buffer) else { continue };
         if !shares {
             let length = usize::try_from(length).unwrap_or(buffer.len());
-            place.part.write(&buffer[..length], offset)?;
+            part.write(&buffer[..length], offset)?;
         }
-        memory.blocks.insert(&block);
-        place.part.writer()?.verified(&block);
+        known.blocks.insert(&block);
+        part.writer()?.verified(&block);
     }
-    memory.old = None;
-    tracing::debug!("{}: matching blocks are copied", fetch.address);
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::client::disk::folder::Folders;
-    use crate::client::job::file::compare::*;
 
     /// Of a target that was hashed by an earlier attempt and has not changed since, nothing is read again.
     #[test]
@@ -405,7 +404,11 @@ mod tests {
         };
         let seen = Arc::default();
         assert_eq!(hash(&seen), 0);
-        assert_eq!(seen.lock().unwrap().blocks.clone().into_blocks().bytes(), 7, "what was hashed is noted");
+        assert_eq!(
+            seen.lock().unwrap().blocks.clone().into_blocks().bytes(),
+            7,
+            "what was hashed is kept for the next attempt"
+        );
         let wrong = Arc::new(Mutex::new(Seen::default()));
         wrong.lock().unwrap().blocks.insert(0, 7, &other(0));
         assert_eq!(hash(&wrong), 7);

@@ -1,4 +1,4 @@
-//! Receives one content: compares what is local, and requests what is missing until nothing is.
+//! Receives one content: compares what is local, and requests what is missing until it is complete.
 
 use std::{fs::File, time::Duration};
 
@@ -9,135 +9,162 @@ use crate::{
         api::view::TroubleKind,
         content::{
             Content,
-            blocks::{Blocks, buffer, hash_block},
+            blocks::{Blocks, buffer, verify_block},
         },
-        disk::part::Writer,
         error::{Fault, Unfinished, Verdict},
         job::{
             attempt::Fetch,
             file::{
                 compare, recall,
-                resume::{Memory, Place},
+                resume::{FileResume, Known, Place, ResumeState, Version},
             },
             placement::{Placement, destination::fits},
         },
         source::{Connection, sink::Block},
         transfer::{self, Bounds, Opened, Part, Request, cancel::Cancel, progress::Progress},
     },
-    protocol::message::Form,
+    protocol::{digest::VerifiedBlock, message::Form},
 };
 
-/// Receives what is missing; afterwards all blocks are in `memory`, and the root.
-pub(crate) async fn fetch(fetch: &Fetch<'_>, memory: &mut Memory, cancel: &Cancel) -> Result<(), Unfinished> {
+/// Receives what is missing; afterwards the content is complete.
+pub(crate) async fn fetch(
+    fetch: &Fetch<'_>,
+    resume: &mut FileResume,
+    cancel: &Cancel,
+) -> Result<(), Unfinished> {
+    block_in_place(|| resume.readdress(fetch.address))?;
     if let Some(placement) = fetch.placement {
-        cancel.unless_set(recall::recall(fetch, placement, memory)).await?;
+        cancel.unless_set(recall::recall(fetch, placement, resume)).await?;
     }
-    if memory.source.as_ref().is_some_and(|source| !fetch.address.allows(source.origin)) {
-        // What another server has said of it is worth nothing here.
-        memory.proven = false;
-    }
-    while memory.doubtful || !memory.is_complete() || !cancel.unless_set(holds(fetch, memory)).await? {
-        let connection = cancel.unless_set(fetch.source.connect(None)).await?;
-        if memory.doubtful {
-            cancel.unless_set(compare::compare(fetch, memory, connection)).await?;
-            continue;
-        }
-        if memory.is_of_another(connection.origin()) {
-            connection.put();
-            of_another(fetch, memory)?;
-            continue;
-        }
-        memory.gets_further();
-        match receive(fetch, memory, connection, cancel).await {
-            Err(Unfinished::Fault(fault))
-                if fault.verdict == Verdict::Again(Duration::ZERO) && memory.gets_further() =>
-            {
-                fetch.reconnecting(memory, &fault);
+    loop {
+        match &resume.state {
+            ResumeState::Complete(..) | ResumeState::Identical(..) | ResumeState::Placed(_) => return Ok(()),
+            ResumeState::Known(known) if known.is_complete() => {
+                cancel.unless_set(complete(fetch, resume)).await?;
             }
-            // What an earlier run left is of another version; that is no failure of this attempt.
-            Err(Unfinished::Fault(fault)) if memory.recalled && fault.verdict == Verdict::StartOver => {
-                changed(fetch, memory)?;
+            ResumeState::Doubtful(_) => {
+                let connection = cancel.unless_set(fetch.source.connect(None)).await?;
+                cancel.unless_set(compare::compare(fetch, resume, connection)).await?;
             }
-            received => received?,
+            ResumeState::Fresh(_) | ResumeState::Known(_) => {
+                let connection = cancel.unless_set(fetch.source.connect(None)).await?;
+                advance(fetch, resume, connection, cancel).await?;
+            }
         }
     }
-    Ok(())
+}
+
+/// Receives what is missing, beginning on this connection. After a lost connection that received something, the caller reconnects at once.
+async fn advance(
+    fetch: &Fetch<'_>,
+    resume: &mut FileResume,
+    connection: Connection,
+    cancel: &Cancel,
+) -> Result<(), Unfinished> {
+    if resume.state.content().is_some_and(|content| content.origin != connection.origin()) {
+        connection.put();
+        return Ok(of_another(fetch, resume)?);
+    }
+    resume.gets_further();
+    let Err(unfinished) = receive(fetch, resume, connection, cancel).await else { return Ok(()) };
+    let Unfinished::Fault(fault) = &unfinished else { return Err(unfinished) };
+    let is_recorded =
+        matches!(&resume.state, ResumeState::Known(known) if known.version == Version::Recorded);
+    match fault.verdict {
+        Verdict::Again(Duration::ZERO) if resume.gets_further() => {
+            let received = resume.state.local().received;
+            fetch.reconnecting(&mut resume.totals, received, fault);
+            Ok(())
+        }
+        // What an earlier run left is of another version; that is no failure of this attempt.
+        Verdict::StartOver if is_recorded => Ok(changed(fetch, resume)?),
+        _ => Err(unfinished),
+    }
 }
 
 /// Transfers what is missing, beginning on this connection.
 async fn receive(
     fetch: &Fetch<'_>,
-    memory: &mut Memory,
+    resume: &mut FileResume,
     connection: Connection,
     cancel: &Cancel,
 ) -> Result<(), Unfinished> {
-    let missing = memory.missing();
-    let (known, blocks, proven) = (memory.source.as_ref(), &memory.blocks, memory.proven);
-    let request = Request { form: fetch.form, known, missing, blocks, proven };
+    let FileResume { state, totals, .. } = resume;
+    let none = Blocks::default();
+    let form = fetch.form;
+    let request = match state {
+        ResumeState::Known(known) => {
+            let missing = known.missing();
+            let proven = known.version == Version::Proven;
+            Request { form, known: Some(&known.content), missing, blocks: &known.blocks, proven }
+        }
+        _ => Request { form, known: None, missing: none.missing(None), blocks: &none, proven: false },
+    };
     let opened = cancel.unless_set(transfer::open(connection, request, fetch.limits)).await?;
-    let (writer, rival) = block_in_place(|| introduce(fetch, memory, &opened))?;
-    let content = memory.source.clone().unwrap_or_else(|| opened.content.clone());
-    let place = memory.place.as_ref();
-    let corrupt = &mut memory.corrupt;
-    let check = |block: &Block| match (&block.verified, &rival, place) {
-        (Some(_), Some(rival), Some(place)) => compare_block(rival, place, block),
-        (Some(_), ..) => Ok(()),
-        (None, ..) if block.skipped > 0 => {
+    let (known, rival) = block_in_place(|| introduce(fetch, state, &opened))?;
+    let Known { content, place, blocks, version, claimed } = known;
+    let corrupt = &mut totals.corrupt;
+    let check = |block: &Block| match (&block.verified, &rival) {
+        (Some(verified), Some(rival)) => compare_block(rival, place, verified),
+        (Some(_), None) => Ok(()),
+        (None, _) if block.skipped > 0 => {
             // The local bytes may be the wrong ones.
-            tracing::info!("{}: block {} is fetched whole", fetch.address, block.index);
+            tracing::info!("{}: all of block {} is requested", fetch.address, block.index);
             Ok(())
         }
-        (None, ..) => fetch.count_corrupt(corrupt, None, block.index),
+        (None, _) => fetch.count_corrupt(corrupt, None, block.index),
     };
     let (received, ended) = transfer::transfer(
         opened,
-        vec![(fetch.source.clone(), content)],
-        Part { writer, blocks: &mut memory.blocks },
+        vec![(fetch.source.clone(), content.clone())],
+        Part { writer: place.part.writer()?.clone(), blocks },
         Bounds { limits: fetch.limits, permit: fetch.permit },
         (fetch.progress, fetch.events.name()),
         cancel,
         check,
     )
     .await;
-    memory.transferred += received.transferred;
-    memory.received += received.kept;
-    memory.proven = received.proven;
-    memory.claimed = received.digest.or(memory.claimed);
+    totals.transferred += received.transferred;
+    totals.kept += received.kept;
+    *version = if received.proven { Version::Proven } else { Version::Unproven };
+    *claimed = received.digest.or(*claimed);
+    content.size = content.size.or(received.size);
     if let Some(missing) = received.missing {
-        memory.lost = missing;
-    }
-    if let Some(source) = &mut memory.source {
-        source.size = source.size.or(received.size);
+        resume.missing = missing;
     }
     ended
 }
 
-/// The first answer: compares it with what is known, or decides where the content goes. Returns what writes to the partial file, and a file
-/// that has to be the same.
-fn introduce(
+/// The first answer: compares it with what is known, or decides where the content is saved. Returns what is known now, and a file that has
+/// to be the same.
+fn introduce<'a>(
     fetch: &Fetch<'_>,
-    memory: &mut Memory,
+    state: &'a mut ResumeState,
     opened: &Opened,
-) -> Result<(Writer, Option<File>), Fault> {
+) -> Result<(&'a mut Known, Option<File>), Fault> {
     let content = &opened.content;
-    match &memory.source {
-        Some(known) if known.is_same_as(&content.identity, content.size) => {}
-        Some(_) => return Err(Fault::changed("the source changed on the server")),
-        None => {
-            prepare(fetch, memory, content)?;
-            memory.source = Some(content.clone());
+    if let ResumeState::Fresh(place) = state {
+        prepare(fetch, place, content)?;
+        if let Some(place) = place.take() {
+            *state = ResumeState::Known(Known::new(content.clone(), place));
         }
     }
-    memory.recalled = false;
-    let Some(place) = &memory.place else {
+    let ResumeState::Known(known) = state else {
         return Err(Fault::never(TroubleKind::Other, "there is no file to write to"));
     };
-    fetch.answered(&place.target, content);
-    Ok((place.part.writer()?.clone(), rival(fetch, place, content)))
+    if !known.content.is_same_as(&content.identity, content.size) {
+        return Err(Fault::changed("the source changed on the server"));
+    }
+    if known.version == Version::Recorded {
+        known.version = Version::Unproven;
+    }
+    fetch.answered(&known.place.target, content);
+    let rival = rival(fetch, &known.place, content);
+    Ok((known, rival))
 }
 
-/// The target of an archive, if it exists and is to stay. Where the server has chosen its name, an early end must not tell the server what is
-/// in it.
+/// The target of an archive, if it exists and is to stay. Where the server has chosen its name, an early end must not show the server what
+/// is in it.
 fn rival(fetch: &Fetch<'_>, place: &Place, content: &Content) -> Option<File> {
     let target = &place.target;
     let compared = content.form == Form::Zip && fetch.keeps_existing() && !target.by_server;
@@ -145,28 +172,27 @@ fn rival(fetch: &Fetch<'_>, place: &Place, content: &Content) -> Option<File> {
     file.metadata().is_ok_and(|data| data.is_file()).then_some(file)
 }
 
-/// A target that has another block than the source is not the same, whatever follows.
-fn compare_block(rival: &File, place: &Place, block: &Block) -> Result<(), Fault> {
-    let local = hash_block(rival, block.index, block.length.into(), &mut buffer());
-    let same =
-        local.zip(block.verified).is_some_and(|(local, block)| local.chaining == block.digest().chaining);
+/// Fails if the target has another block than the source.
+fn compare_block(rival: &File, place: &Place, block: &VerifiedBlock) -> Result<(), Fault> {
+    let (length, chaining) = (block.length().into(), block.digest().chaining);
+    let same = verify_block(rival, block.index(), length, chaining, &mut buffer()).is_some();
     if same { Ok(()) } else { Err(place.target.differs(Some(&place.part.path()))) }
 }
 
-/// Decides where the content goes, and claims the space.
-fn prepare(fetch: &Fetch<'_>, memory: &mut Memory, content: &Content) -> Result<(), Fault> {
+/// Decides where the content is saved, and claims the space.
+fn prepare(fetch: &Fetch<'_>, place: &mut Option<Place>, content: &Content) -> Result<(), Fault> {
     if let Some(placement) = fetch.placement {
         let name = placement.name_of(content);
-        if let Some(place) = memory.place.take_if(|place| !fits(&place.target, &placement.new, &name)) {
+        if let Some(place) = place.take_if(|place| !fits(&place.target, &placement.new, &name)) {
             place.part.discard();
         }
-        if memory.place.is_none() {
-            memory.place = Some(placement.place(fetch.events, &name, content.size)?);
+        if place.is_none() {
+            *place = Some(placement.place(fetch.events, &name, content.size)?);
         }
     }
-    if let Some(Place { part, .. }) = &mut memory.place {
-        // Noted before there is anything in it: nothing else shows that it was made here.
-        part.record(content, &memory.blocks);
+    if let Some(Place { part, .. }) = place {
+        // Recorded before its first byte: nothing else shows that this program has created it.
+        part.record(content, &Blocks::default());
         content.size.map_or(Ok(()), |size| part.claim(size, content.data_bytes))?;
     }
     if let Some(sources) = content.sources.filter(|sources| sources.omitted > 0) {
@@ -181,79 +207,83 @@ fn prepare(fetch: &Fetch<'_>, memory: &mut Memory, content: &Content) -> Result<
 
 /// The local blocks were proven by another server, which may send the same identity: only this server's hashes show which of them
 /// match.
-fn of_another(fetch: &Fetch<'_>, memory: &mut Memory) -> Result<(), Fault> {
+fn of_another(fetch: &Fetch<'_>, resume: &mut FileResume) -> Result<(), Fault> {
     let (address, peer) = (fetch.address, fetch.source.peer());
-    memory.restarts += 1;
-    if memory.restarts > fetch.retries.max(1) {
+    if resume.totals.restart(fetch.retries) {
         let message = format!("{peer} shows another certificate on each connection");
         return Err(Fault::never(TroubleKind::Integrity, message));
     }
-    fetch.progress.set_here(&Blocks::default(), true);
-    if memory.doubt() {
+    if doubt(fetch, resume)? {
         tracing::info!("{address}: what was received came from another server than {peer}; it is compared");
-        return Ok(());
+    } else {
+        tracing::warn!(
+            "{address}: what was received came from another server than {peer}; it is fetched again"
+        );
     }
-    tracing::warn!("{address}: what was received came from another server than {peer}; it is fetched again");
-    block_in_place(|| memory.start_over())
+    Ok(())
 }
 
-/// Compares the digest of what is local with the one that the server knows, if it knows one without reading the content for it. The blocks
-/// may have come from several servers, and from this one before it was restarted. If they differ, `false`: the blocks are compared next.
-async fn holds(fetch: &Fetch<'_>, memory: &mut Memory) -> Result<bool, Fault> {
-    memory.root = memory.blocks.root();
-    if memory.claimed.is_none()
-        && memory.transferred > 0
-        && let Some(source) = &memory.source
-        && source.form == Form::File
-    {
-        memory.claimed = fetch.source.digest(&source.identity).await?;
+/// All blocks are received: compares their digest with the one that the server knows, if it knows one without reading the content for it.
+/// The blocks may have come from several servers, and from this one before it was restarted. If they differ, the blocks are compared next.
+async fn complete(fetch: &Fetch<'_>, resume: &mut FileResume) -> Result<(), Fault> {
+    let ResumeState::Known(known) = &mut resume.state else { return Ok(()) };
+    if known.claimed.is_none() && resume.totals.transferred > 0 && known.content.form == Form::File {
+        known.claimed = fetch.source.digest(&known.content.identity).await?;
     }
-    if memory.claimed.is_none() || memory.claimed == memory.root {
-        return Ok(true);
+    let root = known.blocks.root().filter(|root| known.claimed.is_none_or(|claimed| claimed == *root));
+    if let Some(root) = root {
+        resume.complete(root);
+        return Ok(());
     }
-    memory.restarts += 1;
     let (address, peer) = (fetch.address, fetch.source.peer());
-    if memory.restarts > fetch.retries.max(1) {
+    if resume.totals.restart(fetch.retries) {
         let message = format!("what was fetched is not what {peer} has, though each block was verified");
         return Err(Fault::never(TroubleKind::Integrity, message));
     }
     tracing::warn!("{address}: what was fetched is not what {peer} has; the blocks are compared");
-    fetch.progress.set_here(&Blocks::default(), true);
-    if !memory.doubt() {
-        block_in_place(|| memory.start_over())?;
-    }
-    Ok(false)
+    doubt(fetch, resume).map(drop)
 }
 
 /// What an earlier run left is of another version.
-fn changed(fetch: &Fetch<'_>, memory: &mut Memory) -> Result<(), Fault> {
+fn changed(fetch: &Fetch<'_>, resume: &mut FileResume) -> Result<(), Fault> {
     let address = fetch.address;
-    // Nothing of it is verified for this version yet.
-    fetch.progress.set_here(&Blocks::default(), true);
-    if memory.doubt() {
+    let is_archive = resume.state.content().is_some_and(|content| content.form == Form::Zip);
+    if doubt(fetch, resume)? {
         tracing::info!(
             "{address} is another version than what was fetched before; what still matches is kept"
         );
-        return Ok(());
-    }
-    let archive = memory.source.as_ref().is_some_and(|source| source.form == Form::Zip);
-    if archive {
+    } else if is_archive {
         tracing::warn!("{address}: the folder has changed; its archive is fetched again");
     }
-    block_in_place(|| memory.start_over())
+    Ok(())
+}
+
+/// What was received may be of another version: nothing of it is verified for this one. Returns whether it can be compared; otherwise the
+/// content is started over.
+fn doubt(fetch: &Fetch<'_>, resume: &mut FileResume) -> Result<bool, Fault> {
+    fetch.progress.set_local(&Blocks::default(), true);
+    let is_comparable = resume.doubt();
+    if !is_comparable {
+        block_in_place(|| resume.start_over())?;
+    }
+    Ok(is_comparable)
 }
 
 /// Opens what an earlier attempt left, and reports how much it is.
-pub(crate) fn reopen(placement: &Placement, progress: &Progress, memory: &mut Memory) -> Result<(), Fault> {
+pub(crate) fn reopen(
+    placement: &Placement,
+    progress: &Progress,
+    resume: &mut FileResume,
+) -> Result<(), Fault> {
     block_in_place(|| {
         // A job that had failed has released its claims.
-        if let Some(place) = &memory.place {
+        if let Some(place) = resume.state.place() {
             place.target.claim(|path| placement.claim(path))?;
         }
-        memory.reopen()?;
-        memory.place.as_ref().map_or(Ok(()), |place| placement.claim_part(&place.part))
+        resume.reopen()?;
+        resume.state.place().map_or(Ok(()), |place| placement.claim_part(&place.part))
     })?;
-    let is_file = memory.source.as_ref().is_none_or(|source| source.form == Form::File);
-    progress.set_here(&memory.blocks, is_file);
+    let is_file = resume.state.content().is_none_or(|content| content.form == Form::File);
+    progress.set_local(resume.state.blocks().unwrap_or(&Blocks::default()), is_file);
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! From a complete `.part` to a finished file: checked, synced and put in place, in that order.
+//! Finishes a complete `.part`: checks it, syncs it, and gives it its final name, in that order.
 
 use std::{
     ffi::OsStr,
@@ -22,13 +22,13 @@ use crate::{
             part::Writer,
         },
         error::{Fault, Unfinished, Verdict},
-        job::file::resume::{Memory, Place},
+        job::file::resume::{AtTarget, FileResume, Known, Place, ResumeState},
     },
-    platform::{self, reason},
+    platform,
     protocol::digest::Hash,
     text::{ShowPath, units},
 };
-/// What is to be done with a complete `.part`.
+/// How a complete `.part` is finished.
 #[derive(Debug)]
 pub(crate) struct Finish {
     pub(crate) existing: Existing,
@@ -37,71 +37,92 @@ pub(crate) struct Finish {
 }
 
 impl Finish {
-    /// Verifies and commits the file. Blocks. `go_on`: whether to continue; it is asked until the file is in place.
+    /// Verifies and commits the file. Blocks. `should_continue`: whether to continue; it is asked until the file is in place.
     pub(crate) fn run(
         &self,
-        memory: &mut Memory,
+        resume: &mut FileResume,
         claim: impl Fn(&Path) -> Result<(), JobId>,
-        go_on: impl Fn() -> bool,
-    ) -> Result<InPlace, Unfinished> {
-        if let Some(in_place) = memory.placed.clone() {
-            if matches!(in_place.target().look(), Ok(None)) {
-                *memory = Memory::default();
+        should_continue: impl Fn() -> bool,
+    ) -> Result<AtTarget, Unfinished> {
+        let placed = match &resume.state {
+            ResumeState::Placed(AtTarget { in_place, .. })
+                if matches!(in_place.target().look(), Ok(None)) =>
+            {
                 let gone = format!("{} is gone; retry to download it again", in_place.path().shown());
+                *resume = FileResume::default();
                 return Err(Fault::disk(gone).into());
             }
-            return self.synced(in_place);
-        }
-        if let (Some(path), Some(root), Some(old)) = (&memory.identical, memory.root, &memory.old) {
-            let file = old.folder.read(&old.name).map_err(|error| disk("read", path, &error))?;
-            self.check_digest(&file, root, &go_on, path)?;
-            return Ok(InPlace::identical(old.clone()));
-        }
-        let (Some(root), Some(source)) = (memory.root, memory.source.clone()) else {
-            return Err(Fault::never(TroubleKind::Other, "nothing was fetched").into());
+            ResumeState::Placed(placed) => {
+                self.sync(&placed.in_place)?;
+                placed.clone()
+            }
+            ResumeState::Identical(identical, _) => {
+                let (target, path) = (identical.in_place.target(), identical.in_place.path());
+                let file =
+                    target.folder.read(&target.name).map_err(|error| Fault::io("read", &path, &error))?;
+                self.check_digest(&file, identical.root, &should_continue, &path)?;
+                identical.clone()
+            }
+            ResumeState::Complete(..) => {
+                confirm(resume)?;
+                self.complete(resume, claim, should_continue)?
+            }
+            ResumeState::Fresh(_) | ResumeState::Doubtful(_) | ResumeState::Known(_) => {
+                return Err(incomplete().into());
+            }
         };
-        confirm(memory)?;
-        let Some(place) = &mut memory.place else {
-            return Err(Fault::never(TroubleKind::Other, "nothing was fetched").into());
+        resume.state = ResumeState::Placed(placed.clone());
+        Ok(placed)
+    }
+
+    /// Puts a complete `.part` in place.
+    fn complete(
+        &self,
+        resume: &mut FileResume,
+        claim: impl Fn(&Path) -> Result<(), JobId>,
+        should_continue: impl Fn() -> bool,
+    ) -> Result<AtTarget, Unfinished> {
+        let ResumeState::Complete(Known { content, place, .. }, root) = &mut resume.state else {
+            return Err(incomplete().into());
         };
+        let (root, content) = (*root, content.clone());
         let writer = place.part.writer()?.clone();
         let file = Arc::clone(place.part.file()?);
         let part = place.part.path();
-        let size = source.size.unwrap_or(0);
+        let size = content.size.unwrap_or(0);
         check_length(&writer, &file, size, &part)?;
-        self.check_digest(&file, root, &go_on, &part)?;
+        self.check_digest(&file, root, &should_continue, &part)?;
         if self.existing == Existing::Keep
-            && let Some(in_place) = self.already_there(place, size, root, &go_on)?
+            && let Some(in_place) = self.already_there(place, size, root, &should_continue)?
         {
-            if let Some(place) = memory.place.take() {
-                place.part.discard();
-            }
-            return Ok(in_place);
+            std::mem::take(&mut resume.state).discard();
+            return Ok(AtTarget { content, root, in_place });
         }
         let replaced = self.replaced(place)?;
         writer.change(|file| {
             set_access(file, replaced, 0o666 & !platform::umask());
-            source.modified.map(|modified| set_modified(file, modified))
+            content.modified.map(|modified| set_modified(file, modified))
         });
         let replaces = self.replaces() && !place.target.by_server;
-        let content = Uncommitted::File { part: &place.part, replaces };
-        let ready = || match (go_on(), writer.is_touched()) {
+        let uncommitted = Uncommitted::File { part: &place.part, replaces };
+        let ready = || match (should_continue(), writer.is_touched()) {
             (false, _) => Err(Unfinished::Stopped),
             (true, true) => Err(touched(&part, 0).into()),
             (true, false) => Ok(()),
         };
-        let in_place = commit(&content, place.target.clone(), self.sync, ready, |target| {
+        let in_place = commit(&uncommitted, place.target.clone(), self.sync, ready, |target| {
             match (self.existing, self.replaces()) {
                 (Existing::Rename, _) => target.numbered(&claim),
                 (_, true) => Err(target.not_by_server()),
                 (_, false) => Err(target.differs(Some(&part))),
             }
         })?;
-        place.target = in_place.target().clone();
         place.part.placed();
         // From here on the file is in place, whatever fails.
-        memory.placed = Some(in_place.clone());
-        self.synced(in_place)
+        let placed = AtTarget { content, root, in_place };
+        resume.state = ResumeState::Placed(placed.clone());
+        self.sync(&placed.in_place)?;
+        Ok(placed)
     }
 
     /// Whether an existing target is replaced.
@@ -109,12 +130,9 @@ impl Finish {
         matches!(self.existing, Existing::Overwrite | Existing::Update)
     }
 
-    /// Waits until the disk has the name, if that is wanted.
-    fn synced(&self, in_place: InPlace) -> Result<InPlace, Unfinished> {
-        if self.sync {
-            in_place.sync()?;
-        }
-        Ok(in_place)
+    /// Waits until the disk has the name, unless the user does not want that.
+    fn sync(&self, in_place: &InPlace) -> Result<(), Fault> {
+        if self.sync { in_place.sync() } else { Ok(()) }
     }
 
     /// Returns the folder and the name of what the download replaces, if it replaces something.
@@ -131,14 +149,16 @@ impl Finish {
         &self,
         file: &File,
         root: Hash,
-        go_on: impl Fn() -> bool,
+        should_continue: impl Fn() -> bool,
         part: &Path,
     ) -> Result<(), Unfinished> {
         let Some(wanted) = &self.checksum else { return Ok(()) };
         let found = match wanted {
-            // Proven while it came.
+            // Proven while it was received.
             Checksum::Blake3(_) => Checksum::Blake3(root.0),
-            _ => checksum::of_file(file, wanted, go_on).map_err(|error| interrupted(error, part))?,
+            _ => {
+                checksum::of_file(file, wanted, should_continue).map_err(|error| interrupted(error, part))?
+            }
         };
         if found == *wanted {
             return Ok(());
@@ -154,19 +174,19 @@ impl Finish {
         place: &Place,
         size: u64,
         root: Hash,
-        go_on: impl Fn() -> bool,
+        should_continue: impl Fn() -> bool,
     ) -> Result<Option<InPlace>, Unfinished> {
         let (target, part) = (&place.target, place.part.path());
         let path = target.path();
-        let unreadable = |error: io::Error| disk("read", &path, &error);
+        let unreadable = |error: io::Error| Fault::io("read", &path, &error);
         let Some(found) = target.folder.look(&target.name).map_err(unreadable)? else { return Ok(None) };
         target.refuse_of_another(&found)?;
         if found.kind != FileType::RegularFile || found.size != size {
             return Err(target.differs(Some(&part)).into());
         }
         let file = target.folder.read(&target.name).map_err(unreadable)?;
-        let digest = checksum::of_file(&file, &Checksum::Blake3(root.0), go_on);
-        if digest.map_err(|error| interrupted(error, &path))? == Checksum::Blake3(root.0) {
+        let digest = checksum::blake3(&file, &mut checksum::buffer(), should_continue);
+        if digest.map_err(|error| interrupted(error, &path))? == root {
             tracing::info!("{} was there already, byte for byte", path.shown());
             return Ok(Some(InPlace::identical(target.clone())));
         }
@@ -174,33 +194,29 @@ impl Finish {
     }
 }
 
-/// What was verified is what arrived: if another program may have changed what lies on the disk, that is read and verified,
-/// and what is not what it was is asked for again.
-pub(crate) fn confirm(memory: &mut Memory) -> Result<(), Fault> {
-    let Some(place) = &memory.place else { return Ok(()) };
-    let (writer, part) = (place.part.writer()?.clone(), place.part.path());
+/// If another program may have changed the partial file, it is verified again, and blocks that have changed are requested again.
+pub(crate) fn confirm(resume: &mut FileResume) -> Result<(), Fault> {
+    let ResumeState::Complete(Known { place, blocks, .. }, _) = &resume.state else { return Ok(()) };
+    let (writer, part, before) = (place.part.writer()?.clone(), place.part.path(), blocks.bytes());
     if !writer.is_touched() {
         return Ok(());
     }
     tracing::info!("{}: another program may have changed it; it is read again", part.shown());
     writer.look_anew();
-    let (known, root) = (memory.blocks.bytes(), memory.root);
-    memory.verify()?;
-    let lost = known - memory.blocks.bytes();
-    if lost > 0 {
-        memory.record();
-        return Err(touched(&part, lost));
-    }
-    if let (0, Some(root), Some(place)) = (known, root, &memory.place) {
-        // A content without blocks is verified only as a whole.
-        let whole = Checksum::Blake3(root.0);
-        let found = checksum::of_file(place.part.file()?, &whole, || true);
-        if !found.is_ok_and(|found| found == whole) {
-            return Err(Fault::changed(format!("{} was changed by another program", part.shown())));
+    resume.verify()?;
+    let ResumeState::Known(Known { blocks, .. }) = &resume.state else { return Ok(()) };
+    match before - blocks.bytes() {
+        0 => Err(Fault::changed(format!("{} was changed by another program", part.shown()))),
+        lost => {
+            resume.record();
+            Err(touched(&part, lost))
         }
-        memory.root = Some(root);
     }
-    Ok(())
+}
+
+/// Only a complete content is finished.
+pub(crate) fn incomplete() -> Fault {
+    Fault::never(TroubleKind::Other, "nothing was fetched")
 }
 
 fn touched(part: &Path, lost: u64) -> Fault {
@@ -209,89 +225,65 @@ fn touched(part: &Path, lost: u64) -> Fault {
         lost => format!("{} are fetched again", units::bytes(lost)),
     };
     let fault = Fault::changed(format!("{} was changed by another program; {again}", part.shown()));
-    // Each block stands for itself: what is intact stays.
+    // The intact blocks are kept.
     Fault { verdict: Verdict::Again(Duration::ZERO), ..fault }
 }
 
-/// The file must be as long as what was verified: another program may have written to it.
+/// Cuts a file that is longer than the verified content; fails if it is shorter. Another program may have written to it.
 pub(crate) fn check_length(writer: &Writer, file: &File, size: u64, part: &Path) -> Result<(), Fault> {
-    let length = file.metadata().map_err(|error| disk("read", part, &error))?.len();
+    let length = file.metadata().map_err(|error| Fault::io("read", part, &error))?.len();
     if length > size {
-        writer.change(|file| file.set_len(size)).map_err(|error| disk("cut", part, &error))?;
+        writer.change(|file| file.set_len(size)).map_err(|error| Fault::io("cut", part, &error))?;
     } else if length < size {
         return Err(Fault::changed(format!("{} was shortened by another program", part.shown())));
     }
     Ok(())
 }
 
-fn disk(doing: &str, path: &Path, error: &io::Error) -> Fault {
-    Fault::disk(format!("cannot {doing} {}: {}", path.shown(), reason(error)))
-}
-
 fn interrupted(error: Interrupted, path: &Path) -> Unfinished {
     match error {
-        Interrupted::Io(error) => disk("read", path, &error).into(),
+        Interrupted::Io(error) => Fault::io("read", path, &error).into(),
         Interrupted::Stopped => Unfinished::Stopped,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::client::job::file::finish::*;
-    use crate::{
-        client::{
-            content::Content,
-            disk::{
-                folder::{Folder, Folders},
-                part::{Part, overwrite},
-                target::Target,
-            },
+    use super::*;
+    use crate::client::{
+        disk::{
+            folder::{Folder, Folders},
+            part::overwrite,
         },
-        protocol::{digest::BlockHasher, message::Form},
+        job::file::resume::tests::{receive, received},
     };
     use rustix::fs::{Mode, OFlags};
     use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf};
 
     const CONTENT: &[u8] = b"what arrived";
 
-    /// What a job has when all of a content has arrived.
-    fn complete(folder: Arc<Folder>) -> Memory {
-        let mut memory = Memory {
-            place: Some(Place {
-                part: Part::create(&folder, "x".as_ref()).unwrap(),
-                target: Target::new(folder, "x".into()),
-            }),
-            source: Some(Content {
-                address: String::new(),
-                name: String::new(),
-                origin: Default::default(),
-                identity: "v1".into(),
-                form: Form::File,
-                size: Some(CONTENT.len() as u64),
-                sources: None,
-                modified: None,
-                data_bytes: None,
-            }),
-            ..Memory::default()
-        };
-        arrive(&mut memory);
-        memory
+    /// A content of which all is received.
+    fn complete(folder: Arc<Folder>) -> FileResume {
+        let mut resume = received(folder, CONTENT);
+        finish_receiving(&mut resume);
+        resume
     }
 
-    fn arrive(memory: &mut Memory) {
-        memory.place.as_ref().unwrap().part.write(CONTENT, 0).unwrap();
-        let mut hasher = BlockHasher::new(0);
-        hasher.update(CONTENT);
-        let digest = hasher.finish();
-        let length = u32::try_from(CONTENT.len()).unwrap();
-        let block = crate::protocol::digest::VerifiedBlock::compare(0, length, digest, digest.chaining);
-        memory.blocks.insert(&block.unwrap());
-        (memory.root, memory.proven) = (memory.blocks.root(), true);
+    fn receive_again(resume: &mut FileResume) {
+        receive(resume, CONTENT);
+        finish_receiving(resume);
     }
 
-    fn run(memory: &mut Memory, existing: Existing, sync: bool) -> Result<PathBuf, Fault> {
+    fn finish_receiving(resume: &mut FileResume) {
+        let ResumeState::Known(known) = &resume.state else { panic!("{resume:?}") };
+        assert!(known.is_complete());
+        let root = known.blocks.root().unwrap();
+        resume.complete(root);
+    }
+
+    fn run(resume: &mut FileResume, existing: Existing, sync: bool) -> Result<PathBuf, Fault> {
         let finish = Finish { existing, checksum: None, sync };
-        finish.run(memory, |_| Ok(()), || true).map(|in_place| in_place.path()).map_err(|unfinished| {
+        finish.run(resume, |_| Ok(()), || true).map(|placed| placed.in_place.path()).map_err(|unfinished| {
             match unfinished {
                 Unfinished::Fault(fault) => fault,
                 Unfinished::Stopped => panic!("it was not stopped"),
@@ -300,21 +292,21 @@ mod tests {
     }
 
     #[test]
-    fn what_is_in_its_place_is_recognised_after_the_folder_could_not_be_synced() {
+    fn a_file_in_its_place_is_recognised_after_its_folder_could_not_be_synced() {
         let dir = tempfile::tempdir().unwrap();
         // A handle that names are reached through, and that cannot be synced.
         let path = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let handle = rustix::fs::open(dir.path(), path, Mode::empty()).unwrap();
-        let mut memory = complete(Arc::new(Folder::of(handle, dir.path().to_owned(), Default::default())));
+        let mut resume = complete(Arc::new(Folder::of(handle, dir.path().to_owned(), Default::default())));
         for existing in [Existing::Rename, Existing::Overwrite, Existing::Keep] {
-            let fault = run(&mut memory, existing, true).unwrap_err();
+            let fault = run(&mut resume, existing, true).unwrap_err();
             assert!(fault.trouble.message.as_str().starts_with("cannot write the folder of "), "{fault:?}");
             assert_eq!(fs::read(dir.path().join("x")).unwrap(), CONTENT);
         }
-        assert_eq!(run(&mut memory, Existing::Rename, false).unwrap(), dir.path().join("x"));
+        assert_eq!(run(&mut resume, Existing::Rename, false).unwrap(), dir.path().join("x"));
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
         fs::remove_file(dir.path().join("x")).unwrap();
-        let fault = run(&mut memory, Existing::Keep, false).unwrap_err();
+        let fault = run(&mut resume, Existing::Keep, false).unwrap_err();
         assert!(fault.trouble.message.as_str().contains("x is gone"), "{fault:?}");
     }
 
@@ -333,65 +325,66 @@ mod tests {
                 fs::write(&target, "old").unwrap();
                 fs::set_permissions(&target, fs::Permissions::from_mode(old)).unwrap();
             }
-            let mut memory = complete(Folders::default().open(dir.path()).unwrap());
+            let mut resume = complete(Folders::default().open(dir.path()).unwrap());
             assert_eq!(mode(&part), 0o600, "others cannot read it meanwhile");
-            run(&mut memory, existing, false).unwrap();
+            run(&mut resume, existing, false).unwrap();
             assert_eq!(fs::read(&target).unwrap(), CONTENT);
             assert_eq!(mode(&target), old.unwrap_or(0o666 & !platform::umask()), "{existing:?}");
         }
     }
 
     #[test]
-    fn what_another_program_did_meanwhile_is_fetched_again() {
+    fn a_block_that_another_program_changed_is_requested_again() {
         let dir = tempfile::tempdir().unwrap();
-        let mut memory = complete(Folders::default().open(dir.path()).unwrap());
+        let mut resume = complete(Folders::default().open(dir.path()).unwrap());
         let part = dir.path().join("x.part");
         overwrite(&part, b"WHAT");
-        let fault = run(&mut memory, Existing::Keep, false).unwrap_err();
+        let fault = run(&mut resume, Existing::Keep, false).unwrap_err();
         assert_eq!(
             (fault.trouble.kind, fault.verdict),
             (TroubleKind::Integrity, Verdict::Again(Duration::ZERO))
         );
-        assert!(memory.blocks.bytes() == 0 && !memory.is_complete());
-        arrive(&mut memory);
+        assert!(matches!(&resume.state, ResumeState::Known(known) if known.blocks.bytes() == 0));
+        receive_again(&mut resume);
         // The same again changes nothing but the time.
         overwrite(&part, b"what");
-        assert_eq!(fs::read(run(&mut memory, Existing::Keep, false).unwrap()).unwrap(), CONTENT);
+        assert_eq!(fs::read(run(&mut resume, Existing::Keep, false).unwrap()).unwrap(), CONTENT);
     }
 
     #[test]
-    fn what_was_cut_off_or_added_meanwhile_is_noticed() {
+    fn a_file_that_another_program_cut_or_extended_is_noticed() {
         let dir = tempfile::tempdir().unwrap();
-        let mut memory = complete(Folders::default().open(dir.path()).unwrap());
+        let mut resume = complete(Folders::default().open(dir.path()).unwrap());
         let part = fs::OpenOptions::new().write(true).open(dir.path().join("x.part")).unwrap();
         part.set_len(3).unwrap();
         assert!(
-            matches!(run(&mut memory, Existing::Keep, false), Err(fault) if fault.verdict == Verdict::Again(Duration::ZERO))
+            matches!(run(&mut resume, Existing::Keep, false), Err(fault) if fault.verdict == Verdict::Again(Duration::ZERO))
         );
-        arrive(&mut memory);
+        receive_again(&mut resume);
         part.set_len(1000).unwrap();
-        assert_eq!(fs::read(run(&mut memory, Existing::Keep, false).unwrap()).unwrap(), CONTENT);
+        assert_eq!(fs::read(run(&mut resume, Existing::Keep, false).unwrap()).unwrap(), CONTENT);
     }
 
     #[test]
-    fn a_content_without_blocks_is_read_again_as_a_whole() {
+    fn a_content_without_blocks_is_verified_as_a_whole() {
         let dir = tempfile::tempdir().unwrap();
-        let mut memory = complete(Folders::default().open(dir.path()).unwrap());
-        memory.blocks = Default::default();
+        let mut resume = complete(Folders::default().open(dir.path()).unwrap());
+        let ResumeState::Complete(known, _) = &mut resume.state else { panic!("{resume:?}") };
+        known.blocks = Default::default();
         let part = dir.path().join("x.part");
         overwrite(&part, b"what");
-        confirm(&mut memory).unwrap();
+        confirm(&mut resume).unwrap();
         overwrite(&part, b"WHAT");
-        assert_eq!(confirm(&mut memory).unwrap_err().verdict, Verdict::StartOver);
+        assert_eq!(confirm(&mut resume).unwrap_err().verdict, Verdict::StartOver);
     }
 
     #[test]
-    fn a_file_with_both_names_keeps_the_right_one() {
+    fn a_file_that_has_both_names_keeps_the_final_one() {
         for existing in [Existing::Keep, Existing::Overwrite, Existing::Rename] {
             let dir = tempfile::tempdir().unwrap();
-            let mut memory = complete(Folders::default().open(dir.path()).unwrap());
+            let mut resume = complete(Folders::default().open(dir.path()).unwrap());
             fs::hard_link(dir.path().join("x.part"), dir.path().join("x")).unwrap();
-            run(&mut memory, existing, false).unwrap();
+            run(&mut resume, existing, false).unwrap();
             assert_eq!(fs::read(dir.path().join("x")).unwrap(), CONTENT);
             assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "{existing:?}");
         }

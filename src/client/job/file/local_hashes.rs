@@ -1,4 +1,4 @@
-//! Block hashes of local files, which the next attempt need not compute again.
+//! Block hashes of local files, kept for the next attempt.
 
 use std::{
     fs::File,
@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     client::{
-        content::blocks::{Noted, hash_block},
+        content::blocks::{RecordedBlocks, hash_block},
         disk::attributes::Status,
     },
     protocol::digest::BlockDigest,
@@ -24,7 +24,7 @@ pub(crate) struct LocalHashes {
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     status: Option<Status>,
-    pub(super) blocks: Noted,
+    pub(super) blocks: RecordedBlocks,
 }
 
 /// A local file, and its block hashes.
@@ -38,7 +38,7 @@ impl LocalFile {
         let status = Status::settled(&file).ok().flatten();
         let mut known = seen.lock().unwrap_or_else(PoisonError::into_inner);
         if status.is_none() || known.status != status {
-            *known = Seen { status, blocks: Noted::default() };
+            *known = Seen { status, blocks: RecordedBlocks::default() };
         }
         LocalFile { file, seen: Arc::clone(seen) }
     }

@@ -1,5 +1,4 @@
-//! What an earlier run left of a job: its `.part` and control file, found by the target alone, and a target that is
-//! there already.
+//! Finds what an earlier run left of a content: its `.part` and journal, by the name of the target, and an existing target.
 
 use rustix::fs::FileType;
 use tokio::task::block_in_place;
@@ -7,7 +6,7 @@ use tokio::task::block_in_place;
 use crate::{
     client::{
         api::new_job::{Existing, NewJob},
-        content::Content,
+        content::{Content, blocks::Blocks},
         disk::{
             journal::file::FileLines,
             name::SafeName,
@@ -16,7 +15,7 @@ use crate::{
         error::Fault,
         job::{
             attempt::Fetch,
-            file::resume::{Memory, Place},
+            file::resume::{Doubtful, FileResume, Known, Place, ResumeState, Version},
             placement::{Placement, destination},
         },
     },
@@ -24,13 +23,13 @@ use crate::{
     text::{ShowPath, units},
 };
 
-/// Takes up what is there, if this job knows of nothing yet.
+/// Looks for what is local, if nothing is known of the content yet.
 pub(crate) async fn recall(
     fetch: &Fetch<'_>,
     placement: &Placement,
-    memory: &mut Memory,
+    resume: &mut FileResume,
 ) -> Result<(), Fault> {
-    if memory.place.is_some() || memory.source.is_some() || memory.doubtful || memory.identical.is_some() {
+    if !matches!(resume.state, ResumeState::Fresh(None)) {
         return Ok(());
     }
     let new = &placement.new;
@@ -42,52 +41,56 @@ pub(crate) async fn recall(
         // Only the server knows the name of the served folder.
         names.push((Form::Zip, SafeName::for_content(None, &format!("{name}.zip"), true, placement.names)));
     }
-    block_in_place(|| names.iter().try_for_each(|(form, name)| look(fetch, placement, memory, *form, name)))?;
-    if memory.blocks.received() == 0 {
-        // Whatever an earlier engine has said of it: nothing of that is there any more.
-        fetch.progress.set_here(&memory.blocks, true);
+    block_in_place(|| names.iter().try_for_each(|(form, name)| look(fetch, placement, resume, *form, name)))?;
+    if resume.state.local().received == 0 {
+        // An earlier process may have reported more, which is not local any more.
+        fetch.progress.set_local(&Blocks::default(), true);
     }
     Ok(())
 }
 
-/// Whether the folder to save in has any control file, for whatever target.
+/// Whether the folder to save in has any journal, for whatever target.
 fn is_anything_unfinished(new: &NewJob) -> bool {
     let Ok(entries) = std::fs::read_dir(&new.folder) else { return false };
     new.save_as.is_some() || entries.flatten().any(|entry| part::is_journal(&entry.file_name()))
 }
 
-/// Looks what there is for a content of this name.
+/// Looks for a partial file and a target with this name.
 fn look(
     fetch: &Fetch<'_>,
     placement: &Placement,
-    memory: &mut Memory,
+    resume: &mut FileResume,
     form: Form,
     name: &SafeName,
 ) -> Result<(), Fault> {
-    if memory.place.is_some() {
+    if resume.state.place().is_some() {
         return Ok(());
     }
     let (claim, new) = (|path: &std::path::Path| placement.claim(path), &placement.new);
     let Some(target) = destination::candidate(&placement.folders, new, name, claim)? else {
         return Ok(());
     };
-    let compared = matches!(new.existing, Existing::Keep | Existing::Update) && form == Form::File;
-    if compared && memory.old.is_none() {
-        let found = target.look()?.filter(|found| found.kind == FileType::RegularFile);
-        if found.is_some() {
-            (memory.old, memory.doubtful) = (Some(target.clone()), true);
-        }
-    }
     if Part::is_there(&target.folder, &target.name) {
         target.claim(claim)?;
         let part = placement.open_part(&target)?;
-        take_up(fetch, memory, form, Place { target, part })?;
+        open(fetch, resume, form, Place { target: target.clone(), part })?;
+    }
+    // Archives are not compared.
+    let is_archive = resume.state.content().is_some_and(|content| content.form == Form::Zip);
+    let is_compared = matches!(new.existing, Existing::Keep | Existing::Update) && form == Form::File;
+    if is_compared && !is_archive && target.look()?.is_some_and(|found| found.kind == FileType::RegularFile) {
+        resume.compare_with(target);
     }
     Ok(())
 }
 
-/// Takes up a partial file that a content of this form would have.
-pub(crate) fn take_up(fetch: &Fetch<'_>, memory: &mut Memory, form: Form, place: Place) -> Result<(), Fault> {
+/// Resumes from a partial file that a content of this form would have, if something shows that it is one.
+pub(crate) fn open(
+    fetch: &Fetch<'_>,
+    resume: &mut FileResume,
+    form: Form,
+    place: Place,
+) -> Result<(), Fault> {
     let Place { target, part } = &place;
     let (path, recorded) = (part.path(), part.recorded()?);
     let is_from = |record: &FileLines| record.content.is_from(fetch.address);
@@ -95,38 +98,34 @@ pub(crate) fn take_up(fetch: &Fetch<'_>, memory: &mut Memory, form: Form, place:
         return Ok(());
     }
     let asked = fetch.form;
-    let recorded = recorded.filter(|(record, _)| {
-        let source = &record.content;
-        !source.identity.is_empty() && (asked == Form::Auto || asked == source.form)
+    let recorded = recorded.filter(|(FileLines { content, .. }, _)| {
+        !content.identity.is_empty() && (asked == Form::Auto || asked == content.form)
     });
-    let is_archive = |source: &Content| source.form == Form::Zip;
+    let is_archive = |content: &Content| content.form == Form::Zip;
     if form == Form::Zip && !recorded.as_ref().is_some_and(|(record, _)| is_archive(&record.content)) {
         // Nothing proves a part of an archive but its identity.
         return Ok(());
     }
-    memory.place = Some(place);
-    let Some((record, as_left)) = recorded else {
+    let Some((FileLines { content, blocks, .. }, as_left)) = recorded else {
         tracing::info!("nothing shows what {} is; it is verified by the server's hashes", path.shown());
-        memory.doubtful = true;
+        resume.state = ResumeState::Doubtful(Doubtful { place: Some(place), ..Doubtful::default() });
         return Ok(());
     };
-    if !as_left {
-        tracing::info!("{} was not left in order; it is verified", path.shown());
+    let blocks = if as_left {
+        blocks.into_blocks()
+    } else {
+        tracing::info!("{} was not closed properly; it is verified", path.shown());
+        blocks.still_in(part.file()?).0
+    };
+    let (local, is_file) = (blocks.local(), content.form == Form::File);
+    let version = Version::Recorded;
+    resume.state = ResumeState::Known(Known { content, place, blocks, version, claimed: None });
+    resume.record();
+    resume.claim()?;
+    if local.received > 0 {
+        let received = units::bytes(local.received);
+        tracing::info!("{}: resumes with {received} that were received before", path.shown());
     }
-    memory.source = Some(record.content);
-    memory.take_up(record.blocks, as_left)?;
-    memory.record();
-    memory.claim()?;
-    let kept = memory.blocks.received();
-    if kept > 0 {
-        tracing::info!("{}: resumes with {} that were received before", path.shown(), units::bytes(kept));
-    }
-    memory.recalled = true;
-    let is_file = memory.source.as_ref().is_some_and(|source| source.form == Form::File);
-    if !is_file {
-        // Archives are not compared.
-        (memory.doubtful, memory.old) = (false, None);
-    }
-    fetch.progress.set_here(&memory.blocks, is_file);
+    fetch.progress.set_local(resume.state.blocks().unwrap_or(&Blocks::default()), is_file);
     Ok(())
 }

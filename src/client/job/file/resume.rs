@@ -1,22 +1,18 @@
-//! What a job remembers from one try to the next. What of it is on the disk outlives the run, see `recall`.
+//! What is known of one content between two attempts.
 
-use std::{ops::Range, path::PathBuf, time::Instant};
+use std::{mem::take, ops::Range};
 
 use crate::{
     client::{
-        api::origin::Origin,
+        api::locator::Locator,
         content::{
             Content,
-            blocks::{Blocks, Noted},
+            blocks::{Blocks, LocalBytes},
             high_water::HighWater,
         },
-        disk::{commit::InPlace, part::Part, target::Target},
+        disk::{checksum, commit::InPlace, part::Part, target::Target},
         error::Fault,
-        job::{
-            deletions::{Deletions, Discard},
-            file::local_hashes::LocalHashes,
-            tree::state::Tree,
-        },
+        job::{file::local_hashes::LocalHashes, totals::JobTotals},
         source::RemoteHashes,
     },
     protocol::{
@@ -25,260 +21,488 @@ use crate::{
     },
     text::ShowPath,
 };
-/// Where a job saves.
+
+/// Where a content is saved.
 #[derive(Debug)]
 pub(crate) struct Place {
     pub(crate) target: Target,
     pub(crate) part: Part,
 }
 
-/// See the module.
-#[derive(Debug, Default)]
-pub(crate) struct Memory {
-    pub(crate) source: Option<Content>,
-    pub(crate) place: Option<Place>,
-    pub(crate) blocks: Blocks,
-    /// What is here belongs to an unknown version: it has to be held against the server's hashes before anything
-    /// is asked for.
-    pub(crate) doubtful: bool,
-    /// The source is what an earlier run noted; the server has not confirmed it yet.
-    pub(crate) recalled: bool,
-    /// The target exists, and is to be held against the server's hashes.
-    pub(crate) old: Option<Target>,
-    /// Local block hashes that this run computed.
-    pub(crate) seen: LocalHashes,
-    /// Hashes received from the server, until all of them are compared.
-    pub(crate) remote: RemoteHashes,
-    /// The target was there already, byte for byte.
-    pub(crate) identical: Option<PathBuf>,
-    /// It is in its place; the disk may not have its name yet, and it may still be to unpack.
-    pub(crate) placed: Option<InPlace>,
-    /// Whether the server said, after the last block that was kept, that the content is still the same. Until
-    /// then the blocks may be of two versions.
-    pub(crate) proven: bool,
-    /// What is missing in an archive, as the server said at the end of its last answer.
-    pub(crate) lost: Missing,
-    /// Digest of the whole content.
-    pub(crate) root: Option<Hash>,
-    /// What the server says that this digest is.
-    pub(crate) claimed: Option<Hash>,
-    /// Content bytes that crossed the wire, over all tries.
-    pub(crate) transferred: u64,
-    /// Bytes of the content that came and were kept.
-    pub(crate) received: u64,
-    /// How much of this version of the content was here at any time.
-    pub(crate) furthest: HighWater,
-    /// How many connections were lost, and when that was last logged.
-    pub(crate) reconnected: (u64, Option<Instant>),
-    /// When the first connection was begun.
-    pub(crate) started: Option<Instant>,
-    /// How often blocks came corrupt.
-    pub(crate) corrupt: u32,
-    /// How often it started over because the source had changed.
-    pub(crate) restarts: u32,
-    /// What is known of a directory that comes as itself.
-    pub(crate) tree: Option<Box<Tree>>,
+/// What is known of the content.
+///
+/// ```text
+/// Fresh ── first answer ──▶ Known ── all blocks and the digest ──▶ Complete ── commit ──▶ Placed
+///   │                        ▲ │
+///   │                        │ │ another version or server
+///   │            what matches│ ▼
+///   └─ unknown local bytes ▶ Doubtful ── the target has all blocks ──▶ Identical ── checksum ──▶ Placed
+/// ```
+#[derive(Debug)]
+pub(crate) enum ResumeState {
+    /// Nothing is received. An empty partial file may be open.
+    Fresh(Option<Place>),
+    /// The version of the local bytes is unknown: they are compared with the server's hashes before anything is requested.
+    Doubtful(Doubtful),
+    /// The version of the local blocks is known: the missing ones can be requested.
+    Known(Known),
+    /// All blocks are in the partial file, and have this digest.
+    Complete(Known, Hash),
+    /// The target existed, and is byte-identical. It is not compared with the user's checksum yet.
+    Identical(AtTarget, Blocks),
+    /// The content is at its target. The disk may not have the name yet, and it may still have to be unpacked.
+    Placed(AtTarget),
 }
 
-impl Memory {
-    /// Bytes of the content, where known.
-    pub(crate) fn size(&self) -> Option<u64> {
-        self.source.as_ref().and_then(|source| source.size)
+/// Local bytes of an unknown version.
+#[derive(Debug, Default)]
+pub(crate) struct Doubtful {
+    /// The partial file, if there is one.
+    pub(crate) place: Option<Place>,
+    /// The content that the journal of the partial file names, if it has a journal.
+    pub(crate) recorded: Option<Content>,
+    /// Blocks of the partial file.
+    pub(crate) blocks: Blocks,
+    /// The target, if it exists and may be the same.
+    pub(crate) old: Option<Target>,
+    /// Hashes received from the server, until all of them are compared.
+    pub(crate) remote: Box<RemoteHashes>,
+}
+
+/// Blocks of one version, in a partial file.
+#[derive(Debug)]
+pub(crate) struct Known {
+    pub(crate) content: Content,
+    pub(crate) place: Place,
+    pub(crate) blocks: Blocks,
+    pub(crate) version: Version,
+    /// The digest that the server has announced.
+    pub(crate) claimed: Option<Hash>,
+}
+
+/// What shows that all blocks are of one version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Version {
+    /// The journal of an earlier run; the server has not confirmed it yet.
+    Recorded,
+    /// The identity that the server announced before the last blocks. They may be of two versions.
+    Unproven,
+    /// The server confirmed after the last block that the content is still the same.
+    Proven,
+}
+
+/// A content that is at its target.
+#[derive(Clone, Debug)]
+pub(crate) struct AtTarget {
+    pub(crate) content: Content,
+    pub(crate) root: Hash,
+    pub(crate) in_place: InPlace,
+}
+
+/// What an attempt knows of one content, and leaves to the next attempt.
+#[derive(Debug, Default)]
+pub(crate) struct FileResume {
+    pub(crate) state: ResumeState,
+    pub(crate) totals: JobTotals,
+    /// Hashes of local blocks that this run computed.
+    pub(crate) local: LocalHashes,
+    /// What is missing in an archive, as the server reported at the end of its last answer.
+    pub(crate) missing: Missing,
+    /// The most bytes of this version that were local at any time.
+    furthest: HighWater,
+}
+
+impl Default for ResumeState {
+    fn default() -> ResumeState {
+        ResumeState::Fresh(None)
+    }
+}
+
+impl Doubtful {
+    /// Whether there is a partial file that this program has made.
+    pub(crate) fn has_own_part(&self) -> bool {
+        self.place.as_ref().is_some_and(|place| place.part.is_ours())
+    }
+}
+
+impl Known {
+    /// A content that the server has just announced.
+    pub(crate) fn new(content: Content, place: Place) -> Known {
+        Known { content, place, blocks: Blocks::default(), version: Version::Unproven, claimed: None }
     }
 
-    /// The blocks that are to be asked for.
+    /// Whether all blocks are local, and proven to be of one version.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.version == Version::Proven
+            && self.content.size.is_some_and(|size| self.blocks.missing(Some(size)).is_empty())
+    }
+
+    /// Whether the blocks can be compared with those of another version. An archive is made again from its first byte.
+    fn is_comparable(&self) -> bool {
+        let is_file = self.content.form == Form::File && !self.content.identity.is_empty();
+        is_file && self.place.part.file().is_ok() && self.blocks.bytes() > 0
+    }
+
+    /// The blocks that have to be requested.
     pub(crate) fn missing(&mut self) -> Vec<Range<u64>> {
-        let size = self.size();
-        if size.is_none() && self.blocks.has_end() {
+        if self.content.size.is_none() && self.blocks.has_end() {
             // What is after the end cannot be requested, and only an answer that reaches it has the size.
             self.blocks.reopen_last();
         }
-        self.blocks.missing(size)
+        self.blocks.missing(self.content.size)
     }
 
-    /// Whether more is here than ever before.
+    /// The blocks may be of two versions.
+    pub(crate) fn unproven(&mut self) {
+        if self.version == Version::Proven {
+            self.version = Version::Unproven;
+        }
+    }
+
+    /// Hashes each block again, and forgets those that have changed. Returns whether none has.
+    fn verify(&mut self) -> Result<bool, Fault> {
+        let file = self.place.part.file()?;
+        let (blocks, all) = take(&mut self.blocks).recorded().still_in(file);
+        self.blocks = blocks;
+        if !all {
+            self.unproven();
+        }
+        Ok(all)
+    }
+
+    /// Whether the partial file as a whole has this digest.
+    fn has_digest(&self, root: Hash) -> Result<bool, Fault> {
+        let found = checksum::blake3(self.place.part.file()?, &mut checksum::buffer(), || true);
+        Ok(found.is_ok_and(|found| found == root))
+    }
+}
+
+impl ResumeState {
+    /// The content, if it is known or recorded.
+    pub(crate) fn content(&self) -> Option<&Content> {
+        match self {
+            ResumeState::Fresh(_) => None,
+            ResumeState::Doubtful(doubtful) => doubtful.recorded.as_ref(),
+            ResumeState::Known(known) | ResumeState::Complete(known, _) => Some(&known.content),
+            ResumeState::Identical(at, _) | ResumeState::Placed(at) => Some(&at.content),
+        }
+    }
+
+    /// Where the content is saved, while it is in a partial file.
+    pub(crate) fn place(&self) -> Option<&Place> {
+        match self {
+            ResumeState::Fresh(place) => place.as_ref(),
+            ResumeState::Doubtful(doubtful) => doubtful.place.as_ref(),
+            ResumeState::Known(known) | ResumeState::Complete(known, _) => Some(&known.place),
+            ResumeState::Identical(..) | ResumeState::Placed(_) => None,
+        }
+    }
+
+    /// The partial file, and what of which content is in it.
+    fn part(&mut self) -> Option<(&mut Part, Option<(&Content, &Blocks)>)> {
+        match self {
+            ResumeState::Fresh(place) => Some((&mut place.as_mut()?.part, None)),
+            ResumeState::Doubtful(Doubtful { place, recorded, blocks, .. }) => {
+                Some((&mut place.as_mut()?.part, recorded.as_ref().map(|content| (content, &*blocks))))
+            }
+            ResumeState::Known(Known { place, content, blocks, .. })
+            | ResumeState::Complete(Known { place, content, blocks, .. }, _) => {
+                Some((&mut place.part, Some((content, blocks))))
+            }
+            ResumeState::Identical(..) | ResumeState::Placed(_) => None,
+        }
+    }
+
+    fn into_place(self) -> Option<Place> {
+        match self {
+            ResumeState::Fresh(place) => place,
+            ResumeState::Doubtful(doubtful) => doubtful.place,
+            ResumeState::Known(known) | ResumeState::Complete(known, _) => Some(known.place),
+            ResumeState::Identical(..) | ResumeState::Placed(_) => None,
+        }
+    }
+
+    /// Deletes the partial file.
+    pub(crate) fn discard(self) {
+        if let Some(place) = self.into_place() {
+            place.part.discard();
+        }
+    }
+
+    /// The blocks that are local, while nothing is committed.
+    pub(crate) fn blocks(&self) -> Option<&Blocks> {
+        match self {
+            ResumeState::Doubtful(doubtful) => Some(&doubtful.blocks),
+            ResumeState::Known(known) | ResumeState::Complete(known, _) => Some(&known.blocks),
+            ResumeState::Identical(_, blocks) => Some(blocks),
+            ResumeState::Fresh(_) | ResumeState::Placed(_) => None,
+        }
+    }
+
+    /// How much of the content is local.
+    pub(crate) fn local(&self) -> LocalBytes {
+        self.blocks().map(Blocks::local).unwrap_or_default()
+    }
+}
+
+impl FileResume {
+    /// Whether more is local than ever before.
     pub(crate) fn gets_further(&mut self) -> bool {
-        self.furthest.rises_to(self.blocks.received())
+        self.furthest.rises_to(self.state.local().received)
     }
 
-    /// Whether everything is here, and proven to be of one version.
-    pub(crate) fn is_complete(&self) -> bool {
-        self.proven && self.size().is_some_and(|size| self.blocks.missing(Some(size)).is_empty())
+    /// The most bytes, and the most hashes of a comparison, that were received at any time.
+    pub(crate) fn furthest(&self) -> (HighWater, HighWater) {
+        let hashes = match &self.state {
+            ResumeState::Doubtful(doubtful) => doubtful.remote.furthest(),
+            _ => HighWater::default(),
+        };
+        (self.furthest, hashes)
     }
 
-    /// Whether what is here was proven by another server than this one.
-    pub(crate) fn is_of_another(&self, origin: Origin) -> bool {
-        self.source.as_ref().is_some_and(|source| source.origin != origin)
-    }
-
-    /// Forgets what was fetched: it belongs to another version, and cannot be compared with this one.
-    pub(crate) fn start_over(&mut self) -> Result<(), Fault> {
-        self.source = None;
-        (self.blocks, self.furthest, self.remote) =
-            (Blocks::default(), HighWater::default(), RemoteHashes::default());
-        (self.proven, self.doubtful, self.recalled) = (false, false, false);
-        (self.root, self.claimed, self.old, self.identical) = (None, None, None, None);
-        // What another program has put there is left alone.
-        self.place.take_if(|place| !place.part.is_ours());
-        match &mut self.place {
-            Some(place) if place.part.file().is_ok() => place.part.clear(),
-            _ => Ok(()),
-        }
-    }
-
-    /// What was fetched belongs to another version: what still matches is kept, once the server has said what does.
-    /// `false` if that is unknown: an archive is made again from its first byte.
-    pub(crate) fn doubt(&mut self) -> bool {
-        let is_file = self
-            .source
-            .as_ref()
-            .is_some_and(|source| source.form == Form::File && !source.identity.is_empty());
-        let is_open = self.place.as_ref().is_some_and(|place| place.part.file().is_ok());
-        if !is_file || !is_open || self.blocks.bytes() == 0 {
-            return false;
-        }
-        (self.source, self.root, self.claimed) = (None, None, None);
-        (self.proven, self.recalled, self.doubtful) = (false, false, true);
-        // What is received of the other version was never received before.
-        (self.furthest, self.remote) = (HighWater::default(), RemoteHashes::default());
-        true
-    }
-
-    /// Opens the `.part` again after a rest. If another program changed it, each block is verified again.
-    pub(crate) fn reopen(&mut self) -> Result<(), Fault> {
-        let Some(place) = &mut self.place else { return Ok(()) };
-        if place.part.file().is_ok() {
+    /// The address of the job may have changed since the last attempt: a server that it cannot lead to proves nothing.
+    pub(crate) fn readdress(&mut self, address: &Locator) -> Result<(), Fault> {
+        if self.state.content().is_none_or(|content| address.allows(content.origin)) {
             return Ok(());
         }
-        if !place.part.reopen()? {
-            let path = place.part.path();
-            tracing::info!("{} was changed by another program; it is verified again", path.shown());
+        match &mut self.state {
+            ResumeState::Known(known) => known.unproven(),
+            ResumeState::Complete(known, _) => {
+                known.unproven();
+                self.incomplete();
+            }
+            ResumeState::Identical(..) => self.start_over()?,
+            ResumeState::Fresh(_) | ResumeState::Doubtful(_) | ResumeState::Placed(_) => {}
+        }
+        Ok(())
+    }
+
+    /// All is received, and has this digest.
+    pub(crate) fn complete(&mut self, root: Hash) {
+        self.state = match take(&mut self.state) {
+            ResumeState::Known(known) => ResumeState::Complete(known, root),
+            state => state,
+        };
+    }
+
+    /// Something has to be received again.
+    fn incomplete(&mut self) {
+        self.state = match take(&mut self.state) {
+            ResumeState::Complete(known, _) => ResumeState::Known(known),
+            state => state,
+        };
+    }
+
+    /// A target exists that may be the same: it is compared before anything is requested.
+    pub(crate) fn compare_with(&mut self, old: Target) {
+        let old = Some(old);
+        self.state = match take(&mut self.state) {
+            ResumeState::Fresh(place) => {
+                ResumeState::Doubtful(Doubtful { place, old, ..Doubtful::default() })
+            }
+            ResumeState::Doubtful(doubtful) => ResumeState::Doubtful(Doubtful { old, ..doubtful }),
+            ResumeState::Known(Known { content, place, blocks, .. }) => ResumeState::Doubtful(Doubtful {
+                place: Some(place),
+                recorded: Some(content),
+                blocks,
+                old,
+                ..Doubtful::default()
+            }),
+            state => state,
+        };
+    }
+
+    /// The server cannot be compared with. The journal says which version the local blocks have; if there is none, nothing is kept.
+    /// Returns whether the blocks are kept.
+    pub(crate) fn trust_journal(&mut self) -> Result<bool, Fault> {
+        match take(&mut self.state) {
+            ResumeState::Doubtful(Doubtful {
+                place: Some(place), recorded: Some(content), blocks, ..
+            }) => {
+                let version = Version::Recorded;
+                self.state = ResumeState::Known(Known { content, place, blocks, version, claimed: None });
+                Ok(true)
+            }
+            state => {
+                self.state = state;
+                self.start_over().map(|()| false)
+            }
+        }
+    }
+
+    /// Forgets what was received: it is of another version, and cannot be compared with this one.
+    pub(crate) fn start_over(&mut self) -> Result<(), Fault> {
+        self.furthest = HighWater::default();
+        // What another program has put there is left alone.
+        let mut place = take(&mut self.state).into_place().filter(|place| place.part.is_ours());
+        let cleared = match &mut place {
+            Some(place) if place.part.file().is_ok() => place.part.clear(),
+            _ => Ok(()),
+        };
+        self.state = ResumeState::Fresh(place);
+        cleared
+    }
+
+    /// What was received is of another version: what still matches is kept, after a comparison.
+    ///
+    /// Returns `false` if it cannot be compared.
+    pub(crate) fn doubt(&mut self) -> bool {
+        self.state = match take(&mut self.state) {
+            ResumeState::Known(known) | ResumeState::Complete(known, _) if known.is_comparable() => {
+                // Everything of the other version is progress.
+                self.furthest = HighWater::default();
+                let (place, blocks) = (Some(known.place), known.blocks);
+                ResumeState::Doubtful(Doubtful { place, blocks, ..Doubtful::default() })
+            }
+            state => state,
+        };
+        self.is_doubtful()
+    }
+
+    /// Whether local bytes have to be compared before anything is requested.
+    pub(crate) fn is_doubtful(&self) -> bool {
+        matches!(self.state, ResumeState::Doubtful(_))
+    }
+
+    /// Opens the partial file again. If another program changed it, each block is verified again.
+    pub(crate) fn reopen(&mut self) -> Result<(), Fault> {
+        let Some((part, _)) = self.state.part() else { return Ok(()) };
+        if part.file().is_ok() {
+            return Ok(());
+        }
+        if !part.reopen()? {
+            tracing::info!("{} was changed by another program; it is verified again", part.path().shown());
             self.verify()?;
-            self.believe()?;
+            self.must_be_ours()?;
         }
         self.record();
         self.claim()
     }
 
     /// Claims the space that the content needs, if its size is known.
-    pub(crate) fn claim(&self) -> Result<(), Fault> {
-        match (&self.place, self.size()) {
-            (Some(place), Some(size)) => {
-                place.part.claim(size, self.source.as_ref().and_then(|source| source.data_bytes))
+    pub(crate) fn claim(&mut self) -> Result<(), Fault> {
+        match self.state.part() {
+            Some((part, Some((Content { size: Some(size), data_bytes, .. }, _)))) => {
+                part.claim(*size, *data_bytes)
             }
             _ => Ok(()),
         }
     }
 
-    /// What nothing tells to be an unfinished download is one of this content only if some of that is in it.
-    pub(crate) fn believe(&self) -> Result<(), Fault> {
-        match &self.place {
-            Some(place) if self.blocks.bytes() == 0 => place.part.must_be_ours(),
+    /// # Errors
+    /// Nothing shows that the partial file is an unfinished download of this content.
+    fn must_be_ours(&self) -> Result<(), Fault> {
+        match self.state.place() {
+            Some(place) if self.state.local().verified == 0 => place.part.must_be_ours(),
             _ => Ok(()),
         }
     }
 
-    /// Hashes each block that is known again, and forgets those that are not what they were.
+    /// Hashes each block of the partial file again, and forgets those that have changed. A content without blocks is hashed as a whole.
     pub(crate) fn verify(&mut self) -> Result<(), Fault> {
-        let noted = std::mem::take(&mut self.blocks).doubted();
-        self.take_up(noted, false)
-    }
-
-    /// Takes up the blocks that were noted: each of them is hashed again unless the `.part` is as it was left.
-    pub(crate) fn take_up(&mut self, noted: Noted, as_left: bool) -> Result<(), Fault> {
-        let file = self.place.as_ref().map(|place| place.part.file()).transpose()?;
-        let (blocks, all) = match file {
-            Some(file) if !as_left => noted.still_in(file),
-            _ => (noted.into_blocks(), true),
-        };
-        self.blocks = blocks;
-        if !all || self.blocks.bytes() == 0 {
-            self.root = None;
+        match &mut self.state {
+            ResumeState::Doubtful(Doubtful { place: Some(place), blocks, .. }) => {
+                let file = place.part.file()?;
+                *blocks = take(blocks).recorded().still_in(file).0;
+            }
+            ResumeState::Known(known) => {
+                known.verify()?;
+            }
+            ResumeState::Complete(known, root) => {
+                let is_intact = known.verify()? && (known.blocks.bytes() > 0 || known.has_digest(*root)?);
+                if !is_intact {
+                    self.incomplete();
+                }
+            }
+            ResumeState::Doubtful(Doubtful { place: None, .. })
+            | ResumeState::Fresh(_)
+            | ResumeState::Identical(..)
+            | ResumeState::Placed(_) => {}
         }
-        self.proven &= all;
         Ok(())
     }
 
-    /// Notes on the disk what is known of the `.part`.
+    /// Writes to the journal what is known of the partial file.
     pub(crate) fn record(&mut self) {
-        if let (Some(place), Some(source)) = (&mut self.place, &self.source) {
-            place.part.record(source, &self.blocks);
+        if let Some((part, Some((content, blocks)))) = self.state.part() {
+            part.record(content, blocks);
         }
     }
 
-    /// Closes the `.part`, keeping it.
+    /// Closes the partial file, keeping it.
     pub(crate) fn close(&mut self) {
-        if let Some(tree) = &mut self.tree {
-            tree.close();
-        }
-        if let Some(place) = &mut self.place {
-            place.part.close(self.source.as_ref().map(|source| (source, &self.blocks)));
+        if let Some((part, known)) = self.state.part() {
+            part.close(known);
         }
     }
 
-    /// Deletes an empty `.part` file.
+    /// Deletes an empty partial file.
     pub(crate) fn remove_empty(&mut self) {
-        if let Some(place) = &mut self.place {
-            place.part.remove_empty();
+        if let Some((part, _)) = self.state.part() {
+            part.remove_empty();
         }
     }
 
-    /// Whether it has files open.
+    /// Whether the partial file is open.
     pub(crate) fn is_open(&self) -> bool {
-        self.tree.as_ref().is_some_and(|tree| tree.is_open())
-            || self.place.as_ref().is_some_and(|place| place.part.file().is_ok())
-    }
-}
-
-impl Discard for Memory {
-    fn discard(self: Box<Self>, deletions: &Deletions) {
-        if let Some(tree) = self.tree {
-            tree.discard(deletions);
-        }
-        if let Some(place) = self.place {
-            place.part.discard();
-        }
+        self.state.place().is_some_and(|place| place.part.file().is_ok())
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
+    use std::sync::Arc;
+
     use crate::{
-        client::{api::origin::Origin, disk::folder::Folders},
+        client::{api::origin::Origin, disk::folder::Folder},
         protocol::digest::{BlockHasher, VerifiedBlock},
     };
 
-    use crate::client::job::file::resume::*;
+    use super::*;
 
-    /// The first bytes of another version are progress, even if more bytes of the previous version had been received.
-    #[test]
-    fn what_is_received_of_another_version_is_progress() {
-        let dir = tempfile::tempdir().unwrap();
-        let folder = Folders::default().open(dir.path()).unwrap();
+    /// A content of these bytes, all of them in an open partial file `x.part`.
+    pub(crate) fn received(folder: Arc<Folder>, bytes: &[u8]) -> FileResume {
         let part = Part::create(&folder, "x".as_ref()).unwrap();
-        let mut hasher = BlockHasher::new(0);
-        hasher.update(b"one version");
-        let digest = hasher.finish();
-        let mut memory = Memory {
-            place: Some(Place { target: Target::new(folder, "x".into()), part }),
-            source: Some(Content {
-                address: String::new(),
-                name: String::new(),
-                origin: Origin::plain("h"),
-                identity: "v1".into(),
-                form: Form::File,
-                size: Some(11),
-                sources: None,
-                modified: None,
-                data_bytes: None,
-            }),
-            ..Memory::default()
+        let place = Place { target: Target::new(folder, "x".into()), part };
+        let content = Content {
+            address: String::new(),
+            name: String::new(),
+            origin: Origin::plain("h"),
+            identity: "v1".into(),
+            form: Form::File,
+            size: Some(bytes.len() as u64),
+            sources: None,
+            modified: None,
+            data_bytes: None,
         };
-        memory.blocks.insert(&VerifiedBlock::compare(0, 11, digest, digest.chaining).unwrap());
-        assert!(memory.gets_further() && !memory.gets_further());
-        assert!(memory.doubt());
-        memory.blocks = Blocks::default();
-        memory.blocks.begin(0, 1);
-        assert!(memory.gets_further());
+        let mut resume =
+            FileResume { state: ResumeState::Known(Known::new(content, place)), ..FileResume::default() };
+        receive(&mut resume, bytes);
+        resume
+    }
+
+    /// The only block is received.
+    pub(crate) fn receive(resume: &mut FileResume, bytes: &[u8]) {
+        let ResumeState::Known(known) = &mut resume.state else { panic!("{resume:?}") };
+        known.place.part.write(bytes, 0).unwrap();
+        let mut hasher = BlockHasher::new(0);
+        hasher.update(bytes);
+        let (digest, length) = (hasher.finish(), u32::try_from(bytes.len()).unwrap());
+        known.blocks.insert(&VerifiedBlock::compare(0, length, digest, digest.chaining).unwrap());
+        known.version = Version::Proven;
+    }
+
+    /// Even if more bytes of the previous version had been received.
+    #[test]
+    fn the_first_bytes_of_another_version_are_progress() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = crate::client::disk::folder::Folders::default().open(dir.path()).unwrap();
+        let mut resume = received(folder, b"one version");
+        assert!(resume.gets_further() && !resume.gets_further());
+        assert!(resume.doubt());
+        let ResumeState::Doubtful(doubtful) = &mut resume.state else { panic!("{resume:?}") };
+        doubtful.blocks = Blocks::default();
+        doubtful.blocks.begin(0, 1);
+        assert!(resume.gets_further());
     }
 }

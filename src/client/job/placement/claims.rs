@@ -1,4 +1,4 @@
-//! Which job has which file: two jobs never write to one file, however its name is spelled and whichever path leads to it.
+//! Which job writes to which file: two jobs never write to the same one, whatever name and path lead to it.
 
 use std::{
     collections::HashMap,
@@ -31,7 +31,7 @@ impl Claims {
                 held.insert(target, id);
                 return Ok(());
             }
-            // The disk is read without the lock; claims that were made meanwhile are found in the next round.
+            // The disk is read without the lock; claims that are made until then are found in the next round.
             drop(held);
             if let Some((_, other)) = rivals.iter().find(|(path, _)| are_one(path, target)) {
                 return Err(*other);
@@ -60,7 +60,7 @@ impl Claims {
 
 #[derive(Debug, Default)]
 struct Held {
-    /// Targets and their `.part` files, by what the most forgiving file system takes for the same path.
+    /// Targets and their `.part` files, by a key that is the same for all paths that some file system treats as the same.
     paths: HashMap<String, Vec<(PathBuf, JobId)>>,
     /// The keys of the claims of each job.
     held: HashMap<JobId, Vec<String>>,
@@ -117,8 +117,8 @@ fn folded(path: &Path) -> String {
     Folding { case: true, normal: true }.key(&path.to_string_lossy())
 }
 
-/// Whether two paths that differ are one file, or would be: the same folder, and names that its file system takes for the
-/// same. Looks at the disk.
+/// Whether two paths are the same file, or would be: the same folder, and names that its file system treats as the same. Accesses the
+/// disk.
 fn are_one(one: &Path, other: &Path) -> bool {
     if one == other {
         return true;
@@ -137,10 +137,10 @@ fn are_one(one: &Path, other: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::client::job::placement::claims::*;
+    use super::*;
 
     #[test]
-    fn spellings_meet_and_the_folder_decides() {
+    fn the_file_system_decides_whether_two_names_are_the_same() {
         let dir = tempfile::tempdir().unwrap();
         let path = |name: &str| dir.path().join(name);
         let mut claims = Held::default();

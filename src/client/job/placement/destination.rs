@@ -1,4 +1,4 @@
-//! Chooses the target of a job, once the server has said what it sends.
+//! Chooses the target of a job, once the server has announced its content.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -22,13 +22,12 @@ use crate::{
         },
         error::Fault,
     },
-    platform::reason,
     protocol::{message, path::odd_name},
     text::{SafeText, ShowPath},
 };
 
-/// The forms that the content of a job may have, each with its name; empty if only the server knows the name. An archive comes
-/// first: its journal shows that it is one, and a file may be anything.
+/// The forms that the content of a job may have, each with its name; empty if only the server knows the name. Archives are
+/// first: the journal of an archive shows that it is one.
 pub(crate) fn names(new: &NewJob, names: Names) -> Vec<(message::Form, SafeName)> {
     let asked @ Some(_) = new.address.name() else { return Vec::new() };
     let forms = match new.form {
@@ -40,7 +39,7 @@ pub(crate) fn names(new: &NewJob, names: Names) -> Vec<(message::Form, SafeName)
     forms.iter().map(name).collect()
 }
 
-/// Chooses the target, and fails if an existing file there must stay. `claim`: claims a path for this job, unless another job has it.
+/// Chooses the target, and fails if an existing file must be kept. `claim`: claims a path for this job, unless another job has it.
 pub(crate) fn decide(
     folders: &Folders,
     new: &NewJob,
@@ -55,7 +54,7 @@ pub(crate) fn decide(
     Ok(target)
 }
 
-/// Chooses the target, whatever exists there, and creates the folder.
+/// Chooses the target, whether it exists or not, and creates the folder.
 pub(crate) fn choose(
     folders: &Folders,
     new: &NewJob,
@@ -64,9 +63,8 @@ pub(crate) fn choose(
 ) -> Result<Target, Fault> {
     if !new.folder.exists() {
         refuse_way_of_another(&new.folder)?;
-        std::fs::create_dir_all(&new.folder).map_err(|error| {
-            Fault::disk(format!("cannot create the folder {}: {}", new.folder.shown(), reason(&error)))
-        })?;
+        std::fs::create_dir_all(&new.folder)
+            .map_err(|error| Fault::io("create the folder", &new.folder, &error))?;
     }
     let target = candidate(folders, new, name, &claim)?
         .ok_or_else(|| Fault::disk(format!("there is no folder {}; create it first", new.folder.shown())))?;
@@ -146,14 +144,14 @@ enum NamedBy {
     Content,
 }
 
-/// Returns the folder and the name. What the user named is used; an existing folder means a file in it.
+/// Returns the folder and the name. The user's path comes first; if it is an existing folder, the file is saved in it.
 fn split(new: &NewJob, name: &SafeName) -> Result<(PathBuf, OsString, NamedBy), Fault> {
     let Some(save_as) = &new.save_as else {
         return Ok((new.folder.clone(), name.as_os_str().to_owned(), NamedBy::Content));
     };
     let path = new.folder.join(save_as);
     let named_as_folder = save_as.as_os_str().as_encoded_bytes().ends_with(b"/");
-    // A tree is a folder itself, and may be there.
+    // A tree is a folder itself, which may exist.
     if named_as_folder || path.is_dir() && new.form != Form::Tree {
         return Ok((path, name.as_os_str().to_owned(), NamedBy::Content));
     }
@@ -180,8 +178,8 @@ pub(crate) fn refuse_existing(target: &Target, existing: Existing, size: Option<
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::client::api::locator::Locator;
-    use crate::client::job::placement::destination::*;
     use std::{cell::RefCell, collections::HashSet, fs};
 
     fn job(folder: &Path, save_as: Option<&str>, existing: Existing) -> NewJob {
@@ -205,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn the_user_is_obeyed() {
+    fn the_path_of_the_user_is_used() {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path().canonicalize().unwrap();
         fs::create_dir(root.join("sub")).unwrap();
@@ -221,14 +219,14 @@ mod tests {
     }
 
     #[test]
-    fn the_folder_is_made() {
+    fn a_missing_folder_is_created() {
         let dir = tempfile::tempdir().unwrap();
         let folder = dir.path().canonicalize().unwrap().join("new/deep");
         assert_eq!(decided(&job(&folder, None, Existing::Keep), 1), Ok(folder.join("a.txt")));
     }
 
     #[test]
-    fn an_existing_target_fails_before_anything_is_fetched() {
+    fn an_existing_target_fails_before_anything_is_received() {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("a.txt"), "abc").unwrap();
         let at = |existing, size| decided(&job(dir.path(), None, existing), size);

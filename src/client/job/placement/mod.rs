@@ -1,4 +1,4 @@
-//! Where the content of a job goes: its name, its target, and the claims of other jobs.
+//! Where the content of a job is saved: its name, its target, and the claims of other jobs.
 
 pub(crate) mod claims;
 pub(crate) mod destination;
@@ -49,7 +49,7 @@ impl Placement {
         SafeName::for_content(self.new.address.name(), &content.name, archive, self.names)
     }
 
-    /// Decides where a content of this name goes, and opens its partial file.
+    /// Decides where a content of this name is saved, and opens its partial file.
     pub(crate) fn place(&self, events: &Events, name: &SafeName, size: Option<u64>) -> Result<Place, Fault> {
         let claim = |path: &Path| self.claim(path);
         let target = destination::decide(&self.folders, &self.new, (name, self.names), size, claim)?;
@@ -82,12 +82,12 @@ impl Placement {
     pub(crate) fn report_substitute(&self, events: &Events, target: &Target) {
         if destination::is_substitute(target, &self.new) {
             let name = SafeText::from_bytes(target.name.as_encoded_bytes());
-            tracing::warn!("{}: saved as {name}, since it cannot have its own name here", self.new.address);
+            tracing::warn!("{}: saved as {name}, since its own name cannot be used", self.new.address);
             events.report(Event::Changed { id: self.id, name, what: Change::Renamed });
         }
     }
 
-    /// Reports entries of it that cannot: their own names, and those that they are saved under.
+    /// Reports entries that are saved under other names: their own names, and those.
     pub(crate) fn report_renamed(
         &self,
         events: &Events,

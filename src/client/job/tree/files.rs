@@ -1,4 +1,4 @@
-//! Many files of a tree in few answers: asks for them without waiting, and keeps what is proven.
+//! Requests many files of a tree at once, without waiting for each answer, and keeps the verified ones.
 
 use std::{
     collections::{HashSet, VecDeque},
@@ -13,7 +13,6 @@ use crate::{
         error::{Fault, Verdict},
         job::{
             attempt::Attempt,
-            file::resume::Memory,
             tree::{
                 disk::{
                     partial_files::PartialFiles,
@@ -21,6 +20,7 @@ use crate::{
                     writer::{Batch, Item, Writer},
                 },
                 manifest::{Manifest, Node, remote},
+                state::TreeResume,
             },
         },
         source::{Connection, FileEvent, FilesSink, HashesAnswer, RemoteHashes, sink::KEEP_INTERVAL},
@@ -32,20 +32,20 @@ use crate::{
     text::SafeText,
 };
 
-/// Bytes of a request. Several of them, unread, fit into what lies between two machines, so that a server that answers before it reads
-/// on is never waited for by somebody who does not read.
-const REQUEST: usize = 16 * 1024;
+/// Bytes of a request. Several unread requests fit into the socket buffers, so that client and server never both wait for the other to
+/// read.
+const MAX_REQUEST_LEN: usize = 16 * 1024;
 
-/// What did not come, and why.
+/// Files that were not received, and why.
 #[derive(Debug, Default)]
 pub(super) struct Missed {
-    /// The first that another try cannot mend, else the first.
+    /// The first fault that another attempt cannot fix, otherwise the first fault.
     fault: Option<Fault>,
     count: usize,
     unreadable: Unreadable,
 }
 
-/// Files that the server cannot read, now and later.
+/// Files that the server cannot read.
 #[derive(Debug, Default)]
 pub(super) struct Unreadable {
     pub(super) missing: Missing,
@@ -63,14 +63,14 @@ impl Missed {
         }
     }
 
-    /// A file is not what the tree was said to hold, or not any more.
+    /// A file is not the version in the listing.
     pub(super) fn changed(&mut self, path: &str) {
         let fault = Fault::changed(format!("/{path} changed on the server while the tree was fetched"));
-        // Each file stands for itself: nothing that is proven has to go.
+        // Files are independent: the verified ones are kept.
         self.note(Fault { verdict: Verdict::Again(Duration::ZERO), ..fault });
     }
 
-    /// The server said why a file does not come. `shown` is its path from the served folder.
+    /// The server refused to send a file. `shown` is its path from the served folder.
     pub(super) fn refused(&mut self, manifest: &Manifest, index: u32, shown: &str, fault: Fault) {
         let path = shown;
         match fault.trouble.kind {
@@ -83,14 +83,17 @@ impl Missed {
                     lost.bytes = lost.bytes.saturating_add(manifest.size(index));
                 }
             }
-            // It was there a moment ago: another look at the tree shows what is there now.
+            // It was listed: the next attempt lists the tree again.
             TroubleKind::NotFound => self.changed(path),
             _ if matches!(fault.verdict, Verdict::StartOver | Verdict::Discard) => self.changed(path),
             _ => self.note(fault),
         }
     }
 
-    /// Everything came that the server can read; what it cannot.
+    /// Returns the files that the server cannot read.
+    ///
+    /// # Errors
+    /// Other files were not received.
     pub(super) fn none(self) -> Result<Unreadable, Fault> {
         let Some(mut fault) = self.fault else { return Ok(self.unreadable) };
         if self.count > 1 {
@@ -102,68 +105,68 @@ impl Missed {
     }
 }
 
-/// A conversation about files.
+/// The requests for files on one connection.
 #[derive(Debug)]
-pub(super) struct Asking<'a> {
+pub(super) struct FileRequests<'a> {
     pub(super) attempt: &'a Attempt,
-    pub(super) memory: &'a mut Memory,
+    pub(super) tree: &'a mut TreeResume,
     pub(super) manifest: &'a Manifest,
     pub(super) states: &'a mut [State],
-    /// What puts files in their places; absent if nothing is to be written.
+    /// Writes the files; absent if nothing is to be written.
     pub(super) writer: Option<&'a mut Writer>,
     pub(super) missed: &'a mut Missed,
-    /// What is to be asked for, in order.
+    /// The files to request, in order.
     todo: VecDeque<u32>,
-    /// Whether content is to come.
+    /// Whether content is requested, and not only a comparison.
     content: bool,
-    /// The files of each request that is not answered yet.
+    /// The files of each unanswered request.
     asked: VecDeque<Vec<u32>>,
     batch: Batch,
-    /// Since when something is in it.
+    /// When the first file was added to the batch.
     since: Instant,
-    coming: Option<Coming>,
-    /// Files that were cut off; absent if none is fetched.
+    incoming: Option<Incoming>,
+    /// The first bytes of interrupted files; absent if no content is requested.
     begun: Option<&'a mut PartialFiles>,
-    /// Bytes of `coming` that the server skips, until they are taken.
+    /// Bytes of `incoming` that the server skips, until they are hashed.
     skipped: Option<Vec<u8>>,
     /// How many files of the first request are answered.
     answered: usize,
-    /// Something came that was not there before.
+    /// Whether something new was received.
     progressed: bool,
-    /// Bytes of content of one request.
-    most: u64,
+    /// The most bytes of content of one request.
+    max_bytes: u64,
 }
 
-/// A file that is coming.
+/// The file that is being received.
 #[derive(Debug)]
-struct Coming {
+struct Incoming {
     index: u32,
-    /// What the server says of it.
+    /// What the server announced.
     head: FileHead,
     /// Where it begins in the batch.
     start: usize,
-    /// A block of it that was not intact.
+    /// A corrupt block of it.
     corrupt: Option<u64>,
-    /// Bytes of it that were there when it was asked for.
+    /// Bytes of it that were local when it was requested.
     here: u64,
-    /// Bytes of it that are kept on the disk, and since when.
+    /// Bytes of it that are saved to the disk, and when they were.
     kept: (usize, Instant),
 }
 
-impl<'a> Asking<'a> {
-    /// Asks for the content of these files, as far as they are not proven; or, without `content`, only whether they are what is here.
+impl<'a> FileRequests<'a> {
+    /// Requests the content of these files; or, without `content`, only whether the local files are the same.
     pub(super) fn new(
         attempt: &'a Attempt,
-        memory: &'a mut Memory,
+        tree: &'a mut TreeResume,
         (manifest, states): (&'a Manifest, &'a mut [State]),
         writer: Option<&'a mut Writer>,
         missed: &'a mut Missed,
         (todo, content): (VecDeque<u32>, bool),
         begun: Option<&'a mut PartialFiles>,
-    ) -> Asking<'a> {
-        Asking {
+    ) -> FileRequests<'a> {
+        FileRequests {
             attempt,
-            memory,
+            tree,
             manifest,
             states,
             writer,
@@ -173,29 +176,29 @@ impl<'a> Asking<'a> {
             asked: VecDeque::new(),
             batch: Batch::default(),
             since: Instant::now(),
-            coming: None,
+            incoming: None,
             begun,
             skipped: None,
             answered: 0,
             progressed: false,
-            most: u64::MAX,
+            max_bytes: u64::MAX,
         }
     }
 
-    /// Asks for no more content than this in one request, but for one file at least.
-    pub(super) fn ask_at_most(&mut self, bytes: u64) {
-        self.most = bytes;
+    /// Limits the content of one request to this many bytes, or one file.
+    pub(super) fn limit_requests(&mut self, bytes: u64) {
+        self.max_bytes = bytes;
     }
 
-    /// Whether something came that was not there before.
+    /// Whether something new was received.
     pub(super) fn has_progressed(&self) -> bool {
         self.progressed
     }
 
-    /// The files that were not answered, in order; nothing more is asked for.
+    /// The unanswered files, in order. Nothing more is requested.
     pub(super) fn unanswered(&mut self) -> VecDeque<u32> {
-        self.keep_coming();
-        self.coming = None;
+        self.save_incoming();
+        self.incoming = None;
         let asked = std::mem::take(&mut self.asked);
         let mut left: VecDeque<u32> = asked.into_iter().flatten().skip(self.answered).collect();
         left.append(&mut self.todo);
@@ -203,27 +206,26 @@ impl<'a> Asking<'a> {
         left
     }
 
-    /// Bytes that are there of a file that was cut off.
-    fn here(&self, index: u32) -> u64 {
+    /// Local bytes of an interrupted file.
+    fn local_bytes(&self, index: u32) -> u64 {
         let (Some(begun), Node::File { size, .. }) = (&self.begun, self.manifest.entry(index).node) else {
             return 0;
         };
         begun.bytes(&self.manifest.path(index), self.manifest.identity(index), size.min(BLOCK_SIZE))
     }
 
-    /// Keeps on the disk what came of the file that is coming, in case that it is cut off.
-    fn keep_coming(&mut self) {
-        let (Some(coming), Some(begun)) = (&mut self.coming, &mut self.begun) else { return };
-        let bytes = &self.batch.bytes[coming.start..];
-        let more = bytes.len() > coming.kept.0 && bytes.len() as u64 > coming.here;
-        if more && coming.corrupt.is_none() && bytes.len() as u64 <= coming.head.size {
-            let path = self.manifest.path(coming.index);
-            begun.keep(&path, &coming.head.identity, coming.kept.0 as u64, &bytes[coming.kept.0..]);
-            coming.kept.0 = bytes.len();
-            let tree = self.memory.tree.get_or_insert_default();
-            self.progressed |= tree.gets_further(&path, bytes.len() as u64);
+    /// Saves the received bytes of the current file to the disk, in case that the connection is lost.
+    fn save_incoming(&mut self) {
+        let (Some(incoming), Some(begun)) = (&mut self.incoming, &mut self.begun) else { return };
+        let bytes = &self.batch.bytes[incoming.start..];
+        let more = bytes.len() > incoming.kept.0 && bytes.len() as u64 > incoming.here;
+        if more && incoming.corrupt.is_none() && bytes.len() as u64 <= incoming.head.size {
+            let path = self.manifest.path(incoming.index);
+            begun.keep(&path, &incoming.head.identity, incoming.kept.0 as u64, &bytes[incoming.kept.0..]);
+            incoming.kept.0 = bytes.len();
+            self.progressed |= self.tree.gets_further(&path, bytes.len() as u64);
         }
-        coming.kept.1 = Instant::now();
+        incoming.kept.1 = Instant::now();
     }
 
     fn wanted(&self, index: u32) -> WantedFile {
@@ -231,19 +233,21 @@ impl<'a> Asking<'a> {
             State::Found(root) => Some(root.to_string()),
             _ => None,
         };
-        let skip = if self.content && digest.is_none() { self.here(index) } else { 0 };
+        let skip = if self.content && digest.is_none() { self.local_bytes(index) } else { 0 };
         WantedFile { path: self.manifest.path(index), digest, skip }
     }
 
-    /// The path of a file from the served folder, for people.
+    /// The path of a file from the served folder, to be displayed.
     fn shown(&self, index: u32) -> String {
         remote(&self.attempt.new_job().address, &self.manifest.path(index))
     }
 
     fn file(&self, number: usize) -> Result<u32, Fault> {
-        // The machine gives no others.
+        // The protocol client passes on no other numbers.
         let index = self.asked.front().and_then(|asked| asked.get(number)).copied();
-        index.ok_or_else(|| Fault::never(TroubleKind::Other, "the server answered what was not asked"))
+        index.ok_or_else(|| {
+            Fault::never(TroubleKind::Other, "the server answered for a file that was not requested")
+        })
     }
 
     fn proven(&mut self, index: u32, root: Hash, content: Option<(usize, FileHead)>) -> Result<(), Fault> {
@@ -263,7 +267,7 @@ impl<'a> Asking<'a> {
         if self.batch.is_full() || self.since.elapsed() >= KEEP_INTERVAL { self.flush() } else { Ok(()) }
     }
 
-    /// A file that was found was compared with the server's in another way.
+    /// A local file was compared with the server's by its block hashes.
     pub(super) fn compared(&mut self, index: u32, same: bool) -> Result<(), Fault> {
         match self.states[index as usize] {
             State::Found(root) if same => self.proven(index, root, None)?,
@@ -272,15 +276,15 @@ impl<'a> Asking<'a> {
         self.flush()
     }
 
-    /// Hands over what came. Blocks.
+    /// Passes the received files to the writer. Blocks.
     pub(super) fn flush(&mut self) -> Result<(), Fault> {
         match &mut self.writer {
             Some(writer) if !self.batch.items.is_empty() => {
-                // What has come of the next file stays.
-                let rest = self.coming.as_ref().map(|coming| self.batch.bytes.split_off(coming.start));
+                // The received bytes of the next file stay in the batch.
+                let rest = self.incoming.as_ref().map(|incoming| self.batch.bytes.split_off(incoming.start));
                 self.batch = writer.hand_over(std::mem::take(&mut self.batch))?;
-                if let (Some(rest), Some(coming)) = (rest, &mut self.coming) {
-                    coming.start = self.batch.bytes.len();
+                if let (Some(rest), Some(incoming)) = (rest, &mut self.incoming) {
+                    incoming.start = self.batch.bytes.len();
                     self.batch.bytes.extend(rest);
                 }
             }
@@ -292,8 +296,8 @@ impl<'a> Asking<'a> {
     fn done(&mut self, number: usize, root: Option<Hash>) -> Result<(), Fault> {
         let index = self.file(number)?;
         self.answered = number + 1;
-        let Some(coming) = self.coming.take() else { return Ok(()) };
-        let Coming { head, start, .. } = coming;
+        let Some(incoming) = self.incoming.take() else { return Ok(()) };
+        let Incoming { head, start, .. } = incoming;
         let path = self.manifest.path(index);
         let Some(root) = root else {
             self.batch.bytes.truncate(start);
@@ -302,14 +306,14 @@ impl<'a> Asking<'a> {
                 begun.forget(&path, self.manifest.identity(index));
             }
             if head.skip > 0 {
-                // What was here may be what is wrong.
-                tracing::info!("/{} is fetched whole", self.shown(index));
+                // The local bytes may be the wrong ones.
+                tracing::info!("/{}: all of it is requested", self.shown(index));
             } else {
                 let shown = self.shown(index);
-                let (corrupt, index) = (&mut self.memory.corrupt, coming.corrupt.unwrap_or(0));
+                let (corrupt, index) = (&mut self.tree.totals.corrupt, incoming.corrupt.unwrap_or(0));
                 self.attempt.fetch().count_corrupt(corrupt, Some(&shown), index)?;
             }
-            // Alone, and after all that is on its way.
+            // After everything that is requested already.
             self.todo.push_back(index);
             return Ok(());
         };
@@ -317,17 +321,17 @@ impl<'a> Asking<'a> {
             begun.complete(&path, &head.identity);
         }
         let length = self.batch.bytes.len() - start;
-        self.memory.received += (length as u64).saturating_sub(head.skip);
+        self.tree.totals.kept += (length as u64).saturating_sub(head.skip);
         self.progressed = true;
-        if !self.manifest.is_as_said(index, &head.identity, head.size) {
+        if !self.manifest.is_listed_as(index, &head.identity, head.size) {
             self.missed.changed(&self.shown(index));
-        } else if let Some(tree) = &mut self.memory.tree {
-            tree.came += 1;
+        } else {
+            self.tree.advances += 1;
         }
         self.proven(index, root, Some((length, head)))
     }
 
-    /// A file begins to come.
+    /// The server begins to send a file.
     fn file_begins(&mut self, index: u32, head: FileHead) -> Result<(), Fault> {
         if self.batch.is_small_for(head.size) {
             self.flush()?;
@@ -336,34 +340,34 @@ impl<'a> Asking<'a> {
             }
         }
         let start = self.batch.bytes.len();
-        let here = self.here(index);
+        let here = self.local_bytes(index);
         if head.skip > 0 {
             let (path, identity) = (self.manifest.path(index), self.manifest.identity(index));
             let bytes = usize::try_from(head.skip).unwrap_or(usize::MAX);
-            // What cannot be read makes the block one that is not intact.
+            // If the local bytes cannot be read, the block counts as corrupt.
             let read = self.begun.as_ref().and_then(|begun| begun.read(&path, identity, bytes).ok());
             let read = read.unwrap_or_default();
             self.batch.bytes.extend_from_slice(&read);
             self.skipped = Some(read);
         }
-        // What is on the disk may be of another identity.
+        // The bytes on the disk may be of another version.
         let is_same = head.identity == self.manifest.identity(index);
         let kept = if is_same { usize::try_from(head.skip).unwrap_or(0) } else { 0 };
         let kept = (kept, Instant::now());
-        self.coming = Some(Coming { index, head, start, corrupt: None, here, kept });
+        self.incoming = Some(Incoming { index, head, start, corrupt: None, here, kept });
         Ok(())
     }
 }
 
-impl Drop for Asking<'_> {
+impl Drop for FileRequests<'_> {
     fn drop(&mut self) {
-        self.keep_coming();
-        // Also what came before somebody wanted to pause is kept; why it cannot be, the writer tells.
+        self.save_incoming();
+        // What was received before a pause is kept. The writer reports its own errors.
         let _ = self.flush();
     }
 }
 
-impl FilesSink for Asking<'_> {
+impl FilesSink for FileRequests<'_> {
     fn next(&mut self) -> Option<(Files, u64)> {
         let path = self.attempt.new_job().address.path().to_owned();
         let mut files = Files {
@@ -379,7 +383,7 @@ impl FilesSink for Asking<'_> {
             if let Node::File { size, .. } = self.manifest.entry(index).node {
                 bytes = bytes.saturating_add(size.saturating_sub(wanted.skip));
             }
-            if (cost > REQUEST || bytes > self.most) && !indices.is_empty() {
+            if (cost > MAX_REQUEST_LEN || bytes > self.max_bytes) && !indices.is_empty() {
                 break;
             }
             if let (true, Node::File { size, .. }) = (wanted.has_digest(), self.manifest.entry(index).node) {
@@ -404,15 +408,15 @@ impl FilesSink for Asking<'_> {
             }
             FileEvent::Data(bytes) => {
                 self.batch.bytes.extend_from_slice(bytes);
-                self.memory.transferred += bytes.len() as u64;
+                self.tree.totals.transferred += bytes.len() as u64;
                 self.attempt.progress.add_crossed(bytes.len() as u64);
-                if self.coming.as_ref().is_some_and(|coming| coming.kept.1.elapsed() >= KEEP_INTERVAL) {
-                    self.keep_coming();
+                if self.incoming.as_ref().is_some_and(|incoming| incoming.kept.1.elapsed() >= KEEP_INTERVAL) {
+                    self.save_incoming();
                 }
             }
             FileEvent::Corrupt { index } => {
-                if let Some(coming) = &mut self.coming {
-                    coming.corrupt = Some(index);
+                if let Some(incoming) = &mut self.incoming {
+                    incoming.corrupt = Some(index);
                 }
             }
             FileEvent::Complete { number, root } => self.done(number, root)?,
@@ -431,7 +435,7 @@ impl FilesSink for Asking<'_> {
             FileEvent::Missed { number, failure } => {
                 let index = self.file(number)?;
                 (self.answered, self.progressed) = (number + 1, true);
-                if let Some(Coming { start, .. }) = self.coming.take() {
+                if let Some(Incoming { start, .. }) = self.incoming.take() {
                     self.batch.bytes.truncate(start);
                 }
                 if let Some(begun) = &mut self.begun {
@@ -453,7 +457,7 @@ impl FilesSink for Asking<'_> {
     }
 
     fn quiet(&mut self) -> Result<(), Fault> {
-        self.keep_coming();
+        self.save_incoming();
         self.flush()
     }
 }

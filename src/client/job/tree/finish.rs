@@ -1,4 +1,4 @@
-//! From files that are all proven to a tree in its place: links, times, digest, the disk, and the name, in that order.
+//! Finishes a tree of which all files are verified: links, times, digest, sync, and the final name, in that order.
 
 use std::{
     ffi::OsStr,
@@ -18,6 +18,7 @@ use crate::{
         api::{checksum::Checksum, new_job::Existing, view::TroubleKind},
         disk::{
             attributes::{has_acl, keeps_group, set_mode, set_modified, times, without_group},
+            checksum::{self, Interrupted},
             commit::{Uncommitted, commit},
             remove,
         },
@@ -25,7 +26,6 @@ use crate::{
         job::{
             attempt::Attempt,
             deletions::Deletion,
-            file::resume::Memory,
             tree::{
                 disk::{
                     surplus::{self, Unsent},
@@ -34,16 +34,17 @@ use crate::{
                     work_dir::{self, TreeWorkDir},
                 },
                 manifest::{Manifest, Node},
-                whole::{Way, Whole},
+                state::TreeResume,
+                whole::{ReceivedTree, SaveMode},
             },
         },
     },
     protocol::digest::Hash,
     text::ShowPath,
 };
-/// The tree that was replaced, where it could not be exchanged in one step.
+/// The replaced tree, where the file system cannot exchange two names in one step.
 const OLD: &str = "fdsp-parts/old";
-/// A link until it takes the place of something else.
+/// The temporary name of a link that replaces something.
 const LINK: &str = "link";
 
 /// A tree in its place.
@@ -59,49 +60,49 @@ pub(super) struct Placed {
 /// Finishes a tree.
 pub(super) fn finish(
     attempt: &Attempt,
-    memory: &mut Memory,
-    whole: &Whole,
-    go_on: impl Fn() -> bool,
+    tree: &mut TreeResume,
+    whole: &ReceivedTree,
+    should_continue: impl Fn() -> bool,
 ) -> Result<Placed, Unfinished> {
     let root = digest(&whole.manifest, &whole.states);
     check_digest(attempt, root)?;
     let target = whole.target.path();
-    if whole.way == Way::Compare {
-        // What an earlier attempt left beside the target is not needed any more.
-        let ours = memory.tree.take().and_then(|tree| tree.work_dir);
+    if whole.save_mode == SaveMode::Compare {
+        // The work directory of an earlier attempt is not needed any more.
+        let ours = tree.work_dir.take();
         let (folder, name) = (&whole.target.folder, &whole.target.name);
         let left =
             || TreeWorkDir::is_there(folder, name).then(|| TreeWorkDir::open(folder, name).ok()).flatten();
         if let Some(work_dir) = ours.or_else(left) {
-            discard(attempt, work_dir, &go_on);
+            discard(attempt, work_dir, &should_continue);
         }
         return Ok(Placed { path: target, root, deleted: 0 });
     }
-    let Some(work_dir) = memory.tree.as_mut().and_then(|tree| tree.work_dir.take()) else {
+    let Some(work_dir) = tree.work_dir.take() else {
         return Err(Fault::disk(format!("{} is not open", target.shown())).into());
     };
     let placed = make(whole, &work_dir).and_then(|()| {
-        confirm(whole, &work_dir, &go_on)?;
-        put_in_place(attempt, whole, &work_dir, &go_on)
+        confirm(whole, &work_dir, &should_continue)?;
+        put_in_place(attempt, whole, &work_dir, &should_continue)
     });
     match placed {
         Ok((path, deleted)) => {
-            discard(attempt, work_dir, &go_on);
+            discard(attempt, work_dir, &should_continue);
             Ok(Placed { path, root, deleted })
         }
         Err(unfinished) => {
             // The next attempt resumes from here.
-            memory.tree.get_or_insert_default().work_dir = Some(work_dir);
+            tree.work_dir = Some(work_dir);
             Err(unfinished)
         }
     }
 }
 
 /// Deletes the work directory. If this is interrupted, the rest is deleted later: the tree is in place.
-pub(super) fn discard(attempt: &Attempt, work_dir: TreeWorkDir, go_on: impl Fn() -> bool) {
+pub(super) fn discard(attempt: &Attempt, work_dir: TreeWorkDir, should_continue: impl Fn() -> bool) {
     let path = work_dir.path();
-    work_dir.discard(&attempt.deletions, &go_on);
-    if !go_on() {
+    work_dir.discard(&attempt.deletions, &should_continue);
+    if !should_continue() {
         attempt.deletions.delete(Deletion::Folder(path));
     }
 }
@@ -126,22 +127,27 @@ pub(super) fn digest(manifest: &Manifest, states: &[State]) -> Hash {
 fn check_digest(attempt: &Attempt, root: Hash) -> Result<(), Fault> {
     match &attempt.new_job().checksum {
         Some(Checksum::Blake3(wanted)) if *wanted != root.0 => {
-            let message = format!("the tree has the digest blake3:{root}, not blake3:{}", Hash(*wanted));
+            let message = format!("checksum mismatch: expected blake3:{}, got blake3:{root}", Hash(*wanted));
             Err(Fault::never(TroubleKind::Integrity, message))
         }
         _ => Ok(()),
     }
 }
 
-/// What is proven is what arrived: a file that another program may have changed since is read again.
-fn confirm(whole: &Whole, work_dir: &TreeWorkDir, go_on: impl Fn() -> bool) -> Result<(), Unfinished> {
+/// Hashes files again that another program may have changed since they were verified.
+fn confirm(
+    whole: &ReceivedTree,
+    work_dir: &TreeWorkDir,
+    should_continue: impl Fn() -> bool,
+) -> Result<(), Unfinished> {
     let manifest = &whole.manifest;
-    let (record, trusted) = work_dir.recorded(whole.way.place(), manifest.origin, manifest.len() as usize);
+    let (record, trusted) =
+        work_dir.recorded(whole.save_mode.place(), manifest.origin, manifest.len() as usize);
     let mut cursor = Cursor::new(&whole.tree_dir, manifest);
-    let mut buffer = survey::buffer();
+    let mut buffer = checksum::buffer();
     for (index, _, size) in manifest.files() {
         let State::Proven(root) = whole.states[index as usize] else { continue };
-        if !go_on() {
+        if !should_continue() {
             return Err(Unfinished::Stopped);
         }
         let path = manifest.path(index);
@@ -156,10 +162,11 @@ fn confirm(whole: &Whole, work_dir: &TreeWorkDir, go_on: impl Fn() -> bool) -> R
         let read = cursor
             .parent(index)
             .and_then(|parent| survey::open(parent, manifest.disk_name(index)))
-            .and_then(|file| survey::hash(&file, &mut buffer, &go_on));
+            .map_err(Interrupted::Io)
+            .and_then(|file| checksum::blake3(&file, &mut buffer, &should_continue));
         match read {
-            Ok(Some(found)) if found == root => {}
-            Ok(None) => return Err(Unfinished::Stopped),
+            Ok(found) if found == root => {}
+            Err(Interrupted::Stopped) => return Err(Unfinished::Stopped),
             _ => {
                 let path = whole.tree_dir.path.join(manifest.disk_path(index));
                 let message = format!("{} was changed by another program; it is fetched again", path.shown());
@@ -170,8 +177,8 @@ fn confirm(whole: &Whole, work_dir: &TreeWorkDir, go_on: impl Fn() -> bool) -> R
     Ok(())
 }
 
-/// Makes what is made last: links, so that nothing is ever written through one, and times, so that nothing changes them.
-fn make(whole: &Whole, work_dir: &TreeWorkDir) -> Result<(), Unfinished> {
+/// Creates the links and sets the times. Both come last: nothing may be written through a link, and every write changes a time.
+fn make(whole: &ReceivedTree, work_dir: &TreeWorkDir) -> Result<(), Unfinished> {
     let manifest = &whole.manifest;
     let mut cursor = Cursor::new(&whole.tree_dir, manifest);
     let unreachable =
@@ -206,7 +213,7 @@ fn make(whole: &Whole, work_dir: &TreeWorkDir) -> Result<(), Unfinished> {
     Ok(())
 }
 
-/// Makes a link, in the place of whatever other file or link is there.
+/// Creates a link. It replaces a file or link of the same name.
 fn link(
     cursor: &mut Cursor<'_>,
     work_dir: &TreeWorkDir,
@@ -225,8 +232,8 @@ fn link(
     Ok(rustix::fs::renameat(&parts.root, LINK, parent, name)?)
 }
 
-/// Takes from the new tree what others may not do with the one that it replaces.
-fn keep_private(whole: &Whole) {
+/// Removes permissions from the new tree that the replaced tree does not give.
+fn keep_private(whole: &ReceivedTree) {
     let (target, manifest) = (&whole.target, &whole.manifest);
     let Ok(tree_dir) = TreeDir::open(&target.folder.handle, &target.name, target.path()) else { return };
     let narrow = |new: &Stat, old: &Stat| new.st_mode & 0o777 & (old.st_mode | 0o700);
@@ -235,7 +242,7 @@ fn keep_private(whole: &Whole) {
         if matches!(entry.node, Node::Link { .. }) {
             continue;
         }
-        // What cannot be looked at is not there.
+        // What cannot be examined is skipped.
         let (Ok(Some(now)), Ok(Some(was))) = (new.look(index), old.look(index)) else { continue };
         let name = manifest.disk_name(index);
         let has_acl = old.parent(index).is_ok_and(|parent| has_acl(parent, name));
@@ -263,24 +270,24 @@ fn keep_private(whole: &Whole) {
 /// Commits the tree. Returns where it is, and how many files only the replaced tree had.
 fn put_in_place(
     attempt: &Attempt,
-    whole: &Whole,
+    whole: &ReceivedTree,
     work_dir: &TreeWorkDir,
-    go_on: impl Fn() -> bool,
+    should_continue: impl Fn() -> bool,
 ) -> Result<(PathBuf, u64), Unfinished> {
     let (work, name, handle) = (work_dir.work(), work_dir::TREE, whole.tree_dir.root.as_fd());
-    let content = match whole.way {
-        Way::Update | Way::Compare => Uncommitted::Updated { handle },
-        Way::New => Uncommitted::Directory { work, name, handle },
-        Way::Replace => Uncommitted::Exchanged { work, name, handle, away: OLD },
+    let content = match whole.save_mode {
+        SaveMode::Update | SaveMode::Compare => Uncommitted::Updated { handle },
+        SaveMode::New => Uncommitted::Directory { work, name, handle },
+        SaveMode::Replace => Uncommitted::Exchanged { work, name, handle, away: OLD },
     };
     let mut deleted = 0;
     let ready = || {
-        if !go_on() {
+        if !should_continue() {
             return Err(Unfinished::Stopped);
         }
-        if whole.way == Way::Replace {
+        if whole.save_mode == SaveMode::Replace {
             let unsent = Unsent { missing: &whole.missing(), indices: &whole.lost.indices };
-            deleted = surplus::tell(&whole.target, &whole.manifest, unsent, &go_on)?;
+            deleted = surplus::log_deleted(&whole.target, &whole.manifest, unsent, &should_continue)?;
             keep_private(whole);
             // From here on, the work directory may hold the old tree.
             work_dir.disown();

@@ -1,5 +1,5 @@
-//! A file of a tree that is larger than a block: it comes as any single file does, with its own `.part` and control file in the work
-//! folder, and takes its place once it is whole.
+//! Receives a file of a tree that is larger than a block: as a single file, with its own `.part` and journal in the work directory. It is
+//! moved into the tree when it is complete.
 
 use std::{os::fd::AsFd, sync::Arc};
 
@@ -8,6 +8,7 @@ use tokio::task::block_in_place;
 use crate::{
     client::{
         api::{locator::LocatorError, origin::Origin, view::TroubleKind},
+        content::blocks::LocalBytes,
         disk::{
             attributes::{set_access, set_modified},
             folder::Folder,
@@ -19,7 +20,7 @@ use crate::{
             attempt::Fetch,
             file::{
                 fetch, finish, recall,
-                resume::{Memory, Place},
+                resume::{AtTarget, FileResume, Known, Place, ResumeState},
             },
             tree::{
                 disk::{
@@ -32,23 +33,19 @@ use crate::{
                 work::Work,
             },
         },
-        transfer::{
-            cancel::Cancel,
-            permit::Permit,
-            progress::{Here, Progress},
-        },
+        transfer::{cancel::Cancel, permit::Permit, progress::Progress},
     },
     platform,
     protocol::{digest::Hash, message::Form},
     text::ShowPath,
 };
 
-/// What a file is called until it is whole. It follows from its path, so that it is found again.
+/// The name of a file until it is complete. It is derived from the path, so that the next attempt finds it.
 fn alias(path: &str) -> String {
     blake3::hash(path.as_bytes()).to_hex()[..32].to_owned()
 }
 
-/// Bytes that an earlier try left of a file.
+/// Bytes that an earlier attempt left of a file.
 pub(super) fn length(work_dir: &TreeWorkDir, path: &str) -> u64 {
     let Ok(parts) = work_dir.parts() else { return 0 };
     let folder = Folder::of(parts.root, parts.path, work_dir.seal());
@@ -57,20 +54,23 @@ pub(super) fn length(work_dir: &TreeWorkDir, path: &str) -> u64 {
 }
 
 /// How much an earlier attempt left of this version of a file, from this server.
-pub(super) fn here(work_dir: &TreeWorkDir, path: &str, (origin, identity): (Origin, &str)) -> Option<Here> {
+pub(super) fn local(
+    work_dir: &TreeWorkDir,
+    path: &str,
+    (origin, identity): (Origin, &str),
+) -> Option<LocalBytes> {
     let parts = work_dir.parts().ok()?;
     let (folder, alias) = (Arc::new(Folder::of(parts.root, parts.path, work_dir.seal())), alias(path));
     if !Part::is_there(&folder, alias.as_ref()) {
         return None;
     }
     let (record, _) = Part::open(&folder, alias.as_ref()).ok()?.recorded().ok()??;
-    let blocks = record.blocks.into_blocks();
-    let here = Here { received: blocks.received(), verified: blocks.bytes() };
-    ((record.content.origin, &*record.content.identity) == (origin, identity)).then_some(here)
+    ((record.content.origin, &*record.content.identity) == (origin, identity))
+        .then(|| record.blocks.into_blocks().local())
 }
 
 impl Work<'_> {
-    /// Fetches one. If only this file cannot be fetched, that is noted; a fault concerns the others as well.
+    /// Receives one file. If only this file cannot be received, it is added to `missed`; a fault concerns all files.
     pub(super) async fn large(
         &mut self,
         tree_dir: &TreeDir,
@@ -90,17 +90,17 @@ impl Work<'_> {
             source: &source,
             address: &address,
             form: Form::File,
-            // It counts there, too.
+            // Its bytes count for the tree, too.
             progress: &Arc::new(Progress::part_of(&attempt.progress, here)),
             permit: permit.as_ref(),
             placement: None,
             ..attempt.fetch()
         };
-        let mut large = block_in_place(|| self.take_up(&fetch, tree_dir, states[index as usize], index))?;
-        self.memory.tree.get_or_insert_default().gets_further(&path, large.blocks.received());
+        let mut large = block_in_place(|| self.recall(&fetch, tree_dir, states[index as usize], index))?;
+        self.tree.gets_further(&path, large.state.local().received);
         let fetched = fetch::fetch(&fetch, &mut large, cancel).await;
-        self.memory.transferred += large.transferred;
-        self.memory.received += large.received;
+        self.tree.totals.transferred += large.totals.transferred;
+        self.tree.totals.kept += large.totals.kept;
         let fault = match fetched {
             Ok(()) => None,
             Err(Unfinished::Fault(fault)) => Some(fault),
@@ -109,11 +109,9 @@ impl Work<'_> {
                 return Err(Unfinished::Stopped);
             }
         };
-        if let Some(tree) = &mut self.memory.tree {
-            let lost = fault.as_ref().is_some_and(|fault| fault.trouble.kind == TroubleKind::Connection);
-            let further = tree.gets_further(&path, large.blocks.received());
-            tree.came += u64::from(lost && further);
-        }
+        let lost = fault.as_ref().is_some_and(|fault| fault.trouble.kind == TroubleKind::Connection);
+        let further = self.tree.gets_further(&path, large.state.local().received);
+        self.tree.advances += u64::from(lost && further);
         block_in_place(|| match fault {
             None => {
                 let root = self.put(tree_dir, large, index)?;
@@ -139,26 +137,26 @@ impl Work<'_> {
         })
     }
 
-    /// What there is of it: its `.part`, and another version in its place.
-    fn take_up(
+    /// What is local of it: its `.part`, and another version in its place.
+    fn recall(
         &self,
         fetch: &Fetch<'_>,
         tree_dir: &TreeDir,
         state: State,
         index: u32,
-    ) -> Result<Memory, Fault> {
-        let mut large = Memory::default();
+    ) -> Result<FileResume, Fault> {
+        let mut large = FileResume::default();
         let parts = self.work_dir()?.parts()?;
         let folder = Arc::new(Folder::of(parts.root, parts.path, self.work_dir()?.seal()));
         let target = Target::new(folder, alias(&self.manifest.path(index)).into());
         if Part::is_there(&target.folder, &target.name) {
-            let part = Part::open(&target.folder, &target.name)?;
-            recall::take_up(fetch, &mut large, Form::File, Place { target, part })?;
+            let mut part = Part::open(&target.folder, &target.name)?;
             // As the whole folder is.
-            large.place.iter_mut().for_each(|place| place.part.own());
+            part.own();
+            recall::open(fetch, &mut large, Form::File, Place { target, part })?;
         } else {
             let part = Part::create(&target.folder, &target.name)?;
-            large.place = Some(Place { target, part });
+            large.state = ResumeState::Fresh(Some(Place { target, part }));
         }
         if state != State::Absent {
             let mut cursor = Cursor::new(tree_dir, &self.manifest);
@@ -166,27 +164,31 @@ impl Work<'_> {
             let handle = opened.map_err(|error| cursor.fault("read", index, &error))?;
             let path = tree_dir.path.join(self.manifest.disk_path(self.manifest.entry(index).parent));
             let folder = Arc::new(Folder::of(handle, path, self.work_dir()?.seal()));
-            (large.old, large.doubtful) =
-                (Some(Target::new(folder, self.manifest.disk_name(index).into())), true);
+            large.compare_with(Target::new(folder, self.manifest.disk_name(index).into()));
         }
         Ok(large)
     }
 
-    /// Puts it into its place; its digest.
-    fn put(&mut self, tree_dir: &TreeDir, mut large: Memory, index: u32) -> Result<Hash, Fault> {
+    /// Moves it to its place in the tree. Returns its digest.
+    fn put(&mut self, tree_dir: &TreeDir, mut large: FileResume, index: u32) -> Result<Hash, Fault> {
         let path = self.manifest.path(index);
         let entry = *self.manifest.entry(index);
         finish::confirm(&mut large)?;
-        let (Some(root), Some(source)) = (large.root, large.source.take()) else {
-            return Err(Fault::never(TroubleKind::Other, "nothing was fetched"));
+        let (source, root, place) = match large.state {
+            ResumeState::Complete(Known { content, place, .. }, root) => (content, root, Some(place)),
+            ResumeState::Identical(AtTarget { content, root, .. }, _) => (content, root, None),
+            ResumeState::Fresh(_)
+            | ResumeState::Doubtful(_)
+            | ResumeState::Known(_)
+            | ResumeState::Placed(_) => return Err(finish::incomplete()),
         };
         let modified = source.modified.unwrap_or(entry.modified);
         let size = source.size.unwrap_or(0);
         let same_server = source.origin == self.manifest.origin;
-        if !same_server || !self.manifest.is_as_said(index, &source.identity, size) {
+        if !same_server || !self.manifest.is_listed_as(index, &source.identity, size) {
             self.missed.changed(&remote(&self.attempt.new_job().address, &path));
-        } else if let Some(tree) = &mut self.memory.tree {
-            tree.came += 1;
+        } else {
+            self.tree.advances += 1;
         }
         let failed = |error: &std::io::Error| {
             let path = tree_dir.path.join(self.manifest.disk_path(index));
@@ -194,7 +196,6 @@ impl Work<'_> {
         };
         let mut cursor = Cursor::new(tree_dir, &self.manifest);
         let name = self.manifest.disk_name(index);
-        let place = large.place.take();
         let file = match &place {
             Some(place) => {
                 let file = Arc::clone(place.part.file()?);
@@ -202,7 +203,7 @@ impl Work<'_> {
                 finish::check_length(writer, &file, size, &place.part.path())?;
                 let wanted = (u32::from(entry.mode) | 0o600) & !platform::umask();
                 let parent = cursor.parent(index).map_err(|error| failed(&error))?;
-                let replaced = (self.way.place() == journal::Place::Target).then_some((parent, name));
+                let replaced = (self.save_mode.place() == journal::Place::Target).then_some((parent, name));
                 writer.change(|file| {
                     set_access(file, replaced, wanted);
                     set_modified(file, modified);
@@ -211,7 +212,7 @@ impl Work<'_> {
                     .map_err(|error| failed(&error.into()))?;
                 file
             }
-            // What was in its place is what the server has.
+            // The file in its place is identical.
             None => {
                 let parent = cursor.parent(index).map_err(|error| failed(&error))?;
                 let file = survey::open(parent.as_fd(), name).map_err(|error| failed(&error))?;

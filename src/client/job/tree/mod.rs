@@ -23,6 +23,7 @@ mod work;
 
 use std::{
     collections::{HashMap, HashSet},
+    mem::take,
     sync::Arc,
     time::Instant,
 };
@@ -34,8 +35,9 @@ pub(crate) use disk::work_dir::TreeWorkDir;
 
 use self::{
     files::Missed,
-    manifest::{Gathering, Manifest},
-    whole::{Way, Whole},
+    manifest::{Manifest, gathering::Gathering},
+    state::{Listing, TreeResume},
+    whole::{ReceivedTree, SaveMode},
     work::Work,
 };
 use crate::{
@@ -52,7 +54,6 @@ use crate::{
         job::{
             attempt::Attempt,
             events::Outcome,
-            file::resume::Memory,
             placement::{Placement, destination},
             tree::disk::{
                 surplus::{self, Unsent},
@@ -68,44 +69,47 @@ use crate::{
 /// Entries that are named because they are not saved under their own names.
 const MAX_RENAMED: usize = 100;
 
-/// The job fails: what no other try can use of its work folder is deleted, and otherwise the message names the folder.
-fn leave(attempt: &Attempt, memory: &mut Memory, fault: &mut Fault, go_on: impl Fn() -> bool) {
-    let Some(tree) = &mut memory.tree else { return };
+/// The job fails: an unused work directory is deleted. If there is received content in it, the message names it.
+fn leave(attempt: &Attempt, tree: &mut TreeResume, fault: &mut Fault, should_continue: impl Fn() -> bool) {
     let Some(work_dir) = tree.work_dir.take_if(|work_dir| work_dir.is_ours()) else { return };
     if !work_dir.holds_content() {
-        finish::discard(attempt, work_dir, go_on);
+        finish::discard(attempt, work_dir, should_continue);
         return;
     }
     fault.trouble.message = SafeText::new(&format!(
-        "{}; what was received is kept in {}, and the next try resumes it",
+        "{}; what was received is kept in {}, and the next attempt resumes it",
         fault.trouble.message,
         work_dir.path().shown()
     ));
     tree.work_dir = Some(work_dir);
 }
 
-/// What came of a try.
+/// What an attempt received.
 enum Fetched {
-    /// It is a file, which comes as itself.
+    /// The path is a file.
     File,
-    Whole(Box<Whole>),
+    Tree(Box<ReceivedTree>),
 }
 
-/// Makes one attempt; `None` if the path is a file. However it ends, what is proven stays.
-pub(crate) async fn run(attempt: &mut Attempt, memory: &mut Memory, cancel: &Cancel) -> Option<Outcome> {
-    let started = *memory.started.get_or_insert_with(Instant::now);
-    let came = |memory: &Memory| memory.tree.as_ref().map_or(0, |tree| tree.came);
-    let before = came(memory);
-    let go_on = || !cancel.is_set();
+/// Makes one attempt; `None` if the path is a file. However it ends, verified files are kept.
+pub(crate) async fn run(
+    attempt: &mut Attempt,
+    tree: &mut TreeResume,
+    started: Instant,
+    cancel: &Cancel,
+) -> Option<Outcome> {
+    let before = tree.advances;
+    let should_continue = || !cancel.is_set();
     let mut writer = None;
-    let fetched = fetch(attempt, memory, &mut writer, cancel).await;
+    let fetched = fetch(attempt, tree, &mut writer, cancel).await;
     attempt.permit = None;
     let written = block_in_place(|| writer.as_mut().map_or(Ok(()), Writer::finish));
     let ended = match (fetched, written) {
         (Ok(Fetched::File), _) => return None,
-        (Ok(Fetched::Whole(whole)), Ok(())) => {
+        (Ok(Fetched::Tree(whole)), Ok(())) => {
             attempt.events.complete(whole.manifest.totals.bytes);
-            block_in_place(|| finish::finish(attempt, memory, &whole, go_on)).map(|placed| (placed, whole))
+            block_in_place(|| finish::finish(attempt, tree, &whole, should_continue))
+                .map(|placed| (placed, whole))
         }
         (Err(unfinished), _) => Err(unfinished),
         (_, Err(fault)) => Err(fault.into()),
@@ -115,12 +119,11 @@ pub(crate) async fn run(attempt: &mut Attempt, memory: &mut Memory, cancel: &Can
             let (totals, lost) = (&whole.manifest.totals, &whole.lost);
             let missing = whole.missing();
             let bytes = totals.bytes.saturating_sub(lost.bytes);
-            memory.tree = None;
             Outcome::Done(Finished {
                 path,
                 bytes,
-                transferred: memory.transferred,
-                resumed: bytes.saturating_sub(memory.received),
+                transferred: tree.totals.transferred,
+                resumed: bytes.saturating_sub(tree.totals.kept),
                 blake3: root.to_string(),
                 origin: whole.manifest.origin,
                 seconds: started.elapsed().as_secs_f64(),
@@ -132,33 +135,29 @@ pub(crate) async fn run(attempt: &mut Attempt, memory: &mut Memory, cancel: &Can
             })
         }
         Err(Unfinished::Stopped) => {
-            if let Some(tree) = &mut memory.tree {
-                (tree.manifest, tree.gathering) = (None, None);
-            }
+            tree.listing = Listing::Fresh;
             Outcome::Stopped
         }
         Err(Unfinished::Fault(mut fault)) => {
-            // Only a link that broke says nothing about the tree.
-            if !fault.is_lost()
-                && let Some(tree) = &mut memory.tree
-            {
-                tree.manifest = None;
+            // A lost connection says nothing about the tree; any other fault may mean that it changed.
+            if !fault.is_lost() && matches!(tree.listing, Listing::Listed(_)) {
+                tree.listing = Listing::Fresh;
             }
             if matches!(fault.verdict, Verdict::StartOver | Verdict::Discard) {
-                // Each file stands for itself: nothing that is proven has to go.
+                // Files are independent: the verified ones are kept.
                 fault.verdict = Verdict::Again(std::time::Duration::ZERO);
             }
             if matches!(fault.verdict, Verdict::Never | Verdict::Unreadable) {
-                block_in_place(|| leave(attempt, memory, &mut fault, go_on));
+                block_in_place(|| leave(attempt, tree, &mut fault, should_continue));
             }
-            Outcome::Fault { fault, progressed: came(memory) > before }
+            Outcome::Fault { fault, progressed: tree.advances > before }
         }
     })
 }
 
 async fn fetch(
     attempt: &Attempt,
-    memory: &mut Memory,
+    tree: &mut TreeResume,
     writer: &mut Option<Writer>,
     cancel: &Cancel,
 ) -> Result<Fetched, Unfinished> {
@@ -175,33 +174,32 @@ async fn fetch(
             SafeName::for_content(None, &name.unwrap_or_default(), false, names)
         }
     };
-    let known = memory.tree.as_ref().and_then(|tree| tree.manifest.clone());
-    let listed = match known {
-        Some(manifest) => Some(Listed::Before(manifest)),
-        None => {
-            let gathered = cancel.unless_set(gather(attempt, memory)).await?;
-            gathered.map(|(gathered, totals)| Listed::Now(Box::new(gathered), totals))
+    let listed = match &tree.listing {
+        Listing::Listed(manifest) => Some(Listed::Before(Arc::clone(manifest))),
+        Listing::Fresh | Listing::Begun(_) => {
+            let gathered = cancel.unless_set(gather(attempt, tree)).await?;
+            gathered.map(|(gathered, totals)| Listed::Now(gathered, totals))
         }
     };
     let Some(listed) = listed else {
         if new.address.is_root() {
-            let message = format!("{} says that the served folder is a file", new.address.server());
+            let message = format!("{} reports that the served folder is a file", new.address.server());
             return Err(Fault::never(TroubleKind::Other, message).into());
         }
-        memory.tree = None;
+        *tree = TreeResume::default();
         return Ok(Fetched::File);
     };
-    let (target, way) = block_in_place(|| choose(attempt, &name))?;
+    let (target, save_mode) = block_in_place(|| choose(attempt, &name))?;
     let manifest = listed.manifest(target.folder.longest_name());
-    memory.tree.get_or_insert_default().manifest = Some(Arc::clone(&manifest));
+    tree.listing = Listing::Listed(Arc::clone(&manifest));
     attempt.placement.report_substitute(&attempt.events, &target);
-    let go_on = &|| !cancel.is_set();
-    if way == Way::Replace && manifest.totals.files == 0 {
-        block_in_place(|| surplus::refuse_to_empty(&target, &manifest, go_on))?;
+    let should_continue = &|| !cancel.is_set();
+    if save_mode == SaveMode::Replace && manifest.totals.files == 0 {
+        block_in_place(|| surplus::refuse_to_empty(&target, &manifest, should_continue))?;
     }
-    if way == Way::Replace {
+    if save_mode == SaveMode::Replace {
         let unsent = Unsent { missing: &manifest.missing, indices: &HashSet::new() };
-        block_in_place(|| surplus::refuse_to_lose(&target, &manifest, unsent, go_on))?;
+        block_in_place(|| surplus::refuse_to_lose(&target, &manifest, unsent, should_continue))?;
     }
     let folder = TreeWorkDir::path_of(&target.folder, &target.name);
     let free = async {
@@ -211,22 +209,25 @@ async fn fetch(
     cancel.unless_set(free).await?;
     announce(attempt, &target, &manifest);
     let (missed, begun) = (Missed::default(), HashMap::new());
-    let work = Work { attempt, memory, manifest, target, way, missed, begun };
-    let whole =
-        if way == Way::Compare { work.compare(cancel).await } else { work.fetch(writer, cancel).await };
-    whole.map(|whole| Fetched::Whole(Box::new(whole)))
+    let work = Work { attempt, tree, manifest, target, save_mode, missed, begun };
+    let whole = if save_mode == SaveMode::Compare {
+        work.compare(cancel).await
+    } else {
+        work.fetch(writer, cancel).await
+    };
+    whole.map(|whole| Fetched::Tree(Box::new(whole)))
 }
 
-/// What the server has listed of a tree.
+/// The listing of a tree.
 enum Listed {
-    /// In an earlier try.
+    /// Of an earlier attempt.
     Before(Arc<Manifest>),
-    /// In this one.
+    /// Of this attempt.
     Now(Box<Gathering>, message::Totals),
 }
 
 impl Listed {
-    /// The whole. Substitutes of this try's names have at most `longest` bytes.
+    /// All entries. Substitutes for names have at most `longest` bytes.
     fn manifest(self, longest: usize) -> Arc<Manifest> {
         match self {
             Listed::Before(manifest) => manifest,
@@ -235,50 +236,55 @@ impl Listed {
     }
 }
 
-/// Requests what the tree holds; `None` if it is not a directory. A lost connection is made again as long as each receives something.
+/// Requests the entries of the tree; `None` if it is not a directory. A lost connection is made again as long as each receives something.
 /// The connection is not kept: to hash local files can take longer than the server lets it be idle.
 async fn gather(
     attempt: &Attempt,
-    memory: &mut Memory,
-) -> Result<Option<(Gathering, message::Totals)>, Fault> {
+    tree: &mut TreeResume,
+) -> Result<Option<(Box<Gathering>, message::Totals)>, Fault> {
     let mut connection = attempt.source.connect(None).await?;
-    // A large folder is read and listed for a while, and prepared here until something of it is received.
+    // Listing a large folder takes the server a while.
     attempt.progress.set_prepares(true);
-    let gathering = &mut memory.tree.get_or_insert_default().gathering;
-    loop {
-        // Pages of two servers make no tree.
-        gathering.take_if(|gathered| gathered.origin() != connection.origin());
-        let begin = || {
-            Gathering::new(attempt.placement.names, connection.origin()).of(attempt.new_job().address.path())
-        };
-        let gathered = gathering.get_or_insert_with(begin);
-        let before = gathered.len();
-        match connection.tree(gathered.continued(), |entry| gathered.add(entry)).await {
+    let begun = match take(&mut tree.listing) {
+        Listing::Begun(gathering) => Some(gathering),
+        Listing::Fresh | Listing::Listed(_) => None,
+    };
+    // Pages of two servers are not combined.
+    let begun = begun.filter(|gathering| gathering.origin() == connection.origin());
+    let new = |origin| {
+        let path = attempt.new_job().address.path();
+        Box::new(Gathering::new(attempt.placement.names, origin).of(path))
+    };
+    let mut gathering = begun.unwrap_or_else(|| new(connection.origin()));
+    let fault = loop {
+        let before = gathering.len();
+        match connection.tree(gathering.continued(), |entry| gathering.add(entry)).await {
             Ok(totals) => {
                 connection.put();
-                let gathered = gathering.take();
-                return Ok(totals.and_then(|totals| Some((gathered?, totals))));
+                return Ok(totals.map(|totals| (gathering, totals)));
             }
-            Err(fault) if fault.is_lost() && gathered.len() > before => {
-                connection = attempt.source.connect(None).await?;
-            }
-            Err(fault) => {
-                if !fault.is_lost() {
-                    *gathering = None;
-                }
-                return Err(fault);
-            }
+            Err(fault) if !fault.is_lost() => return Err(fault),
+            Err(fault) if gathering.len() == before => break fault,
+            Err(_) => match attempt.source.connect(None).await {
+                Ok(another) => connection = another,
+                Err(fault) => break fault,
+            },
         }
-    }
+        if gathering.origin() != connection.origin() {
+            gathering = new(connection.origin());
+        }
+    };
+    tree.listing = Listing::Begun(gathering);
+    Err(fault)
 }
 
-/// Where the tree goes, and how.
-fn choose(attempt: &Attempt, name: &SafeName) -> Result<(Target, Way), Fault> {
+/// Chooses where the tree is saved, and how it gets there.
+fn choose(attempt: &Attempt, name: &SafeName) -> Result<(Target, SaveMode), Fault> {
     let Placement { new, names, folders, .. } = &attempt.placement;
     let claim = |path: &std::path::Path| attempt.placement.claim(path);
     let target = destination::choose(folders, new, (name, *names), claim)?;
-    let way = match (target.look()?, new.existing) {
-        (None, _) => Way::New,
+    let save_mode = match (target.look()?, new.existing) {
+        (None, _) => SaveMode::New,
         (Some(found), _) if found.kind != FileType::Directory => {
             return Err(Fault::disk(format!(
                 "{} is in the way of a directory; move it away, or use --rename",
@@ -288,13 +294,13 @@ fn choose(attempt: &Attempt, name: &SafeName) -> Result<(Target, Way), Fault> {
         (Some(found), _) if target.folder.is_of_another(found.owner) => {
             return Err(of_another(&target.path(), found.owner));
         }
-        // To compare it would tell the server what is in it.
+        // A comparison would show the server what is in it.
         (Some(_), _) if target.by_server => return Err(target.not_by_server()),
-        (Some(_), Existing::Keep | Existing::Rename) => Way::Compare,
-        (Some(_), Existing::Overwrite) => Way::Replace,
-        (Some(_), Existing::Update) => Way::Update,
+        (Some(_), Existing::Keep | Existing::Rename) => SaveMode::Compare,
+        (Some(_), Existing::Overwrite) => SaveMode::Replace,
+        (Some(_), Existing::Update) => SaveMode::Update,
     };
-    Ok((target, way))
+    Ok((target, save_mode))
 }
 
 fn announce(attempt: &Attempt, target: &Target, manifest: &Manifest) {

@@ -6,6 +6,7 @@ use rustix::{fs::Mode, io::Errno};
 
 use crate::{
     client::{
+        content::blocks::LocalBytes,
         disk::{part, target::of_another_download},
         error::{Fault, Unfinished},
         job::tree::{
@@ -14,13 +15,13 @@ use crate::{
                 survey::{self, State, Survey},
                 tree_dir::{self, Cursor, TreeDir},
                 work_dir::TreeWorkDir,
-                writer::{Site, Writer},
+                writer::{Writer, WriterSetup},
             },
             large,
-            manifest::{Node, leave_out, names},
+            manifest::{Node, exclude, names},
+            state::TreeResume,
             work::Work,
         },
-        transfer::progress::Here,
     },
     platform,
     protocol::digest::BLOCK_SIZE,
@@ -28,19 +29,11 @@ use crate::{
 };
 impl Work<'_> {
     /// Opens the work directory, finds what is local, and creates the directories.
-    pub(super) fn prepare(&mut self, go_on: &impl Fn() -> bool) -> Result<(TreeDir, Vec<State>), Unfinished> {
-        let mut hashed = std::mem::take(&mut self.memory.tree.get_or_insert_default().hashed);
-        let prepared = self.prepare_with(&mut hashed, go_on);
-        self.memory.tree.get_or_insert_default().hashed = hashed;
-        prepared
-    }
-
-    fn prepare_with(
+    pub(super) fn prepare(
         &mut self,
-        hashed: &mut TreeLines,
-        go_on: &impl Fn() -> bool,
+        should_continue: &impl Fn() -> bool,
     ) -> Result<(TreeDir, Vec<State>), Unfinished> {
-        let tree = self.memory.tree.get_or_insert_default();
+        let tree = &mut *self.tree;
         if tree
             .work_dir
             .as_ref()
@@ -56,10 +49,10 @@ impl Work<'_> {
             return Err(of_another_download(&work_dir.path()).into());
         }
         let twins = names::twins(&self.manifest, work_dir.folding());
-        leave_out(&mut self.manifest, twins);
+        exclude(&mut self.manifest, twins);
         let unstorable = work_dir.unstorable(&self.manifest);
-        leave_out(&mut self.manifest, unstorable);
-        let place = self.way.place();
+        exclude(&mut self.manifest, unstorable);
+        let place = self.save_mode.place();
         let (record, trusted) = work_dir.recorded(place, self.manifest.origin, self.manifest.len() as usize);
         let (tree_dir, fresh) = match place {
             Place::New => work_dir.tree()?,
@@ -71,12 +64,12 @@ impl Work<'_> {
             states
         } else {
             if place == Place::New {
-                survey::sweep(&tree_dir, &self.manifest, go_on)?;
+                survey::sweep(&tree_dir, &self.manifest, should_continue)?;
             }
             let survey = Survey { tree_dir: &tree_dir, manifest: &self.manifest, record: &record, trusted };
-            let surveyed = survey.run(hashed, go_on);
+            let surveyed = survey.run(&mut self.tree.hashed, should_continue);
             if matches!(surveyed, Err(Unfinished::Stopped)) {
-                self.begin_record(&tree_dir, place, (&record, trusted), hashed);
+                self.begin_record(&tree_dir, place, (&record, trusted));
             }
             let surveyed = surveyed?;
             if let Some(clash) = surveyed.clash {
@@ -88,34 +81,34 @@ impl Work<'_> {
             }
             surveyed.states
         };
-        self.tell(&states);
+        self.log_local(&states);
         self.check_room(&states)?;
         self.make_directories(&tree_dir, &states)?;
-        self.begin_record(&tree_dir, place, (&record, trusted), hashed);
+        self.begin_record(&tree_dir, place, (&record, trusted));
         self.begun = self.begun(&states);
         self.count(&states);
         Ok((tree_dir, states))
     }
 
-    /// How much is there of the large files that are not proven.
-    fn begun(&self, states: &[State]) -> HashMap<u32, Here> {
+    /// How much is local of the large files that are not verified.
+    fn begun(&self, states: &[State]) -> HashMap<u32, LocalBytes> {
         let Ok(work_dir) = self.work_dir() else { return HashMap::new() };
         let begun = |(index, _, size): (u32, _, u64)| {
             if size <= BLOCK_SIZE || matches!(states[index as usize], State::Proven(_)) {
                 return None;
             }
-            let here = large::here(
+            let local = large::local(
                 work_dir,
                 &self.manifest.path(index),
                 (self.manifest.origin, self.manifest.identity(index)),
             )?;
-            Some((index, here))
+            Some((index, local))
         };
         self.manifest.files().filter_map(begun).collect()
     }
 
-    /// Says how much is there already.
-    fn tell(&self, states: &[State]) {
+    /// Logs how much is local already.
+    fn log_local(&self, states: &[State]) {
         let proven =
             self.manifest.files().filter(|(index, ..)| matches!(states[*index as usize], State::Proven(_)));
         let (files, bytes) =
@@ -129,9 +122,7 @@ impl Work<'_> {
 
     /// Fails if what is still to be received does not fit on the disk.
     fn check_room(&self, states: &[State]) -> Result<(), Fault> {
-        let Some(work_dir) = self.memory.tree.as_ref().and_then(|tree| tree.work_dir.as_ref()) else {
-            return Ok(());
-        };
+        let Some(work_dir) = &self.tree.work_dir else { return Ok(()) };
         let missing = |(index, _, size): (u32, _, u64)| match states[index as usize] {
             State::Absent if size > BLOCK_SIZE => {
                 size.saturating_sub(large::length(work_dir, &self.manifest.path(index)))
@@ -140,7 +131,7 @@ impl Work<'_> {
             _ => 0,
         };
         let needed = self.manifest.files().map(missing).fold(0u64, u64::saturating_add);
-        // What is in holes takes no room.
+        // Holes take no space.
         let needed = self.manifest.totals.data_bytes.map_or(needed, |data| needed.min(data));
         match self.target.folder.free() {
             Some(free) if needed > free => {
@@ -157,7 +148,7 @@ impl Work<'_> {
             if entry.node != Node::Directory || states[index as usize] != State::Absent {
                 continue;
             }
-            // Whatever the server's mode, what is in it has to be written.
+            // Files have to be created in it, whatever mode the server has for it.
             let mode = Mode::from_raw_mode(u32::from(entry.mode) | 0o700);
             let name = self.manifest.disk_name(index);
             let made = cursor.parent(index).and_then(|parent| Ok(rustix::fs::mkdirat(parent, name, mode)?));
@@ -166,22 +157,18 @@ impl Work<'_> {
                     let path = tree_dir.path.join(self.manifest.disk_path(index));
                     part::no_room(&self.target.folder, &path, &error, None)
                 }
-                _ => cursor.fault("make the folder", index, &error),
+                _ => cursor.fault("create the folder", index, &error),
             })?;
         }
         Ok(())
     }
 
-    /// Writes down what is known of the local files that have not changed since; from here on the work directory
-    /// counts as in use. `record`: what an earlier attempt left, and whether it is believed. `hashed`: what this run computed.
-    fn begin_record(
-        &mut self,
-        tree_dir: &TreeDir,
-        place: Place,
-        (record, trusted): (&TreeLines, bool),
-        hashed: &TreeLines,
-    ) {
-        let Some(work_dir) = self.memory.tree.as_mut().and_then(|tree| tree.work_dir.as_mut()) else {
+    /// Writes a new journal with the local files that have not changed since. From here on the work directory counts as in use.
+    ///
+    /// `record`: the journal of an earlier attempt, and whether it is trusted.
+    fn begin_record(&mut self, tree_dir: &TreeDir, place: Place, (record, trusted): (&TreeLines, bool)) {
+        let TreeResume { work_dir, hashed, .. } = &mut *self.tree;
+        let Some(work_dir) = work_dir else {
             return;
         };
         let manifest = &self.manifest;
@@ -216,14 +203,14 @@ impl Work<'_> {
         });
     }
 
-    /// Starts what writes the files.
+    /// Starts the thread that writes the files.
     pub(super) fn writer(&self, tree_dir: &Arc<TreeDir>) -> Result<Writer, Fault> {
         let work_dir = self.work_dir()?;
-        Writer::start(Site {
+        Writer::start(WriterSetup {
             manifest: Arc::clone(&self.manifest),
             tree_dir: Arc::clone(tree_dir),
             parts: work_dir.parts()?,
-            place: self.way.place(),
+            place: self.save_mode.place(),
             folder: Arc::clone(&self.target.folder),
             journal: work_dir.appender().clone(),
             progress: Arc::clone(&self.attempt.progress),

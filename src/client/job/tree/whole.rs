@@ -1,4 +1,4 @@
-//! A tree of which all files are proven, and how it gets to its target.
+//! A tree of which all files are verified, and how it gets to its target.
 
 use std::sync::Arc;
 
@@ -13,39 +13,39 @@ use crate::{
 
 /// How a tree gets to its target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Way {
-    /// The target does not exist: the tree grows beside it.
+pub(super) enum SaveMode {
+    /// The target does not exist: the tree is created beside it, and renamed.
     New,
-    /// It grows beside it, and takes its place as a whole.
+    /// The tree is created beside the target, and replaces it as a whole.
     Replace,
-    /// The target is brought up to date.
+    /// The target is updated in place.
     Update,
     /// The target is only compared.
     Compare,
 }
 
-impl Way {
+impl SaveMode {
     pub(super) fn place(self) -> Place {
         match self {
-            Way::New | Way::Replace => Place::New,
-            Way::Update | Way::Compare => Place::Target,
+            SaveMode::New | SaveMode::Replace => Place::New,
+            SaveMode::Update | SaveMode::Compare => Place::Target,
         }
     }
 }
 
-/// A tree of which all files are proven.
+/// A tree of which all files are verified.
 #[derive(Debug)]
-pub(super) struct Whole {
+pub(super) struct ReceivedTree {
     pub(super) manifest: Arc<Manifest>,
     pub(super) states: Vec<State>,
     pub(super) tree_dir: Arc<TreeDir>,
     pub(super) target: Target,
-    pub(super) way: Way,
-    /// Files that the server could not read when they were asked for.
+    pub(super) save_mode: SaveMode,
+    /// Files that the server could not read when they were requested.
     pub(super) lost: Unreadable,
 }
 
-impl Whole {
+impl ReceivedTree {
     /// Entries that the server could not send: those of its listing, and those that failed during the transfer.
     pub(super) fn missing(&self) -> Missing {
         let mut missing = self.manifest.missing.clone();

@@ -1,4 +1,4 @@
-//! An attempt, once it is known what to do: compares, or requests what is missing.
+//! An attempt after the listing: compares the local tree, or requests the missing files.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -9,11 +9,11 @@ use tokio::task::block_in_place;
 
 use crate::{
     client::{
+        content::blocks::LocalBytes,
         disk::{name::folding::Folding, target::Target},
         error::{Fault, Unfinished},
         job::{
             attempt::Attempt,
-            file::resume::Memory,
             tree::{
                 disk::{
                     journal::TreeLines,
@@ -23,31 +23,32 @@ use crate::{
                     work_dir::TreeWorkDir,
                     writer::Writer,
                 },
-                files::{self, Asking, Missed},
+                files::{self, FileRequests, Missed},
                 manifest::{self, Manifest, names},
-                whole::{Way, Whole},
+                state::TreeResume,
+                whole::{ReceivedTree, SaveMode},
             },
         },
         source::{Connection, RemoteHashes},
-        transfer::{cancel::Cancel, progress::Here},
+        transfer::cancel::Cancel,
     },
     protocol::digest::BLOCK_SIZE,
     text::{SafeText, ShowPath, units},
 };
 
-/// A file of more bytes is compared by the hashes of its blocks: the server sends them as it hashes, and is not silent for long.
-const COMPARED: u64 = 64 << 20;
+/// A larger file is compared by its block hashes: the server sends each when it is computed, so that the connection is never idle for long.
+const MAX_COMPARED_WHOLE: u64 = 64 << 20;
 
 /// See the module.
 pub(super) struct Work<'a> {
     pub(super) attempt: &'a Attempt,
-    pub(super) memory: &'a mut Memory,
+    pub(super) tree: &'a mut TreeResume,
     pub(super) manifest: Arc<Manifest>,
     pub(super) target: Target,
-    pub(super) way: Way,
+    pub(super) save_mode: SaveMode,
     pub(super) missed: Missed,
-    /// How much is there of the large files that an earlier attempt has begun.
-    pub(super) begun: HashMap<u32, Here>,
+    /// How much is local of the large files that an earlier attempt began.
+    pub(super) begun: HashMap<u32, LocalBytes>,
 }
 
 impl Work<'_> {
@@ -58,7 +59,7 @@ impl Work<'_> {
         })
     }
 
-    /// Tells the readers of the progress what is proven, and what is there of large files that are not complete.
+    /// Sets the progress: verified files, and the local bytes of incomplete large files.
     pub(super) fn count(&self, states: &[State]) {
         let proven = |(index, _, size): (u32, _, u64)| {
             matches!(states[index as usize], State::Proven(_)).then_some(size)
@@ -66,26 +67,27 @@ impl Work<'_> {
         let sizes: Vec<u64> = self.manifest.files().filter_map(proven).collect();
         let proven = sizes.iter().copied().fold(0, u64::saturating_add);
         let begun =
-            |bytes: fn(&Here) -> u64| self.begun.values().map(bytes).fold(proven, u64::saturating_add);
-        let here = Here { received: begun(|here| here.received), verified: begun(|here| here.verified) };
-        self.attempt.progress.set(here, sizes.len() as u64);
+            |bytes: fn(&LocalBytes) -> u64| self.begun.values().map(bytes).fold(proven, u64::saturating_add);
+        let local =
+            LocalBytes { received: begun(|local| local.received), verified: begun(|local| local.verified) };
+        self.attempt.progress.set(local, sizes.len() as u64);
     }
 
-    /// A connection to the server that has said what the tree holds.
+    /// Connects to the server that has listed the tree.
     async fn connect(&self) -> Result<Connection, Fault> {
         self.attempt.source.connect(Some(self.manifest.origin)).await
     }
 
     /// Compares the target with what the server has.
-    pub(super) async fn compare(mut self, cancel: &Cancel) -> Result<Whole, Unfinished> {
-        let go_on = &|| !cancel.is_set();
+    pub(super) async fn compare(mut self, cancel: &Cancel) -> Result<ReceivedTree, Unfinished> {
+        let should_continue = &|| !cancel.is_set();
         let tree_dir = self.tree_dir()?;
         let record = TreeLines::default();
         let survey =
             Survey { tree_dir: &tree_dir, manifest: &self.manifest, record: &record, trusted: false };
-        let hashed = &mut self.memory.tree.get_or_insert_default().hashed;
-        let mut states = block_in_place(|| survey.run(hashed, go_on))?.states;
-        block_in_place(|| self.leave_out(&mut states));
+        let hashed = &mut self.tree.hashed;
+        let mut states = block_in_place(|| survey.run(hashed, should_continue))?.states;
+        block_in_place(|| self.exclude_unstorable(&mut states));
         self.count(&states);
         cancel
             .unless_set(async {
@@ -114,12 +116,12 @@ impl Work<'_> {
             .into());
         }
         tracing::info!("{} was there already, byte for byte", self.target.path().shown());
-        let Work { manifest, target, way, .. } = self;
-        Ok(Whole { manifest, states, tree_dir: Arc::new(tree_dir), target, way, lost })
+        let Work { manifest, target, save_mode, .. } = self;
+        Ok(ReceivedTree { manifest, states, tree_dir: Arc::new(tree_dir), target, save_mode, lost })
     }
 
-    /// Takes out what is not there because the file system cannot hold it.
-    fn leave_out(&mut self, states: &mut Vec<State>) {
+    /// Excludes absent entries that the file system cannot store.
+    fn exclude_unstorable(&mut self, states: &mut Vec<State>) {
         let differs = |state: &State| matches!(state, State::Absent | State::Other);
         let everywhere = Folding { case: true, normal: true };
         let has_twins = !names::twins(&self.manifest, everywhere).is_empty();
@@ -127,19 +129,19 @@ impl Work<'_> {
         if !has_twins && (!states.iter().any(differs) || !is_doubtful()) {
             return;
         }
-        // Where no work folder can be made nothing was left out by an earlier run either.
+        // Where no work directory can be created, no earlier run excluded anything either.
         let Ok(work_dir) = TreeWorkDir::open(&self.target.folder, &self.target.name) else { return };
         let mut lost = work_dir.unstorable(&self.manifest);
         lost.retain(|index, _| differs(&states[*index as usize]));
-        // Of two that are one here only the first was ever stored, and is found by both names.
+        // Of two names that are one for the file system only the first was stored, and both find it.
         lost.extend(names::twins(&self.manifest, work_dir.folding()));
         work_dir.close();
         let kept = self.manifest.kept_without(&lost);
         *states = kept.into_iter().map(|index| states[index as usize]).collect();
-        manifest::leave_out(&mut self.manifest, lost);
+        manifest::exclude(&mut self.manifest, lost);
     }
 
-    /// Asks which of the files that were found are what the server has.
+    /// Requests which of the local files are the same as the server's.
     async fn prove(
         &mut self,
         connection: &mut Connection,
@@ -151,15 +153,15 @@ impl Work<'_> {
         let found = |index: u32| matches!(states[index as usize], State::Found(_));
         let in_question =
             manifest.files().filter(|(index, _, size)| found(*index) && (small || *size > BLOCK_SIZE));
-        let (whole, by_blocks): (Vec<_>, Vec<_>) = in_question.partition(|(_, _, size)| *size <= COMPARED);
+        let (whole, by_blocks): (Vec<_>, Vec<_>) =
+            in_question.partition(|(_, _, size)| *size <= MAX_COMPARED_WHOLE);
         let todo: VecDeque<u32> = whole.into_iter().map(|(index, ..)| index).collect();
         let mut by_blocks: VecDeque<u32> = by_blocks.into_iter().map(|(index, ..)| index).collect();
-        self.converse(connection, states, writer.as_deref_mut(), (todo, false), None).await?;
+        self.request(connection, states, writer.as_deref_mut(), (todo, false), None).await?;
         while let Some(index) = by_blocks.pop_front() {
             let State::Found(root) = states[index as usize] else { continue };
             let (path, size) = (manifest.path(index), manifest.size(index));
-            let tree = self.memory.tree.get_or_insert_default();
-            let mut remote = match tree.remote.take() {
+            let mut remote = match self.tree.remote.take() {
                 Some((of, remote)) if of == path => remote,
                 _ => RemoteHashes::default(),
             };
@@ -176,33 +178,37 @@ impl Work<'_> {
                     Err(fault) => break Err(fault),
                 }
             };
-            let tree = self.memory.tree.get_or_insert_default();
             let there = match there {
                 Ok(there) => there,
                 Err(fault) => {
                     remote.gets_further();
-                    tree.came += u64::from(remote.furthest() > before);
-                    tree.remote = Some((path, remote));
+                    self.tree.advances += u64::from(remote.furthest() > before);
+                    self.tree.remote = Some((path, remote));
                     return Err(fault);
                 }
             };
             let same = there == Some(root);
-            let mut asking = Asking::new(
-                self.attempt,
-                self.memory,
-                (&manifest, states),
-                writer.as_deref_mut(),
-                &mut self.missed,
-                (VecDeque::new(), false),
-                None,
-            );
-            block_in_place(|| asking.compared(index, same))?;
+            let todo = (VecDeque::new(), false);
+            let mut requests = self.requests(states, writer.as_deref_mut(), todo, None);
+            block_in_place(|| requests.compared(index, same))?;
         }
         Ok(())
     }
 
-    /// Asks until all is answered. A link that breaks is made again as long as each brings something.
-    async fn converse(
+    /// Requests for these files, with their content or only to compare them.
+    fn requests<'a>(
+        &'a mut self,
+        states: &'a mut [State],
+        writer: Option<&'a mut Writer>,
+        todo: (VecDeque<u32>, bool),
+        begun: Option<&'a mut PartialFiles>,
+    ) -> FileRequests<'a> {
+        let files = (&*self.manifest, states);
+        FileRequests::new(self.attempt, self.tree, files, writer, &mut self.missed, todo, begun)
+    }
+
+    /// Requests files until all are answered. A lost connection is made again as long as each receives something.
+    async fn request(
         &mut self,
         connection: &mut Connection,
         states: &mut [State],
@@ -210,35 +216,25 @@ impl Work<'_> {
         (mut todo, content): (VecDeque<u32>, bool),
         mut begun: Option<&mut PartialFiles>,
     ) -> Result<(), Fault> {
-        let manifest = Arc::clone(&self.manifest);
-        let mut most = u64::MAX;
+        let mut max_bytes = u64::MAX;
         loop {
-            let before = self.memory.transferred;
-            let mut asking = Asking::new(
-                self.attempt,
-                self.memory,
-                (&manifest, states),
-                writer.as_deref_mut(),
-                &mut self.missed,
-                (todo, content),
-                begun.as_deref_mut(),
-            );
-            asking.ask_at_most(most);
-            let answered = connection.files(&mut asking).await;
-            // Also what came before a fault is kept.
-            todo = block_in_place(|| asking.unanswered());
-            let flushed = block_in_place(|| asking.flush());
-            let progressed = asking.has_progressed();
-            drop(asking);
+            let before = self.tree.totals.transferred;
+            let (todo_now, begun) = ((todo, content), begun.as_deref_mut());
+            let mut requests = self.requests(states, writer.as_deref_mut(), todo_now, begun);
+            requests.limit_requests(max_bytes);
+            let answered = connection.files(&mut requests).await;
+            // What was received before a fault is kept.
+            todo = block_in_place(|| requests.unanswered());
+            let flushed = block_in_place(|| requests.flush());
+            let progressed = requests.has_progressed();
+            drop(requests);
             match answered {
                 Err(fault) if fault.is_lost() && progressed => {
                     flushed?;
                     tracing::debug!("{}; reconnecting", fault.trouble.message);
-                    if let Some(tree) = &mut self.memory.tree {
-                        tree.came += 1;
-                    }
-                    // What is asked for and does not come is asked for again.
-                    most = (self.memory.transferred - before) / 2;
+                    self.tree.advances += 1;
+                    // A lost connection loses what was requested: the next requests are smaller.
+                    max_bytes = (self.tree.totals.transferred - before) / 2;
                     *connection = self.connect().await?;
                 }
                 answered => return answered.and(flushed),
@@ -246,14 +242,14 @@ impl Work<'_> {
         }
     }
 
-    /// Fetches what is missing.
+    /// Receives the missing files.
     pub(super) async fn fetch(
         mut self,
         running: &mut Option<Writer>,
         cancel: &Cancel,
-    ) -> Result<Whole, Unfinished> {
-        let go_on = &|| !cancel.is_set();
-        let (tree_dir, mut states) = block_in_place(|| self.prepare(go_on))?;
+    ) -> Result<ReceivedTree, Unfinished> {
+        let should_continue = &|| !cancel.is_set();
+        let (tree_dir, mut states) = block_in_place(|| self.prepare(should_continue))?;
         let tree_dir = Arc::new(tree_dir);
         let writer = running.insert(block_in_place(|| self.writer(&tree_dir))?);
         let manifest = Arc::clone(&self.manifest);
@@ -264,7 +260,7 @@ impl Work<'_> {
             .unless_set(async {
                 let mut connection = self.connect().await?;
                 let (todo, begun) = ((small, true), Some(&mut begun));
-                self.converse(&mut connection, &mut states, Some(writer), todo, begun).await?;
+                self.request(&mut connection, &mut states, Some(writer), todo, begun).await?;
                 self.prove(&mut connection, &mut states, Some(writer), false).await?;
                 connection.put();
                 Ok::<_, Fault>(())
@@ -276,11 +272,11 @@ impl Work<'_> {
             }
         }
         let lost = std::mem::take(&mut self.missed).none()?;
-        let Work { manifest, target, way, .. } = self;
-        Ok(Whole { manifest, states, tree_dir, target, way, lost })
+        let Work { manifest, target, save_mode, .. } = self;
+        Ok(ReceivedTree { manifest, states, tree_dir, target, save_mode, lost })
     }
 
-    /// The files of one block that have to be asked for.
+    /// The files of at most one block that have to be requested.
     fn small(&self, states: &[State]) -> VecDeque<u32> {
         let wanted = |(index, _, size): (u32, _, u64)| {
             let proven = matches!(states[index as usize], State::Proven(_));
@@ -289,9 +285,9 @@ impl Work<'_> {
         self.manifest.files().filter_map(wanted).collect()
     }
 
-    /// The work folder.
+    /// The work directory.
     pub(super) fn work_dir(&self) -> Result<&TreeWorkDir, Fault> {
-        let work_dir = self.memory.tree.as_ref().and_then(|tree| tree.work_dir.as_ref());
+        let work_dir = self.tree.work_dir.as_ref();
         work_dir.ok_or_else(|| Fault::disk(format!("{} is not open", self.target.path().shown())))
     }
 }

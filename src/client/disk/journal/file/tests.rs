@@ -52,10 +52,10 @@ fn read(bytes: &[u8], length: u64) -> Option<Recovered<FileLines>> {
     journal::read(opened, |content| Some(FileLines::new(content, length)))
 }
 
-/// A content of `size` bytes of which every block but the left out ones is there.
+/// A content of `size` bytes of which all blocks but these are local.
 fn text(size: u64, left_out: &[u64], mark: Option<&str>) -> (String, Recovered<FileLines>) {
     let content = content(Some(size));
-    let (mut lines, mut blocks) = (Vec::new(), Noted::default());
+    let (mut lines, mut blocks) = (Vec::new(), RecordedBlocks::default());
     for index in (0..Blocks::in_all(size)).rev().filter(|index| !left_out.contains(index)) {
         let length = FULL.min(size - index * FULL);
         lines.push(block(index, length, &digest(index, index as u8)));
@@ -72,7 +72,7 @@ fn verified(record: &Recovered<FileLines>) -> Vec<(u64, u64, Hash)> {
 }
 
 #[test]
-fn it_is_read_as_it_was_written() {
+fn written_lines_are_read() {
     for size in [0, 1, FULL, FULL + 1, 5 * FULL + 7] {
         let (text, record) = text(size, &[2], Some("mark"));
         assert!(text.lines().all(|line| !line.contains('\u{1b}')), "a person can read it");
@@ -83,7 +83,7 @@ fn it_is_read_as_it_was_written() {
 }
 
 #[test]
-fn a_later_line_for_a_block_counts_and_any_line_ends_order() {
+fn a_later_line_for_a_block_counts_and_any_line_ends_clean() {
     let size = 2 * FULL;
     let all = (0..2).map(|index| block(index, FULL, &digest(index, 1)));
     let lines: Vec<_> = all.chain([clean("mark"), block(1, FULL, &digest(1, 99))]).collect();
@@ -93,7 +93,7 @@ fn a_later_line_for_a_block_counts_and_any_line_ends_order() {
 }
 
 #[test]
-fn what_cannot_be_is_left_out() {
+fn invalid_lines_are_skipped() {
     let size = 3 * FULL + 5;
     let lines = [
         block(3, FULL, &digest(3, 1)),
@@ -117,13 +117,13 @@ fn what_cannot_be_is_left_out() {
         let found = read(&text, size).unwrap();
         assert_eq!((found.lines.blocks.into_blocks().received(), found.clean), (0, None), "{one}");
     }
-    // The `.part` is shorter than it says.
+    // The `.part` is shorter than the line claims.
     let (text, _) = text(size, &[], None);
     assert_eq!(read(text.as_bytes(), 2 * FULL).unwrap().lines.blocks.into_blocks().bytes(), 2 * FULL);
 }
 
 #[test]
-fn a_block_that_is_not_whole_is_noted_until_it_is() {
+fn an_incomplete_block_is_recorded_until_it_is_complete() {
     let size = 3 * FULL + 5;
     let blocks = |lines: &[String]| {
         let text = journal(&content(Some(size)), &[lines, &[clean("mark")]].concat());
@@ -146,14 +146,14 @@ fn a_block_that_is_not_whole_is_noted_until_it_is() {
 
 /// Of an archive the last block may be shorter, and only an answer that reaches the end shows how long it is.
 #[test]
-fn the_end_of_a_short_block_of_an_archive_is_fetched_again() {
+fn the_end_of_a_short_block_of_an_archive_is_requested_again() {
     let text = journal(&content(None), &[block(2, 1000, &digest(2, 1))]);
     let blocks = read(&text, 3 * FULL).unwrap().lines.blocks.into_blocks();
     assert_eq!((blocks.bytes(), blocks.begun().get(&2)), (0, Some(&999)));
 }
 
 #[test]
-fn another_version_and_no_source_are_no_record() {
+fn a_journal_of_another_version_or_without_a_header_is_ignored() {
     let (text, _) = text(FULL, &[], None);
     for version in ["fdsp-control 1", "fdsp-control 3 0a", "fdsp-control 22 0a"] {
         let other = seal::plain(version) + text.split_once('\n').unwrap().1;
@@ -189,7 +189,7 @@ fn every_byte_can_be_flipped_without_a_false_claim() {
 proptest! {
     #![proptest_config(crate::fuzzing::cases(64))]
     #[test]
-    fn whatever_it_holds_it_is_read_without_harm(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+    fn any_bytes_are_read_without_harm(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
         let _ = read(&bytes[..], 1 << 40);
         let text = journal(&content(Some(5 * FULL)), &[]);
         let found = read(&[&text[..], &bytes[..]].concat()[..], 5 * FULL);
@@ -197,7 +197,7 @@ proptest! {
     }
 
     #[test]
-    fn a_cut_costs_the_line_that_it_hits(size in 1..40 * FULL, cut in 0.0..1.0f64) {
+    fn a_cut_affects_only_its_line(size in 1..40 * FULL, cut in 0.0..1.0f64) {
         let (text, record) = text(size, &[], Some("mark"));
         let at = (text.len() as f64 * cut) as usize;
         if let Some(found) = read(&text.as_bytes()[..at], size) {

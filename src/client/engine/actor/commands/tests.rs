@@ -26,7 +26,7 @@ use crate::{
             reaper::{self, tests::config},
             shared::Shared,
         },
-        job::{events::Outcome, file::resume::Memory},
+        job::{events::Outcome, resume::JobResume},
         queue::Ended,
         source::{Sources, timeouts::Timeouts},
         transfer::progress::Progress,
@@ -74,7 +74,7 @@ async fn files_are_to_be_deleted_from_the_command_until_they_are_gone() {
         actor.command(command(vec![id]));
         assert_eq!(discarded(&actor), [new()]);
         timeout(Duration::from_secs(10), actor.shared.urgent.notified()).await.unwrap();
-        actor.ended(id, Memory::default(), Outcome::Stopped);
+        actor.ended(id, JobResume::default(), Outcome::Stopped);
         assert_eq!(discarded(&actor), [new()]);
         tokio::spawn(reaper::run(Arc::clone(&actor.shared), Names::default(), deletions));
         timeout(Duration::from_secs(10), actor.shared.deletions.all_deleted()).await.unwrap();
@@ -87,7 +87,7 @@ async fn what_an_engine_that_stops_does_not_get_to_is_left_to_the_next_one() {
     let (mut actor, id, deletions) = running();
     actor.command(Command::Remove(vec![id]));
     actor.shared.deletions.stop();
-    actor.ended(id, Memory::default(), Outcome::Stopped);
+    actor.ended(id, JobResume::default(), Outcome::Stopped);
     tokio::spawn(reaper::run(Arc::clone(&actor.shared), Names::default(), deletions));
     timeout(Duration::from_secs(10), actor.shared.deletions.all_deleted()).await.unwrap();
     assert_eq!(discarded(&actor), [new()]);
@@ -173,11 +173,11 @@ async fn what_was_cancelled_or_removed_comes_back_to_its_place() {
             assert!(actor.shared.with(|state| state.undoable == 1));
             if stops_late {
                 actor.command(Command::Undo);
-                actor.ended(id, Memory::default(), Outcome::Stopped);
+                actor.ended(id, JobResume::default(), Outcome::Stopped);
                 assert!(actor.undo.is_wanted, "the transfer was still stopping");
                 actor.undo();
             } else {
-                actor.ended(id, Memory::default(), Outcome::Stopped);
+                actor.ended(id, JobResume::default(), Outcome::Stopped);
                 actor.command(Command::Undo);
             }
             let queued = Some(Phase::Queued);
@@ -196,7 +196,7 @@ async fn what_can_no_longer_be_undone_is_deleted() {
         for due in [true, false] {
             let (mut actor, id, mut deletions) = undoable();
             actor.command(command(vec![id]));
-            actor.ended(id, Memory::default(), Outcome::Stopped);
+            actor.ended(id, JobResume::default(), Outcome::Stopped);
             actor.settle_due(Instant::now());
             assert!(deletions.try_recv().is_err(), "its time is not over");
             assert_eq!(discarded(&actor), [new()], "a process that ends now leaves it to the next one");
@@ -220,7 +220,7 @@ async fn what_can_no_longer_be_undone_is_deleted() {
 async fn a_job_that_was_cancelled_and_resumed_is_not_deleted_by_the_earlier_step() {
     let (mut actor, id, mut deletions) = undoable();
     actor.command(Command::Cancel(vec![id]));
-    actor.ended(id, Memory::default(), Outcome::Stopped);
+    actor.ended(id, JobResume::default(), Outcome::Stopped);
     actor.command(Command::Retry(vec![id]));
     actor.settle_due(Instant::now() + Duration::from_secs(11));
     assert!(deletions.try_recv().is_err());

@@ -5,8 +5,8 @@
 //! file {"path":"a/b.jpg","size":4096,"identity":"9f…","root":"6437…","stamp":"5b1f…"}
 //! ```
 //!
-//! `stamp`: how the file was left. The mark of the journal is the start of the system: after another start, or if the journal was not
-//! left in order, the file is hashed, and must have the `root`.
+//! `stamp`: the status of the file when it was closed. The mark of the journal is the boot time of the system: after another boot, or if
+//! the journal was not closed properly, the file is hashed, and must have the `root`.
 
 use std::{borrow::Cow, collections::HashMap};
 
@@ -20,7 +20,7 @@ use crate::{
 /// The only line of a journal whose work directory is to be deleted.
 pub(crate) const DELETED: &str = "fdsp-tree deleted";
 
-/// The identity of a file that was hashed, but not compared with the server's. No file of a server has it.
+/// The identity of a file that was hashed, but not compared with the server's. Servers never send it.
 pub(crate) const HASHED: &str = "";
 
 /// Where the files of a tree are written.
@@ -33,10 +33,10 @@ pub(crate) enum Place {
     Target,
 }
 
-/// The header: what the journal is about.
+/// The header of the journal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Subject {
-    /// Where the tree comes from, for people.
+    /// The address of the tree, to be displayed.
     pub(crate) address: String,
     /// The server that proved its files.
     #[serde(default)]
@@ -80,7 +80,7 @@ impl Known {
     }
 }
 
-/// What stands for a text.
+/// A short key for a path.
 type Key = [u8; 16];
 
 fn key(text: &str) -> Key {
@@ -167,11 +167,11 @@ pub(crate) fn file(path: &str, size: u64, identity: &str, root: Hash, stamp: &st
 mod tests {
     use proptest::prelude::*;
 
+    use super::*;
     use crate::client::disk::journal::{
         Recovered, clean, header, read,
         seal::{self, Seal, sealed},
     };
-    use crate::client::job::tree::disk::journal::*;
 
     const ROOT: Hash = Hash([7; 32]);
 
@@ -189,9 +189,9 @@ mod tests {
         String::from_utf8(bytes).unwrap()
     }
 
-    fn read_as(text: &[u8], about: (Place, Origin), most: usize) -> Recovered<TreeLines> {
+    fn read_as(text: &[u8], about: (Place, Origin), max_files: usize) -> Recovered<TreeLines> {
         let opened = seal().open(text, "x".as_ref(), TreeLines::FORMAT);
-        opened.and_then(|opened| read(opened, TreeLines::about(about, most))).unwrap_or_default()
+        opened.and_then(|opened| read(opened, TreeLines::about(about, max_files))).unwrap_or_default()
     }
 
     fn read_text(text: &[u8]) -> Recovered<TreeLines> {
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_written_is_read() {
+    fn written_lines_are_read() {
         let record = read_text(whole().as_bytes());
         assert_eq!(record.clean.as_deref(), Some("m"));
         let known = record.lines.file("a/b \"c\".txt").unwrap();
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn what_another_server_proved_is_known_and_not_proven() {
+    fn files_that_another_server_proved_are_known_but_not_proven() {
         let other = Origin::Certificate(crate::protocol::trust::pin::Pin([1; 32]));
         let record = read_as(whole().as_bytes(), (Place::New, other), 100);
         let known = record.lines.file("d").unwrap();
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn one_about_something_else_tells_nothing() {
+    fn a_journal_of_something_else_is_ignored() {
         assert_eq!(
             read_as(whole().as_bytes(), (Place::Target, Origin::plain("h")), 100),
             Recovered::default()

@@ -12,7 +12,7 @@ use std::{
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 
 use crate::client::{disk::remove, job::tree::disk::tree_dir::TreeDir};
-/// What their names end with.
+/// The suffix of their names.
 const SUFFIX: &str = ".begun";
 
 /// See the module.
@@ -33,10 +33,10 @@ fn name(path: &str, identity: &str) -> OsString {
 }
 
 impl PartialFiles {
-    /// Those in a folder.
+    /// Opens those in a folder.
     pub(crate) fn open(folder: TreeDir) -> PartialFiles {
         let is_begun = |name: &OsStr| name.as_encoded_bytes().ends_with(SUFFIX.as_bytes());
-        // What cannot be read is fetched again.
+        // What cannot be read is requested again.
         let found = remove::list(folder.root.as_fd()).unwrap_or_default();
         let size = |name: &OsStr| {
             let stat = rustix::fs::statat(&folder.root, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
@@ -120,10 +120,10 @@ impl PartialFiles {
 
 #[cfg(test)]
 mod tests {
-    use crate::client::job::tree::disk::partial_files::*;
+    use super::*;
 
     #[test]
-    fn what_came_of_a_version_is_found_again_and_of_no_other() {
+    fn the_bytes_of_one_version_are_not_used_for_another() {
         let dir = tempfile::tempdir().unwrap();
         let open = || {
             let path = dir.path().to_owned();
@@ -140,7 +140,7 @@ mod tests {
         assert_eq!(again.bytes("a", "one", 6), 0, "it is not of this file");
         assert_eq!(again.read("a", "one", 7).unwrap(), b"content");
         again.complete("a", "one");
-        assert_eq!(open().bytes("a", "one", 100), 7, "it is there until another one is kept");
+        assert_eq!(open().bytes("a", "one", 100), 7, "it exists until another one is kept");
         again.keep("b", "one", 0, b"o");
         assert_eq!((open().bytes("a", "one", 100), open().bytes("b", "one", 100)), (0, 1));
         again.forget("b", "one");

@@ -1,4 +1,4 @@
-//! What only the local tree has: it is deleted when the tree is replaced, and that is said before.
+//! Files that only the local tree has: they are logged, and deleted when the tree is replaced.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -22,13 +22,13 @@ use crate::{
     protocol::message::{Missing, MissingEntry},
     text::{SafeText, ShowPath, units},
 };
-/// How many files are named.
+/// The most files that a message names.
 const MAX_NAMED: usize = 10;
 
 /// Files of a local tree that the server's tree does not have.
 #[derive(Debug, Default)]
 struct Surplus {
-    /// All of it.
+    /// All of them.
     all: Files,
     /// Those that the server may have but cannot send.
     missing: Files,
@@ -88,7 +88,7 @@ impl Files {
         }
     }
 
-    /// The names, for people.
+    /// The names, to be displayed.
     fn shown(&self) -> String {
         let names: Vec<_> = self.named.iter().map(|path| SafeText::from_path(path).to_string()).collect();
         match self.files - names.len() as u64 {
@@ -98,14 +98,14 @@ impl Files {
     }
 }
 
-/// Refuses to replace a folder that has files by one that has none: that is what a server serves by mistake.
+/// Refuses to replace a folder that has files by an empty one, which a server is likely to serve by mistake.
 pub(crate) fn refuse_to_empty(
     target: &Target,
     manifest: &Manifest,
-    go_on: impl Fn() -> bool,
+    should_continue: impl Fn() -> bool,
 ) -> Result<(), Unfinished> {
     let unsent = Unsent { missing: &Missing::default(), indices: &HashSet::new() };
-    let surplus = surplus(target, manifest, unsent, go_on)?.all;
+    let surplus = surplus(target, manifest, unsent, should_continue)?.all;
     if surplus.files == 0 {
         return Ok(());
     }
@@ -134,19 +134,23 @@ pub(crate) fn refuse_to_lose(
     target: &Target,
     manifest: &Manifest,
     unsent: Unsent<'_>,
-    go_on: impl Fn() -> bool,
+    should_continue: impl Fn() -> bool,
 ) -> Result<(), Unfinished> {
-    if unsent.missing.is_none() { Ok(()) } else { surplus(target, manifest, unsent, go_on)?.refuse(target) }
+    if unsent.missing.is_none() {
+        Ok(())
+    } else {
+        surplus(target, manifest, unsent, should_continue)?.refuse(target)
+    }
 }
 
 /// Logs the files that will be deleted with the tree at the target, and returns their number. Fails as [`refuse_to_lose`] does.
-pub(crate) fn tell(
+pub(crate) fn log_deleted(
     target: &Target,
     manifest: &Manifest,
     unsent: Unsent<'_>,
-    go_on: impl Fn() -> bool,
+    should_continue: impl Fn() -> bool,
 ) -> Result<u64, Unfinished> {
-    let surplus = surplus(target, manifest, unsent, go_on)?;
+    let surplus = surplus(target, manifest, unsent, should_continue)?;
     surplus.refuse(target)?;
     if surplus.all.files > 0 {
         let (path, files) = (target.path(), units::count(surplus.all.files));
@@ -163,7 +167,7 @@ fn surplus(
     target: &Target,
     manifest: &Manifest,
     Unsent { missing, indices }: Unsent<'_>,
-    go_on: impl Fn() -> bool,
+    should_continue: impl Fn() -> bool,
 ) -> Result<Surplus, Unfinished> {
     let path = target.path();
     let unreadable = |path: &Path, error: &io::Error| {
@@ -176,7 +180,7 @@ fn surplus(
     let mut surplus = Surplus::default();
     let mut directories = vec![0];
     while let Some(directory) = directories.pop() {
-        if !go_on() {
+        if !should_continue() {
             return Err(Unfinished::Stopped);
         }
         let above = manifest.disk_path(directory);
@@ -191,7 +195,13 @@ fn surplus(
                 match (kind, entry) {
                     (FileType::Directory, Some(index)) if is_directory => directories.push(index),
                     (FileType::Directory, _) => {
-                        beneath(handle, &name, &above, &mut |path| surplus.add(path, missing), &go_on)?;
+                        beneath(
+                            handle,
+                            &name,
+                            &above,
+                            &mut |path| surplus.add(path, missing),
+                            &should_continue,
+                        )?;
                     }
                     (_, Some(index)) if indices.contains(&index) => surplus.add_unreadable(above.join(&name)),
                     (_, Some(_)) if !is_directory => {}
@@ -202,7 +212,7 @@ fn surplus(
         });
         counted.map_err(|error| unreadable(&path.join(&above), &error))?;
     }
-    if go_on() { Ok(surplus) } else { Err(Unfinished::Stopped) }
+    if should_continue() { Ok(surplus) } else { Err(Unfinished::Stopped) }
 }
 
 /// Counts everything beneath a directory that is not in the server's tree.
@@ -211,11 +221,11 @@ fn beneath(
     name: &OsStr,
     above: &Path,
     add: &mut impl FnMut(PathBuf),
-    go_on: impl Fn() -> bool,
+    should_continue: impl Fn() -> bool,
 ) -> io::Result<()> {
     let mut open: Vec<(OwnedFd, PathBuf, Vec<OsString>)> = Vec::new();
     let mut next = Some((name.to_owned(), above.join(name)));
-    while go_on() {
+    while should_continue() {
         match next.take() {
             Some((name, path)) => {
                 let handle = match open.last() {
@@ -247,11 +257,11 @@ fn beneath(
 mod tests {
     use std::{fs, sync::Arc};
 
-    use crate::client::job::tree::disk::surplus::*;
+    use super::*;
     use crate::client::{disk::folder::Folders, job::tree::manifest::tests::tree};
 
     #[test]
-    fn what_only_the_local_tree_has_is_counted_and_named() {
+    fn files_that_only_the_local_tree_has_are_counted_and_named() {
         let dir = tempfile::tempdir().unwrap();
         for path in ["t/a", "t/mine", "t/d/b", "t/d/mine", "t/own/x/y", "t/own/z", "t/link-there/f", "t/e"] {
             let path = dir.path().join(path);

@@ -1,14 +1,11 @@
-//! What of a tree is there already: looks at each entry's place on the disk, and hashes what might be what the server has.
+//! Finds which entries of a tree are local: examines each, and hashes the files that may be the same as the server's.
 
 use std::{
     collections::HashMap,
     ffi::OsStr,
     fs::File,
     io,
-    os::{
-        fd::AsFd,
-        unix::{ffi::OsStrExt, fs::FileExt},
-    },
+    os::{fd::AsFd, unix::ffi::OsStrExt},
 };
 
 use rustix::fs::{FileType, Mode, OFlags, Stat};
@@ -17,6 +14,7 @@ use crate::{
     client::{
         disk::{
             attributes::is_settled,
+            checksum::{self, Interrupted},
             folder::{is_of_another, is_shared, of_another},
             remove,
         },
@@ -31,71 +29,68 @@ use crate::{
     },
     protocol::digest::Hash,
 };
-/// Bytes read at once: digests are fastest over large pieces.
-const PIECE: usize = 256 * 1024;
-
 /// What is known of an entry.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum State {
-    /// Nothing is there.
+    /// It does not exist.
     #[default]
     Absent,
-    /// Something else, or another version of it.
+    /// It is something else, or another version.
     Other,
-    /// A file of the right size with this digest. Whether the server's has it, too, is not known.
+    /// A file of the right size with this digest, not compared with the server's yet.
     Found(Hash),
-    /// It is what the server has; of a file, with this digest.
+    /// It is the same as the server's. Files have this digest.
     Proven(Hash),
 }
 
-/// What was found.
+/// The result of a survey.
 #[derive(Debug)]
 pub(crate) struct Surveyed {
     /// Of each entry.
     pub(crate) states: Vec<State>,
-    /// The first entry that is a directory on one side only: neither is ever replaced by the other.
+    /// The first entry that is a directory on one side only: neither replaces the other.
     pub(crate) clash: Option<u32>,
 }
 
-/// The digest of nothing: of an empty file, and in the place of one for what has none.
+/// The digest of an empty file. Directories and links have it, too.
 pub(crate) const EMPTY: Hash = Hash([
     0xaf, 0x13, 0x49, 0xb9, 0xf5, 0xf9, 0xa1, 0xa6, 0xa0, 0x40, 0x4d, 0xea, 0x36, 0xdc, 0xc9, 0x49, 0x9b,
     0xcb, 0x25, 0xc9, 0xad, 0xc1, 0x12, 0xb7, 0xcc, 0x9a, 0x93, 0xca, 0xe4, 0x1f, 0x32, 0x62,
 ]);
 
-/// What a survey reads from.
+/// See the module.
 #[derive(Debug)]
 pub(crate) struct Survey<'a> {
     pub(crate) tree_dir: &'a TreeDir,
     pub(crate) manifest: &'a Manifest,
     pub(crate) record: &'a TreeLines,
-    /// Whether the record is believed without hashing.
+    /// Whether the record is trusted without hashing.
     pub(crate) trusted: bool,
 }
 
 impl Survey<'_> {
-    /// Looks at everything. `hashed`: digests of an earlier attempt; those of this one are added. `go_on` is asked now and then.
+    /// Examines all entries. `hashed`: digests of an earlier attempt; those of this one are added. `should_continue`: whether to continue.
     pub(crate) fn run(
         &self,
         hashed: &mut TreeLines,
-        go_on: impl Fn() -> bool,
+        should_continue: impl Fn() -> bool,
     ) -> Result<Surveyed, Unfinished> {
         let mut cursor = Cursor::new(self.tree_dir, self.manifest);
         let mut states = vec![State::Absent; self.manifest.len() as usize];
         states[0] = State::Proven(EMPTY);
         let mut clash = None;
-        let mut buffer = buffer();
+        let mut buffer = checksum::buffer();
         // Directories in which several users may create files.
         let mut shared = HashMap::new();
         let root = rustix::fs::fstat(&self.tree_dir.root);
         shared.extend(root.ok().filter(is_shared).map(|root| (0, root)));
         for (index, entry) in self.manifest.entries().skip(1) {
             let at = index as usize;
-            // What is not there has nothing in it.
+            // Nothing is in an absent directory.
             if states[entry.parent as usize] == State::Absent {
                 continue;
             }
-            if !go_on() {
+            if !should_continue() {
                 return Err(Unfinished::Stopped);
             }
             let found = cursor.look(index).map_err(|error| cursor.fault("look at", index, &error))?;
@@ -126,7 +121,7 @@ impl Survey<'_> {
                     if same { State::Proven(EMPTY) } else { State::Other }
                 }
                 Node::File { size, .. } => {
-                    self.file(&mut cursor, (index, size, &stat), hashed, &mut buffer, &go_on)?
+                    self.file(&mut cursor, (index, size, &stat), hashed, &mut buffer, &should_continue)?
                 }
             };
         }
@@ -139,7 +134,7 @@ impl Survey<'_> {
         (index, size, stat): (u32, u64, &Stat),
         hashed: &mut TreeLines,
         buffer: &mut [u8],
-        go_on: impl Fn() -> bool,
+        should_continue: impl Fn() -> bool,
     ) -> Result<State, Unfinished> {
         if u64::try_from(stat.st_size).ok() != Some(size) {
             return Ok(State::Other);
@@ -151,16 +146,16 @@ impl Survey<'_> {
             Some(known) => known.root,
             None => match hashed.file(&path).filter(unchanged) {
                 Some(known) => known.root,
-                None => match self.hash(cursor, index, buffer, go_on) {
-                    Ok(Some((root, now))) => {
+                None => match self.hash(cursor, index, buffer, should_continue) {
+                    Ok((root, now)) => {
                         if is_settled(&now) && stamp(&now) == left {
                             hashed.add(&path, size, root, &left);
                         }
                         root
                     }
-                    Ok(None) => return Err(Unfinished::Stopped),
-                    // What cannot be read is replaced as a whole.
-                    Err(error) => {
+                    Err(Interrupted::Stopped) => return Err(Unfinished::Stopped),
+                    // A file that cannot be read is replaced.
+                    Err(Interrupted::Io(error)) => {
                         tracing::debug!("{}", cursor.fault("read", index, &error).trouble.message);
                         return Ok(State::Other);
                     }
@@ -171,23 +166,20 @@ impl Survey<'_> {
         Ok(if proven { State::Proven(root) } else { State::Found(root) })
     }
 
-    /// The digest of a file, and its status afterwards; `None` if it was stopped.
+    /// The digest of a file, and its status afterwards.
     fn hash(
         &self,
         cursor: &mut Cursor<'_>,
         index: u32,
         buffer: &mut [u8],
-        go_on: impl Fn() -> bool,
-    ) -> io::Result<Option<(Hash, Stat)>> {
-        let file = open(cursor.parent(index)?, self.manifest.disk_name(index))?;
-        let Some(root) = hash(&file, buffer, go_on)? else { return Ok(None) };
-        Ok(Some((root, rustix::fs::fstat(&file)?)))
+        should_continue: impl Fn() -> bool,
+    ) -> Result<(Hash, Stat), Interrupted> {
+        let opened = cursor.parent(index).and_then(|parent| open(parent, self.manifest.disk_name(index)));
+        let file = opened.map_err(Interrupted::Io)?;
+        let root = checksum::blake3(&file, buffer, should_continue)?;
+        let stat = rustix::fs::fstat(&file).map_err(|errno| Interrupted::Io(errno.into()))?;
+        Ok((root, stat))
     }
-}
-
-/// Room to read a file piece by piece.
-pub(crate) fn buffer() -> Vec<u8> {
-    vec![0; PIECE]
 }
 
 /// Opens a file in a directory for reading; no link.
@@ -196,40 +188,22 @@ pub(crate) fn open(parent: impl AsFd, name: &OsStr) -> io::Result<File> {
     Ok(rustix::fs::openat(parent, name, flags, Mode::empty())?.into())
 }
 
-/// What stands in a link.
+/// The target of a link.
 pub(crate) fn link(cursor: &mut Cursor<'_>, index: u32, name: &OsStr) -> io::Result<Vec<u8>> {
     Ok(rustix::fs::readlinkat(cursor.parent(index)?, name, Vec::new())?.into_bytes())
-}
-
-/// The digest of a file; `None` if it was stopped.
-pub(crate) fn hash(file: &File, buffer: &mut [u8], go_on: impl Fn() -> bool) -> io::Result<Option<Hash>> {
-    let mut hasher = blake3::Hasher::new();
-    let mut offset = 0;
-    while go_on() {
-        match file.read_at(buffer, offset) {
-            Ok(0) => return Ok(Some(Hash(*hasher.finalize().as_bytes()))),
-            Ok(count) => {
-                hasher.update(&buffer[..count]);
-                offset += count as u64;
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(None)
 }
 
 /// Deletes from a work directory's tree what is not in the manifest: what another version of the tree or another program has left.
 pub(crate) fn sweep(
     tree_dir: &TreeDir,
     manifest: &Manifest,
-    go_on: impl Fn() -> bool,
+    should_continue: impl Fn() -> bool,
 ) -> Result<(), Unfinished> {
     let ends = manifest.ends();
     let mut cursor = Cursor::new(tree_dir, manifest);
     let mut directories = vec![0];
     while let Some(directory) = directories.pop() {
-        if !go_on() {
+        if !should_continue() {
             return Err(Unfinished::Stopped);
         }
         let named: std::collections::HashMap<_, _> = manifest
@@ -261,7 +235,7 @@ pub(crate) fn sweep(
 mod tests {
     use std::{cell::Cell, fs, path::Path};
 
-    use crate::client::job::tree::disk::survey::*;
+    use super::*;
     use crate::client::job::tree::manifest::tests::tree;
 
     const WRONG: Hash = Hash([7; 32]);
@@ -270,12 +244,12 @@ mod tests {
         dir: &Path,
         manifest: &Manifest,
         hashed: &mut TreeLines,
-        go_on: impl Fn() -> bool,
+        should_continue: impl Fn() -> bool,
     ) -> Result<Vec<State>, Unfinished> {
         let tree_dir = TreeDir { root: crate::platform::open_directory(dir).unwrap(), path: dir.to_owned() };
         let record = TreeLines::default();
         let survey = Survey { tree_dir: &tree_dir, manifest, record: &record, trusted: false };
-        survey.run(hashed, go_on).map(|surveyed| surveyed.states)
+        survey.run(hashed, should_continue).map(|surveyed| surveyed.states)
     }
 
     #[test]

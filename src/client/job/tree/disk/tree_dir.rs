@@ -18,19 +18,19 @@ use crate::{
     protocol::message::Timestamp,
     text::ShowPath,
 };
-/// Through mount points, but through no link.
+/// Paths may cross mount points, and no links.
 const NO_LINKS: Reach = Reach { links: Links::Never, mounts: true };
 
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct TreeDir {
     pub(crate) root: OwnedFd,
-    /// Where it is, for people.
+    /// Its path, to be displayed.
     pub(crate) path: PathBuf,
 }
 
 impl TreeDir {
-    /// Opens a directory that lies in another one.
+    /// Opens a directory in another one.
     pub(crate) fn open(parent: impl AsFd, name: &std::ffi::OsStr, path: PathBuf) -> io::Result<TreeDir> {
         Ok(TreeDir { root: open_directory(parent, name)?, path })
     }
@@ -84,7 +84,7 @@ impl<'a> Cursor<'a> {
         self.directory(self.manifest.entry(index).parent)
     }
 
-    /// What stands where an entry belongs; links are not followed.
+    /// The status of an entry; links are not followed.
     pub(crate) fn look(&mut self, index: u32) -> io::Result<Option<Stat>> {
         let name = self.manifest.disk_name(index);
         let found = self
@@ -103,7 +103,7 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// Whether what stands on the disk is of the kind of an entry.
+/// Whether a local file is of the same kind as an entry.
 pub(crate) fn is_alike(entry: &Entry, stat: &Stat) -> bool {
     let kind = FileType::from_raw_mode(stat.st_mode);
     match entry.node {
@@ -113,7 +113,7 @@ pub(crate) fn is_alike(entry: &Entry, stat: &Stat) -> bool {
     }
 }
 
-/// How a file was left, as text: what no write, and no other file in its place, leaves as it is.
+/// The status of a file as text: it changes with every write, and differs for another file of the same name.
 pub(crate) fn stamp(stat: &Stat) -> String {
     let (seconds, nanoseconds) = (stat.st_ctime, stat.st_ctime_nsec);
     format!("{:x}.{:x}.{seconds:x}.{nanoseconds:x}", stat.st_ino, stat.st_size)
@@ -127,7 +127,7 @@ pub(crate) fn has_time(stat: &Stat, modified: Timestamp) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::client::job::tree::disk::tree_dir::*;
+    use super::*;
     use crate::client::job::tree::manifest::tests::tree;
     use std::{fs, os::unix::fs::symlink};
 
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn no_link_is_gone_through() {
+    fn links_are_not_followed() {
         let (dir, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         fs::create_dir(dir.path().join("a")).unwrap();
         fs::write(dir.path().join("a/x"), "x").unwrap();

@@ -1,6 +1,5 @@
-//! The work directory of a tree, `NAME.part`, beside the target. In it are the tree as far as it is received (`fdsp-tree`), files that
-//! are not complete (`fdsp-parts`), and the journal (`fdsp-control`): names that no user gives by chance, since the directory is deleted
-//! with all its content.
+//! The work directory of a tree, `NAME.part`, beside the target. It holds the received part of the tree (`fdsp-tree`), incomplete files
+//! (`fdsp-parts`) and the journal (`fdsp-control`). No user chooses these names by chance: the directory is deleted with all its content.
 
 use std::{
     collections::HashMap,
@@ -47,14 +46,14 @@ use crate::{
     text::ShowPath,
 };
 
-/// The tree, as far as it is received.
+/// The received part of the tree.
 pub(crate) const TREE: &str = "fdsp-tree";
-/// Files that are not complete.
+/// Incomplete files.
 const PARTS: &str = "fdsp-parts";
 const JOURNAL: &str = "fdsp-control";
 /// The journal while it is replaced.
 const NEW_JOURNAL: &str = "fdsp-control~";
-/// To try which names the file system takes.
+/// An empty directory to test which names the file system accepts.
 const PROBE: &str = "fdsp-probe";
 
 const PURPOSE: Purpose = Purpose {
@@ -146,7 +145,7 @@ impl TreeWorkDir {
         self.make(TREE)
     }
 
-    /// The directory of the files that are not complete.
+    /// The directory of the incomplete files.
     pub(crate) fn parts(&self) -> Result<TreeDir, Fault> {
         self.make(PARTS).map(|(tree_dir, _)| tree_dir)
     }
@@ -163,7 +162,7 @@ impl TreeWorkDir {
         }
     }
 
-    /// What its journal says to a server of this origin, and whether this is believed without hashing.
+    /// The lines of its journal for a server of this origin, and whether they are trusted without hashing.
     pub(crate) fn recorded(&self, place: Place, origin: Origin, max_files: usize) -> (TreeLines, bool) {
         let recovered = self.journal.read(TreeLines::about((place, origin), max_files));
         let Recovered { lines, clean } = recovered.unwrap_or_default();
@@ -189,10 +188,10 @@ impl TreeWorkDir {
         self.journal.first_line().is_some_and(|first| first == DELETED)
     }
 
-    /// Deletes its content while `go_on` returns true; the mark last.
-    fn clear(&self, go_on: &dyn Fn() -> bool) -> io::Result<()> {
+    /// Deletes its content while `should_continue` returns true; the mark last.
+    fn clear(&self, should_continue: &dyn Fn() -> bool) -> io::Result<()> {
         for name in [TREE, PARTS, PROBE, NEW_JOURNAL, JOURNAL] {
-            remove::remove_while(self.handle(), OsStr::new(name), go_on)?;
+            remove::remove_while(self.handle(), OsStr::new(name), should_continue)?;
         }
         Ok(())
     }
@@ -202,7 +201,7 @@ impl TreeWorkDir {
         self.journal.appender()
     }
 
-    /// Which names the file system takes for the same.
+    /// Which names the file system treats as the same.
     pub(crate) fn folding(&self) -> Folding {
         self.probe(Folding::probe).unwrap_or_default()
     }
@@ -241,25 +240,25 @@ impl TreeWorkDir {
         })
     }
 
-    /// Leaves it in order, and unlocks it.
+    /// Closes its journal and unlocks it.
     pub(crate) fn close(self) {
-        // After a power failure, files that were not on the disk may look as they were left: the mark is the start of the system.
+        // After a power failure the status of a file can be right although its content is not: the mark is the boot time.
         if let Some(boot) = platform::boot() {
             self.journal.appender().add(&journal::clean(&boot));
         }
         self.journal.close();
-        // One in which nothing was done goes.
+        // An unused one is deleted.
         let _ = self.work.delete_empty();
     }
 
-    /// Deletes its journal: its content is about to be another tree.
+    /// Deletes its journal: it is about to hold the replaced tree.
     pub(crate) fn disown(&self) {
         self.journal.remove();
     }
 
-    /// Deletes it, if its name still is that of the open directory. It is marked first: what is not deleted while `go_on` returns true,
+    /// Deletes it, if its name still is that of the open directory. It is marked first: what is not deleted while `should_continue` returns true,
     /// the next run deletes.
-    pub(crate) fn discard(self, deletions: &Deletions, go_on: impl Fn() -> bool) {
+    pub(crate) fn discard(self, deletions: &Deletions, should_continue: impl Fn() -> bool) {
         let path = self.path();
         if !self.work.is_in_place() {
             return;
@@ -269,7 +268,7 @@ impl TreeWorkDir {
             Ok(()) => deletions.folder_marked(&path),
             Err(error) => tracing::debug!("cannot mark {}: {error}", path.shown()),
         }
-        match self.clear(&go_on).and_then(|()| self.work.delete_empty()) {
+        match self.clear(&should_continue).and_then(|()| self.work.delete_empty()) {
             Ok(()) => deletions.folder_deleted(&path),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {
                 tracing::info!("{} is not deleted yet; the next start continues", path.shown());
@@ -302,8 +301,8 @@ impl TreeWorkDir {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::client::job::tree;
-    use crate::client::job::tree::disk::work_dir::*;
     use std::{fs, os::unix::fs::symlink};
 
     fn folder() -> (tempfile::TempDir, Arc<Folder>) {
@@ -317,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_is_not_ours_is_refused() {
+    fn a_directory_of_another_program_is_refused() {
         let (dir, folder) = folder();
         let part = dir.path().join("x.part");
         fs::write(&part, "precious").unwrap();
@@ -342,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn what_somebody_else_has_made_where_everybody_may_is_refused() {
+    fn a_directory_of_another_user_in_a_shared_folder_is_refused() {
         use std::os::unix::fs::{PermissionsExt, chown};
         if !rustix::process::geteuid().is_root() {
             println!("skipped: only root gives directories away");
@@ -361,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_client_is_told_until_the_first_is_done() {
+    fn a_second_client_is_refused_until_the_first_is_done() {
         let (dir, folder) = folder();
         let first = TreeWorkDir::open(&folder, "x".as_ref()).unwrap();
         assert!(refused(&folder).starts_with("another client is downloading to "));
@@ -373,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn its_record_is_trusted_while_it_is_ours_or_clean() {
+    fn its_journal_is_trusted_while_it_is_in_use_or_closed_properly() {
         let (dir, folder) = folder();
         let subject = Subject { address: "a".into(), origin: Origin::plain("h"), place: Place::New };
         let hash = crate::protocol::digest::Hash([1; 32]);
@@ -385,7 +384,7 @@ mod tests {
         drop(work_dir);
         let work_dir = TreeWorkDir::open(&folder, "x".as_ref()).unwrap();
         let (record, trusted) = work_dir.recorded(Place::New, Origin::plain("h"), 10);
-        assert!(!trusted && record.file("f").is_some(), "it was not left in order");
+        assert!(!trusted && record.file("f").is_some(), "it was not closed properly");
         drop(work_dir);
         let work_dir = TreeWorkDir::open(&folder, "x".as_ref()).unwrap();
         work_dir.record(&subject, |_| Ok(()));

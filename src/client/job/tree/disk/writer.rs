@@ -40,52 +40,51 @@ use crate::{
     protocol::{digest::Hash, message::FileHead},
     text::ShowPath,
 };
-/// Bytes that are handed over at once. What is not written yet is what a kill costs: it is not much more than three of these, or one file
-/// that is larger.
-const BATCH: usize = 128 * 1024;
-/// Files that are handed over at once.
-const FILES: usize = 128;
-/// Batches that wait.
-const WAITING: usize = 1;
-/// A file until it takes the place of another one.
+/// Bytes of a batch. A killed process loses what is not written: about three batches, or one larger file.
+const BATCH_LEN: usize = 128 * 1024;
+/// The most files of a batch.
+const MAX_BATCH_FILES: usize = 128;
+/// The most batches that wait.
+const MAX_WAITING: usize = 1;
+/// The temporary name of a file that replaces another one.
 pub(crate) const NEW: &str = "new";
 
-/// A file that is proven.
+/// A verified file.
 #[derive(Debug)]
 pub(crate) struct Item {
     pub(crate) index: u32,
     pub(crate) root: Hash,
-    /// Bytes of it in the batch, and what the server says of it; absent if it was there.
+    /// Its length in the batch, and what the server announced; absent if it was local.
     pub(crate) content: Option<(usize, FileHead)>,
-    /// Whether something is in its place.
+    /// Whether something exists in its place.
     pub(crate) replaces: bool,
 }
 
-/// Files that are handed over together.
+/// Files that are written together.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
-    /// Their contents, one after the other.
+    /// Their contents, one after another.
     pub(crate) bytes: Vec<u8>,
     pub(crate) items: Vec<Item>,
 }
 
 impl Batch {
     pub(crate) fn is_full(&self) -> bool {
-        self.bytes.len() >= BATCH || self.items.len() >= FILES
+        self.bytes.len() >= BATCH_LEN || self.items.len() >= MAX_BATCH_FILES
     }
 
     /// Whether a file of `size` bytes is too large to be added.
     pub(crate) fn is_small_for(&self, size: u64) -> bool {
-        size.saturating_add(self.bytes.len() as u64) > 2 * BATCH as u64
+        size.saturating_add(self.bytes.len() as u64) > 2 * BATCH_LEN as u64
     }
 }
 
 /// What the thread works with.
 #[derive(Debug)]
-pub(crate) struct Site {
+pub(crate) struct WriterSetup {
     pub(crate) manifest: Arc<Manifest>,
     pub(crate) tree_dir: Arc<TreeDir>,
-    /// Where files are until they take their places.
+    /// Where files are created before they replace others.
     pub(crate) parts: TreeDir,
     pub(crate) place: Place,
     /// The folder of the target.
@@ -108,8 +107,8 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    pub(crate) fn start(mut site: Site) -> Result<Writer, Fault> {
-        let (sender, batches) = sync_channel::<Batch>(WAITING);
+    pub(crate) fn start(mut site: WriterSetup) -> Result<Writer, Fault> {
+        let (sender, batches) = sync_channel::<Batch>(MAX_WAITING);
         let (give_back, emptied) = channel();
         let work = move || {
             let manifest = Arc::clone(&site.manifest);
@@ -128,13 +127,13 @@ impl Writer {
         let thread = std::thread::Builder::new().name("fdsp-tree".into()).spawn(work).map_err(|error| {
             Fault::never(
                 TroubleKind::Other,
-                format!("the system gives no thread to write files: {}", reason(&error)),
+                format!("cannot start a thread that writes files: {}", reason(&error)),
             )
         })?;
         Ok(Writer { sender: Some(sender), emptied, under_way: 0, spare: Vec::new(), thread: Some(thread) })
     }
 
-    /// Hands a batch over, and takes an empty one. Blocks while too many wait.
+    /// Passes a batch to the thread, and returns an empty one. Blocks while too many wait.
     pub(crate) fn hand_over(&mut self, batch: Batch) -> Result<Batch, Fault> {
         let sent = self.sender.as_ref().is_some_and(|sender| sender.send(batch).is_ok());
         if !sent {
@@ -148,7 +147,7 @@ impl Writer {
         Ok(self.spare.pop().unwrap_or_default())
     }
 
-    /// Waits until all that was handed over is written.
+    /// Waits until all batches are written.
     pub(crate) fn catch_up(&mut self) -> Result<(), Fault> {
         while self.under_way > 0 {
             let empty = self.emptied.recv().map_err(|_| self.ended())?;
@@ -158,10 +157,10 @@ impl Writer {
         Ok(())
     }
 
-    /// Why nothing is written any more.
+    /// Why the thread has ended.
     fn ended(&mut self) -> Fault {
-        let defect = || Fault::never(TroubleKind::Other, "writing the files ended with an internal error");
-        self.finish().err().unwrap_or_else(defect)
+        let internal = || Fault::never(TroubleKind::Other, "writing the files ended with an internal error");
+        self.finish().err().unwrap_or_else(internal)
     }
 
     /// Waits until all is written.
@@ -179,12 +178,12 @@ impl Writer {
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        // The result was asked for before, if it matters.
+        // If the result matters, `finish` has returned it.
         let _ = self.finish();
     }
 }
 
-impl Site {
+impl WriterSetup {
     fn write(
         &mut self,
         cursor: &mut Cursor<'_>,
@@ -230,7 +229,7 @@ impl Site {
         result
     }
 
-    /// Writes a file; its stamp.
+    /// Writes a file. Returns its stamp.
     fn put(
         &self,
         cursor: &mut Cursor<'_>,
@@ -245,7 +244,7 @@ impl Site {
             Place::New => {
                 let parent = cursor.parent(index).map_err(|error| fault(&error))?;
                 let file = match self.create(parent, name, head.mode) {
-                    // What a run that was killed left, or another version.
+                    // A killed process left it, or it is another version.
                     Err(Errno::EXIST) if item.replaces => {
                         rustix::fs::unlinkat(parent, name, AtFlags::empty())
                             .map_err(|error| fault(&error.into()))?;
@@ -255,7 +254,7 @@ impl Site {
                 };
                 let file = file.map_err(|error| match error {
                     Errno::EXIST => Fault::disk(format!(
-                        "{} is there already: this file system takes another name of the tree for the same",
+                        "{} exists already: this file system treats another name of the tree as the same",
                         self.tree_dir.path.join(self.manifest.disk_path(index)).shown()
                     )),
                     error => fault(&error.into()),
@@ -286,7 +285,7 @@ impl Site {
         .map(File::from)
     }
 
-    /// Gives a file that is there its time and its executable bits; its size and stamp.
+    /// Sets the time and the executable bits of a local file. Returns its size and stamp.
     fn settle(&self, cursor: &mut Cursor<'_>, index: u32) -> Result<(u64, String), Fault> {
         let (entry, name) = (self.manifest.entry(index), self.manifest.disk_name(index));
         let settle = |parent: rustix::fd::BorrowedFd<'_>| -> Result<_, Errno> {
@@ -325,10 +324,10 @@ impl Site {
     }
 }
 
-/// Writes the content and sets the time; its stamp.
+/// Writes the content and sets the time. Returns its stamp.
 fn fill(mut file: &File, content: &[u8], head: &FileHead) -> std::io::Result<String> {
     file.write_all(content)?;
-    // A file without its time is still the file.
+    // A wrong time is no reason to fail.
     set_modified(file, head.modified);
     Ok(stamp(&rustix::fs::fstat(file)?))
 }

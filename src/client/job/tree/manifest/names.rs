@@ -1,4 +1,4 @@
-//! Names of a tree that cannot stand beside each other, or at all, on this machine's disk.
+//! Entries of a tree that the local file system cannot store: names that it rejects, or treats as the same.
 
 use std::{collections::HashMap, os::fd::BorrowedFd};
 
@@ -18,7 +18,7 @@ use crate::{
     protocol::path::odd_name,
     text::SafeText,
 };
-/// Entries whose names a file system takes for that of an earlier one in the same directory, and why they are missing.
+/// Entries whose names a file system treats as that of an earlier one in the same directory, and why they are missing.
 pub(crate) fn twins(manifest: &Manifest, folding: Folding) -> HashMap<u32, String> {
     let mut twins = HashMap::new();
     if folding == Folding::default() {
@@ -37,15 +37,14 @@ pub(crate) fn twins(manifest: &Manifest, folding: Folding) -> HashMap<u32, Strin
     twins
 }
 
-/// Whether there is anything to ask the file system for.
+/// Whether any name has to be tested.
 pub(crate) fn is_any_doubtful(manifest: &Manifest, folder: &Folder) -> bool {
     let is_link = |entry: &Entry| matches!(entry.node, Node::Link { .. });
     let is_doubtful = |index| unstorable::is_doubtful(manifest.disk_name(index), folder);
     manifest.entries().skip(1).any(|(index, entry)| is_link(entry) || is_doubtful(index))
 }
 
-/// Entries that the file system of an empty directory cannot hold, and why not. What it should not hold cannot be asked for
-/// later: then only part of a tree would be there.
+/// Entries that the file system of an empty directory cannot store, and why not. They are tested before anything is received.
 pub(crate) fn unstorable(
     manifest: &Manifest,
     folder: &Folder,
@@ -83,7 +82,7 @@ fn refuses_links(probe: BorrowedFd<'_>) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use crate::client::job::tree::manifest::names::*;
+    use super::*;
     use crate::client::{disk::folder::Folders, job::tree::manifest::tests::tree};
     use std::os::fd::AsFd;
 
@@ -116,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ordinary_file_system_takes_every_name() {
+    fn an_ordinary_file_system_accepts_every_name() {
         let dir = tempfile::tempdir().unwrap();
         let folder = Folders::default().open(dir.path()).unwrap();
         let manifest = tree(&["a:b", "a.", " b", "c ", "caf\0E9", &"x".repeat(255), "plain"]);
@@ -127,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_are_longer_than_the_file_system_has_them_are_left_out() {
+    fn names_that_are_too_long_for_the_file_system_are_skipped() {
         let dir = tempfile::tempdir().unwrap();
         let folder = Folder::limited(dir.path(), 14);
         let (long, manifest) = ("x".repeat(15), tree(&["short", &"x".repeat(15), "fourteen_bytes"]));

@@ -1,4 +1,4 @@
-//! What entries of a tree are called, and links lead to, where names are to be portable and cannot stay.
+//! Substitutes for names and link targets of a tree that are not portable.
 
 use std::{
     borrow::Cow,
@@ -12,7 +12,7 @@ use crate::client::{
     disk::name::{SafeName, substitutes},
     job::tree::manifest::{Manifest, Node},
 };
-/// What stands on the disk instead of the names and link targets of a tree, by the index of the entry.
+/// Names and link targets that are saved instead of the server's, by the index of the entry.
 #[derive(Debug, Default)]
 pub(crate) struct Substitutes {
     pub(crate) names: HashMap<u32, OsString>,
@@ -20,7 +20,7 @@ pub(crate) struct Substitutes {
 }
 
 impl Substitutes {
-    /// Chooses them for all entries that cannot have their own, in at most `longest` bytes.
+    /// Chooses them for all entries that need one, in at most `longest` bytes.
     pub(crate) fn choose(manifest: &Manifest, longest: usize) -> Substitutes {
         let entries = manifest.entries().skip(1);
         let named = entries.map(|(index, entry)| (index, entry.parent, manifest.name(index)));
@@ -30,7 +30,7 @@ impl Substitutes {
     }
 }
 
-/// The targets of links to what has a substitute. What is not in the tree by that path keeps its name, as far as it can.
+/// The targets of links to renamed entries. Targets outside of the tree keep their names where possible.
 fn targets(manifest: &Manifest, names: &HashMap<u32, OsString>) -> HashMap<u32, OsString> {
     let is_link = |node| matches!(node, Node::Link { .. });
     if !manifest.entries().any(|(_, entry)| is_link(entry.node)) {
@@ -71,19 +71,19 @@ fn targets(manifest: &Manifest, names: &HashMap<u32, OsString>) -> HashMap<u32, 
 
 #[cfg(test)]
 mod tests {
-    use crate::client::job::tree::manifest::substitutes::*;
+    use super::*;
     use crate::{
         client::{
             api::origin::Origin,
             job::tree::manifest::{
-                Gathering,
+                gathering::Gathering,
                 tests::{entry, file},
             },
         },
         protocol::message::{Totals, TreeNode},
     };
 
-    /// What the entries are called on the disk, and what the links lead to.
+    /// The paths of the entries on the disk, and the targets of the links.
     fn saved(entries: &[(&str, TreeNode)]) -> (Vec<String>, Vec<String>) {
         saved_within(255, entries)
     }
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_stay_has_a_substitute_that_is_free() {
+    fn an_unportable_name_has_a_substitute_that_is_free() {
         let (paths, _) = saved(&[
             ("CON", TreeNode::Directory),
             ("CON/x:y", file()),
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_other_systems_take_for_the_same_are_two() {
+    fn names_that_other_systems_treat_as_the_same_get_different_ones() {
         let (paths, _) = saved(&[("README.md", file()), ("readme.md", file())]);
         let mark = &blake3::hash(b"readme.md").to_hex()[..8];
         assert_eq!(paths, ["README.md".to_owned(), format!("readme~{mark}.md")]);
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_the_file_system_has_no_room_for_is_shortened() {
+    fn a_name_that_is_too_long_for_the_file_system_is_shortened() {
         let names = ["1", "2"].map(|last| format!("{}{last}.txt", "a".repeat(150)));
         let device = format!("com1.{}", "a".repeat(138));
         let link = TreeNode::Link { target: format!("../{}", names[1]) };
