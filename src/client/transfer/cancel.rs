@@ -1,10 +1,10 @@
-//! Tells an attempt that it has to stop.
+//! Signals an attempt to stop.
 
 use tokio::sync::watch;
 
 use crate::client::error::Unfinished;
 
-/// See the module. It is also set when the engine is gone.
+/// See the module. It is also set when the engine has ended.
 #[derive(Clone, Debug)]
 pub(crate) struct Cancel(watch::Receiver<bool>);
 
@@ -23,7 +23,7 @@ impl Cancel {
         let _ = self.0.clone().wait_for(|stop| *stop).await.map(drop);
     }
 
-    /// Does some work that may be dropped wherever it waits.
+    /// Runs work that may be dropped at any wait.
     pub(crate) async fn unless_set<T, E: Into<Unfinished>>(
         &self,
         work: impl Future<Output = Result<T, E>>,

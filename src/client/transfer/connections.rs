@@ -62,13 +62,13 @@ pub(crate) struct Received {
     pub(crate) transferred: u64,
     /// Bytes of those that are kept.
     pub(crate) kept: u64,
-    /// Whether the source said, after the last block that was kept, that the content is the same.
+    /// Whether the source confirmed, after the last block that was kept, that the content is the same.
     pub(crate) proven: bool,
     /// Bytes of the content, if its end was received.
     pub(crate) size: Option<u64>,
     /// The digest of the content, as the source says.
     pub(crate) digest: Option<Hash>,
-    /// Entries that are missing in an archive, as the source said at the end of its last answer.
+    /// Entries that are missing in an archive, as the source reported at the end of its last answer.
     pub(crate) missing: Option<Missing>,
 }
 
@@ -168,7 +168,7 @@ impl<'a> Connections<'a> {
         }
     }
 
-    /// Closes all connections, and notes what they have received.
+    /// Closes all connections, and records what they have received.
     pub(super) async fn settle(mut self, part: &mut Part<'_>, received: &mut Received) {
         self.finish().await;
         self.tasks.shutdown().await;
@@ -190,7 +190,7 @@ impl<'a> Connections<'a> {
         part.blocks.set_begun(ranges.begun().clone());
     }
 
-    /// A block is written: notes whether it is verified.
+    /// A block is written: records whether it is verified.
     fn note(&self, part: &mut Part<'_>, received: &mut Received, block: &Block) {
         match &block.verified {
             Some(verified) => {
@@ -253,7 +253,7 @@ impl<'a> Connections<'a> {
         }
     }
 
-    /// Whether everything is received, proven and noted.
+    /// Whether everything is received, proven and recorded.
     fn is_done(&self) -> bool {
         self.tasks.is_empty() && self.events.is_empty() && self.shared.ranges().is_done()
     }
@@ -263,10 +263,10 @@ impl<'a> Connections<'a> {
         self.aborts.retain(|(_, abort)| !abort.is_finished());
         let alone = self.tasks.is_empty();
         match ended {
-            // Otherwise another one has given back its work after this one had looked for some: it is requested again.
+            // Otherwise another one has returned its work after this one had looked for some: it is requested again.
             Ok(false) if alone && self.shared.ranges().is_stuck() => {
                 let peer = self.shared.source(FIRST).0.peer();
-                Err(Fault::never(TroubleKind::Other, format!("{peer} answers with nothing")))
+                Err(Fault::never(TroubleKind::Other, format!("{peer} sends empty answers")))
             }
             Ok(_) => Ok(()),
             Err(fault) => match fault.retry_after() {
@@ -312,7 +312,7 @@ impl<'a> Connections<'a> {
             && let Some((id, abort)) = self.aborts.iter().rev().find(|(_, abort)| !abort.is_finished())
         {
             tracing::debug!("connection {id} of {} is closed: the rate is low", self.name);
-            // What it has of a block is kept.
+            // The received bytes of its block are kept.
             abort.abort();
             self.measured.clear();
         }

@@ -16,7 +16,7 @@ pub(crate) trait Server: fmt::Debug + Send + Sync {
     /// The server has announced how many connections it serves at the same time.
     fn announced(&self, parallel: usize);
 
-    /// How many connections the server serves at the same time, as far as is known.
+    /// How many connections the server serves at the same time, if known.
     fn parallel(&self) -> usize;
 
     /// Whether a job waits for a permit.

@@ -45,8 +45,8 @@ pub(crate) struct Ranges {
     /// Whether what was missing at first is worth several connections.
     shared: bool,
     /// Blocks of a request, at most, while the size is not known.
-    most: u64,
-    /// Rises whenever blocks were kept after which the source has not said that the content is still the same.
+    max: u64,
+    /// Rises whenever blocks were kept, and the source has not confirmed since that the content is still the same.
     doubts: u64,
     /// Up to which of these doubts an answer to a later request has ended.
     settled: u64,
@@ -55,7 +55,7 @@ pub(crate) struct Ranges {
 /// What was requested on one connection.
 #[derive(Debug)]
 struct Hold {
-    asked: VecDeque<Asked>,
+    requested: VecDeque<Requested>,
     /// Seconds that a block takes.
     pace: Option<f64>,
     /// When the last block was received.
@@ -65,7 +65,7 @@ struct Hold {
 }
 
 #[derive(Debug)]
-struct Asked {
+struct Requested {
     /// Blocks that are not received, without those that were taken away.
     left: Range<u64>,
     /// The doubts when it was requested.
@@ -76,10 +76,10 @@ struct Asked {
 
 impl Hold {
     fn left(&self) -> u64 {
-        self.asked.iter().map(|asked| length(&asked.left)).fold(0, u64::saturating_add)
+        self.requested.iter().map(|request| length(&request.left)).fold(0, u64::saturating_add)
     }
 
-    /// Blocks that are to be asked for at once.
+    /// The most blocks of a request.
     fn ahead(&self) -> u64 {
         match self.pace {
             Some(pace) => ((AHEAD_SECONDS / pace) as u64).clamp(1, MAX_BLOCKS),
@@ -103,16 +103,16 @@ fn length(range: &Range<u64>) -> u64 {
 }
 
 impl Ranges {
-    /// What is `missing` of a content of `size` bytes, where that is known. `most`: as many blocks are asked for at
-    /// once before it is. `proven`: the server said, after all that is here, that the content is still the same.
-    pub(crate) fn new(missing: &[Range<u64>], size: Option<u64>, most: u64, proven: bool) -> Ranges {
+    /// What is `missing` of a content of `size` bytes, where that is known. `max`: the most blocks of
+    /// a request until it is. `proven`: the server confirmed, after all local blocks, that the content is still the same.
+    pub(crate) fn new(missing: &[Range<u64>], size: Option<u64>, max: u64, proven: bool) -> Ranges {
         let mut ranges = Ranges {
             free: missing.iter().map(|range| (range.start, range.end)).collect(),
             begun: BTreeMap::new(),
             holds: BTreeMap::new(),
             blocks: None,
             shared: false,
-            most,
+            max,
             doubts: u64::from(!proven),
             settled: 0,
         };
@@ -122,17 +122,17 @@ impl Ranges {
         ranges
     }
 
-    /// Some bytes of these blocks are here.
+    /// Some bytes of these blocks are local.
     pub(crate) fn with_begun(self, begun: BTreeMap<u64, u32>) -> Ranges {
         Ranges { begun, ..self }
     }
 
-    /// The blocks of which some bytes are here.
+    /// The blocks of which some bytes are local.
     pub(crate) fn begun(&self) -> &BTreeMap<u64, u32> {
         &self.begun
     }
 
-    /// Bytes that are here of a block.
+    /// Local bytes of a block.
     pub(crate) fn skip(&self, index: u64) -> u32 {
         self.begun.get(&index).copied().unwrap_or(0)
     }
@@ -146,13 +146,14 @@ impl Ranges {
 
     /// The block that each connection receives.
     pub(crate) fn in_work(&self) -> impl Iterator<Item = u64> {
-        let first =
-            |hold: &Hold| hold.asked.iter().find(|asked| length(&asked.left) > 0).map(|a| a.left.start);
+        let first = |hold: &Hold| {
+            hold.requested.iter().find(|request| length(&request.left) > 0).map(|a| a.left.start)
+        };
         self.holds.values().filter_map(first)
     }
 
     /// Whether everything is requested, on one connection or another.
-    pub(crate) fn is_all_asked(&self) -> bool {
+    pub(crate) fn is_all_requested(&self) -> bool {
         self.free.is_empty()
     }
 
@@ -164,44 +165,44 @@ impl Ranges {
         }
         self.free.retain(|start, _| *start < end);
         self.free.values_mut().for_each(|last| *last = end.min(*last));
-        for asked in self.holds.values_mut().flat_map(|hold| &mut hold.asked) {
-            asked.left.end = end.min(asked.left.end).max(asked.left.start);
+        for request in self.holds.values_mut().flat_map(|hold| &mut hold.requested) {
+            request.left.end = end.min(request.left.end).max(request.left.start);
         }
         self.shared = self.left() >= 2 * MIN_BLOCKS_PER_CONNECTION;
     }
 
     /// Blocks that were not received.
     fn left(&self) -> u64 {
-        self.holds.values().map(Hold::left).fold(self.unasked(), u64::saturating_add)
+        self.holds.values().map(Hold::left).fold(self.unrequested(), u64::saturating_add)
     }
 
     /// Blocks that were not requested.
-    fn unasked(&self) -> u64 {
+    fn unrequested(&self) -> u64 {
         self.free.iter().map(|(start, end)| end - start).fold(0, u64::saturating_add)
     }
 
     /// The size is not known before the end: all of it is requested at once.
     pub(crate) fn unbounded(&mut self) {
-        self.most = u64::MAX;
+        self.max = u64::MAX;
     }
 
     /// Whether everything is received and proven.
     pub(crate) fn is_done(&self) -> bool {
         self.blocks.is_some()
             && self.free.is_empty()
-            && self.holds.values().all(|hold| hold.asked.is_empty())
+            && self.holds.values().all(|hold| hold.requested.is_empty())
             && self.is_proven()
     }
 
-    /// Whether nothing can be asked for although not everything is here, and no connection receives anything.
+    /// Whether nothing can be requested although something is missing, and no connection receives anything.
     pub(crate) fn is_stuck(&self) -> bool {
         !self.is_done() && self.free.is_empty() && self.proof().is_none()
     }
 
-    /// Whether the server said, after the last block that was kept, that the content is still the same.
+    /// Whether the server confirmed, after the last block that was kept, that the content is still the same.
     pub(crate) fn is_proven(&self) -> bool {
-        let open = |asked: &Asked| asked.kept;
-        self.settled >= self.doubts && !self.holds.values().any(|hold| hold.asked.iter().any(open))
+        let open = |request: &Requested| request.kept;
+        self.settled >= self.doubts && !self.holds.values().any(|hold| hold.requested.iter().any(open))
     }
 
     /// Whether one more connection, beside `others`, would have something to do.
@@ -213,19 +214,20 @@ impl Ranges {
         self.shared && (worth || self.slowest(None, now).is_some())
     }
 
-    /// What a connection is to be asked for next; `None` if it has enough to do, or there is nothing to do. An empty
-    /// range asks for nothing but whether the content is still the same. `most`: the maximum number of connections.
-    pub(crate) fn ask(&mut self, id: SegmentId, most: usize, now: Instant) -> Option<Range<u64>> {
+    /// The next range to request on a connection; `None` if it has enough to do, or nothing is left. An empty range only
+    /// requests whether the content is still the same. `max`: the maximum number of connections.
+    pub(crate) fn request(&mut self, id: SegmentId, max: usize, now: Instant) -> Option<Range<u64>> {
         let hold = self.holds.entry(id).or_insert_with(|| Hold {
-            asked: VecDeque::new(),
+            requested: VecDeque::new(),
             pace: None,
             block: now,
             heard: now,
         });
-        let (idle, asked, held, ahead) = (hold.asked.is_empty(), hold.asked.len(), hold.left(), hold.ahead());
-        let share = self.share(most, ahead);
-        // One block is under way while another one is asked for.
-        let full = asked >= MAX_REQUESTS || held >= share.max(2);
+        let (idle, requested, held, ahead) =
+            (hold.requested.is_empty(), hold.requested.len(), hold.left(), hold.ahead());
+        let share = self.share(max, ahead);
+        // One block is on its way while another one is requested.
+        let full = requested >= MAX_REQUESTS || held >= share.max(2);
         if !idle && (full || self.blocks.is_none()) {
             return None;
         }
@@ -237,27 +239,27 @@ impl Ranges {
         if idle {
             (hold.block, hold.heard) = (now, now);
         }
-        hold.asked.push_back(Asked { left: left.clone(), doubts: self.doubts, kept: false });
+        hold.requested.push_back(Requested { left: left.clone(), doubts: self.doubts, kept: false });
         Some(left)
     }
 
-    /// What one of so many connections is to be asked for at once: no more than it brings soon, and than leaves enough
-    /// for the others, those that are still to come among them.
+    /// The most blocks of a request on one of several connections: it receives them soon, and enough is left for the others, which may not
+    /// be open yet.
     fn share(&self, connections: usize, ahead: u64) -> u64 {
         match self.blocks {
-            None => self.most,
+            None => self.max,
             Some(_) if connections <= 1 => u64::MAX,
             Some(_) => {
                 let connections = (self.left() / MIN_BLOCKS_PER_CONNECTION)
                     .min(connections as u64)
                     .max(self.holds.len() as u64);
-                ahead.min(self.unasked().div_ceil(2 * connections)).max(1)
+                ahead.min(self.unrequested().div_ceil(2 * connections)).max(1)
             }
         }
     }
 
-    /// The first blocks that no connection was asked for, at most `most`; one that is begun before all others.
-    fn take(&mut self, most: u64) -> Option<Range<u64>> {
+    /// The first blocks that are not requested, at most `max`. A block of which some bytes are local is always the first.
+    fn take(&mut self, max: u64) -> Option<Range<u64>> {
         let containing = |index: u64| {
             let (&start, &end) = self.free.range(..=index).next_back()?;
             (index < end).then_some((start, index, end))
@@ -265,7 +267,7 @@ impl Ranges {
         let first = || self.free.first_key_value().map(|(&start, &end)| (start, start, end));
         let (start, from, end) = self.begun.keys().find_map(|&index| containing(index)).or_else(first)?;
         let next = self.begun.range(from + 1..).next().map_or(u64::MAX, |(&index, _)| index);
-        let middle = end.min(from.saturating_add(most)).min(next);
+        let middle = end.min(from.saturating_add(max)).min(next);
         self.free.remove(&start);
         for (start, end) in [(start, from), (middle, end)] {
             if start < end {
@@ -275,7 +277,7 @@ impl Ranges {
         Some(from..middle)
     }
 
-    /// The connection that needs longest for what it holds, if a part of that is worth being taken away.
+    /// The connection that needs longest for its blocks, if another one could receive some of them sooner.
     fn slowest(&self, thief: Option<SegmentId>, now: Instant) -> Option<SegmentId> {
         if !self.shared {
             return None;
@@ -289,12 +291,12 @@ impl Ranges {
         (hold.expected(now) > MIN_STOLEN_SECONDS.max(2.0 * pace)).then_some(*id)
     }
 
-    /// Takes blocks from the connection that needs longest: they do not come to it any more.
+    /// Takes blocks from the connection that needs longest.
     fn steal(&mut self, thief: SegmentId, now: Instant) -> Option<Range<u64>> {
         let victim = self.slowest(Some(thief), now)?;
         let mut waiting =
-            self.holds.get_mut(&victim)?.asked.iter_mut().filter(|asked| length(&asked.left) > 0);
-        // The first block of the first one may be coming just now.
+            self.holds.get_mut(&victim)?.requested.iter_mut().filter(|request| length(&request.left) > 0);
+        // The first block of the first range may be on its way.
         let first = waiting.next()?;
         let (from, keep) = match waiting.last() {
             Some(last) => (last, 0),
@@ -309,25 +311,29 @@ impl Ranges {
         (length(&stolen) > 0).then_some(stolen)
     }
 
-    /// The range that only asks whether all blocks are of one version, if nothing else is missing.
+    /// The empty range that only requests whether all blocks are of one version, if nothing else is missing.
     fn proof(&self) -> Option<Range<u64>> {
-        let nothing_asked = self.holds.values().all(|hold| hold.asked.is_empty());
+        let nothing_asked = self.holds.values().all(|hold| hold.requested.is_empty());
         (self.blocks.is_some() && nothing_asked && !self.is_proven()).then_some(0..0)
     }
 
-    /// Bytes of a block come on a connection; `false` if it was taken from it, and must not be written.
-    pub(crate) fn coming(&mut self, id: SegmentId, index: u64, now: Instant) -> bool {
+    /// Bytes of a block are received on a connection. Returns `false` if the block was taken from it: they must not be written.
+    pub(crate) fn receiving(&mut self, id: SegmentId, index: u64, now: Instant) -> bool {
         let Some(hold) = self.holds.get_mut(&id) else { return false };
         hold.heard = now;
-        hold.asked.front().is_some_and(|asked| asked.left.contains(&index) && asked.left.start == index)
+        hold.requested
+            .front()
+            .is_some_and(|request| request.left.contains(&index) && request.left.start == index)
     }
 
-    /// A block came to its end on a connection. If it is not intact it has to be asked for again.
-    pub(crate) fn came(&mut self, id: SegmentId, index: u64, intact: bool, now: Instant) {
+    /// A block is complete on a connection. If it is corrupt, it has to be requested again.
+    pub(crate) fn block_ended(&mut self, id: SegmentId, index: u64, intact: bool, now: Instant) {
         let Some(hold) = self.holds.get_mut(&id) else { return };
-        let Some(asked) = hold.asked.front_mut().filter(|asked| asked.left.start == index) else { return };
-        asked.left.start = index + 1;
-        asked.kept |= intact;
+        let Some(request) = hold.requested.front_mut().filter(|request| request.left.start == index) else {
+            return;
+        };
+        request.left.start = index + 1;
+        request.kept |= intact;
         self.begun.remove(&index);
         let took = now.saturating_duration_since(hold.block).as_secs_f64().max(1e-6);
         hold.pace = Some(hold.pace.map_or(took, |pace| 0.75 * pace + 0.25 * took));
@@ -337,28 +343,30 @@ impl Ranges {
         }
     }
 
-    /// The answer to the first request of a connection came to its end: the content was still the same after it.
+    /// The answer to the first request of a connection has ended: the content was still the same after it.
     pub(crate) fn ended(&mut self, id: SegmentId) {
-        let Some(asked) = self.holds.get_mut(&id).and_then(|hold| hold.asked.pop_front()) else { return };
-        self.settled = self.settled.max(asked.doubts);
-        // Of a content without a size, what is left lies behind its end.
+        let Some(request) = self.holds.get_mut(&id).and_then(|hold| hold.requested.pop_front()) else {
+            return;
+        };
+        self.settled = self.settled.max(request.doubts);
+        // Of a content without a size, what is left is after its end.
         if self.blocks.is_some() {
-            self.give_back(asked.left);
+            self.give_back(request.left);
         }
     }
 
     /// A connection is lost: other connections receive what is left of its ranges.
     pub(crate) fn lost(&mut self, id: SegmentId) {
         let Some(hold) = self.holds.remove(&id) else { return };
-        if hold.asked.iter().any(|asked| asked.kept) {
+        if hold.requested.iter().any(|request| request.kept) {
             self.doubts += 1;
         }
-        for asked in hold.asked {
-            self.give_back(asked.left);
+        for request in hold.requested {
+            self.give_back(request.left);
         }
     }
 
-    /// A connection that alone is waited for, and from which nothing has come for long; `patience` makes that longer.
+    /// The only connection that has something to receive, if it has received nothing for a while; `patience` makes that longer.
     pub(crate) fn stalled(&self, patience: u32, now: Instant) -> Option<SegmentId> {
         if !self.free.is_empty() {
             return None;

@@ -101,15 +101,15 @@ pub(super) fn wanted(
     form: Form,
     identity: Option<String>,
 ) -> Option<Wanted> {
-    let blocks = ranges.ask(id, max, Instant::now())?;
+    let blocks = ranges.request(id, max, Instant::now())?;
     let skip = if blocks.is_empty() { 0 } else { ranges.skip(blocks.start) };
-    Some(Wanted { form, identity, blocks, skip, digest: ranges.is_all_asked() })
+    Some(Wanted { form, identity, blocks, skip, digest: ranges.is_all_requested() })
 }
 
 /// What a connection reports.
 #[derive(Debug)]
 pub(super) enum SegmentEvent {
-    /// A block is received and written; if it is verified, it is noted on the disk.
+    /// A block is received and written; if it is verified, it is recorded in the journal.
     Block(Block),
     /// An answer has ended.
     End(End),
@@ -139,7 +139,7 @@ struct Partial {
     index: u64,
     /// Bytes of it that are written, from its first on.
     written: u32,
-    /// How many of them are noted on the disk, and since when.
+    /// How many of them are recorded in the journal, and since when.
     noted: (u32, Instant),
 }
 
@@ -182,7 +182,7 @@ impl Segment {
     /// Whether bytes of a block may be written: how many of it are local, or `None` if another connection receives it now.
     fn may_write(&self, index: u64, now: Instant) -> Option<u32> {
         let mut ranges = self.shared.ranges();
-        ranges.coming(self.id, index, now).then(|| ranges.skip(index))
+        ranges.receiving(self.id, index, now).then(|| ranges.skip(index))
     }
 
     /// More bytes of a block are written, of which `local` were local before.
@@ -197,7 +197,7 @@ impl Segment {
         self.note(now);
     }
 
-    /// Notes on the disk from time to time how much of the current block is written.
+    /// Records in the journal from time to time how much of the current block is written.
     fn note(&mut self, now: Instant) {
         let Some(partial) = &mut self.partial else { return };
         if partial.kept() > partial.noted.0 && now.duration_since(partial.noted.1) >= KEEP_INTERVAL {
@@ -280,7 +280,7 @@ impl Sink for Segment {
         }
         // Reported before it is done: when all ranges are done, all blocks are reported.
         self.report(SegmentEvent::Block(block));
-        shared.ranges().came(self.id, block.index, is_intact, Instant::now());
+        shared.ranges().block_ended(self.id, block.index, is_intact, Instant::now());
         if shared.finishing.load(Ordering::Relaxed) { Flow::Stop } else { Flow::Continue }
     }
 

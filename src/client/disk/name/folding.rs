@@ -1,4 +1,4 @@
-//! Names that a file system takes for the same, although they are not.
+//! Different names that a file system treats as the same.
 
 use std::{
     ffi::OsStr,
@@ -15,7 +15,7 @@ use crate::{
     client::{api::config::Names, disk::folder::open_directory},
     platform,
 };
-/// What a file system takes for the same name.
+/// Which names a file system treats as the same.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Folding {
     /// Upper and lower case.
@@ -25,24 +25,23 @@ pub(crate) struct Folding {
 }
 
 impl Folding {
-    /// What any system takes for the same that names are to be portable to; nothing where they are not.
+    /// What any system treats as the same, if names are to be portable; otherwise nothing.
     pub(crate) fn elsewhere(names: Names) -> Folding {
         let portable = names == Names::Portable;
         Folding { case: portable, normal: portable }
     }
 
-    /// What two names have in common that are the same here.
+    /// A key that two names share if they are the same.
     pub(crate) fn key(self, name: &str) -> String {
         match (self.case, self.normal) {
-            // There and back: letters that differ in one case only are one, too.
+            // Converted twice: letters that differ in one case only are the same, too.
             (true, _) => name.nfd().collect::<String>().to_uppercase().to_lowercase().nfd().collect(),
             (false, true) => name.nfd().collect(),
             (false, false) => name.to_owned(),
         }
     }
 
-    /// Tries it out in a folder of the user's, in a directory that is made for this and removed. Where none can be made,
-    /// nothing else can either.
+    /// Tests it in a temporary directory in a folder of the user. If that cannot be created, nothing else can be either.
     pub(crate) fn in_folder(folder: &Path) -> Folding {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
@@ -58,7 +57,7 @@ impl Folding {
         probe().unwrap_or_default()
     }
 
-    /// Tries it out in an empty directory of one's own, which is empty afterwards, too.
+    /// Tests it in an empty directory, which is empty afterwards, too.
     pub(crate) fn probe(directory: BorrowedFd<'_>) -> Folding {
         let make = |name: &str| -> io::Result<()> {
             let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
@@ -67,7 +66,7 @@ impl Folding {
         };
         let is_there = |name: &str| rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW).is_ok();
         let names = ["a", "\u{e9}"];
-        // A file system may take one and not the other. Where none can be made, what comes next will fail, too, and say why.
+        // A file system may accept one and not the other. If it accepts neither, the next operation fails, too, and reports why.
         let [plain, letter] = names.map(|name| make(name).is_ok());
         let folding = Folding { case: plain && is_there("A"), normal: letter && is_there("e\u{301}") };
         for name in names {
@@ -84,7 +83,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_name_is_its_own_twin_in_any_case(name in "[a-zA-Zäöüßéσς]{1,12}") {
+        fn a_name_is_the_same_in_any_case(name in "[a-zA-Zäöüßéσς]{1,12}") {
             let folding = Folding { case: true, normal: true };
             let decomposed: String = name.nfd().collect();
             prop_assert_eq!(folding.key(&name), folding.key(&name.to_uppercase()));

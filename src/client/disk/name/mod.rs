@@ -1,4 +1,4 @@
-//! Names for local files out of names from the network: the only way from one to the other.
+//! Converts names from the network into names of local files. There is no other conversion.
 
 pub(crate) mod folding;
 pub(crate) mod substitutes;
@@ -15,13 +15,13 @@ use rustix::io::Errno;
 use unicode_normalization::{UnicodeNormalization, is_nfc};
 
 use crate::{client::api::config::Names, protocol::path::odd_name, text::is_unsafe};
-/// Most bytes of a name, on every file system that matters.
+/// The most bytes of a name, on every common file system.
 const LONGEST: usize = 255;
-/// Longest extension, with its dot, that a shortened name keeps.
+/// The longest extension, with its dot, that a shortened name keeps.
 const EXTENSION: usize = 16;
-/// What no name may have on some systems.
+/// Characters that some systems do not allow.
 const FORBIDDEN: [char; 8] = ['\\', ':', '*', '?', '"', '<', '>', '|'];
-/// What nothing usable is called.
+/// The name of a content without a usable name.
 const NAMELESS: &str = "download";
 
 /// A name that is one component of a path and nothing else: no separator, not `.` or `..`, no control, bidirectional or
@@ -31,8 +31,7 @@ const NAMELESS: &str = "download";
 pub(crate) struct SafeName(OsString);
 
 impl SafeName {
-    /// The name itself where it can stay, by the rule of [`SafeName::exact`]; otherwise a substitute, in which each
-    /// character that cannot stay is `_`.
+    /// The name itself if [`SafeName::exact`] accepts it; otherwise a substitute, in which `_` replaces each invalid character.
     pub(crate) fn fitting(name: &str, names: Names) -> SafeName {
         match SafeName::exact(name, names) {
             Ok(exact) => exact,
@@ -47,13 +46,13 @@ impl SafeName {
         }
     }
 
-    /// Makes a name safe on every system; whatever cannot stay becomes `_`.
+    /// Makes a name safe on every system: `_` replaces each invalid character.
     pub(crate) fn new(name: &str) -> SafeName {
         let cannot = |c: char| c == '/' || is_unsafe(c) || FORBIDDEN.contains(&c);
         let text = replaced(name, |_| true, |_| b'_');
         let text = String::from_utf8_lossy(&text);
         let clean: String = text.nfc().map(|c| if cannot(c) { '_' } else { c }).collect();
-        // Nothing is dropped: what was two names stays two names.
+        // Characters are replaced, not dropped: different names stay different.
         let (start, end) = (clean.len() - clean.trim_start().len(), trim_end(clean.as_bytes()).len());
         let clean: String =
             clean.char_indices().map(|(at, c)| if at < start || at >= end { '_' } else { c }).collect();
@@ -68,12 +67,11 @@ impl SafeName {
         })
     }
 
-    /// Takes a name as it is, for contents that have to be what their sender has: where nothing may be changed, what
-    /// cannot stay is refused. One that is not UTF-8 is written as [`odd_name`] has it.
+    /// Accepts a name unchanged or not at all. A name that is not UTF-8 is written as [`odd_name`] has it.
     ///
-    /// A name that is only awkward elsewhere (a device of another system, a dot at its end, letters that are not
-    /// composed, bytes that are not UTF-8) stays unless names are to be portable: files of that kind are in real trees. So do the
-    /// two joiners and the selectors of a glyph's form, without which names in several scripts, and of emoji, would be others.
+    /// Names that are a problem on other systems only (a device, a dot at the end, letters that are not composed, bytes that are not
+    /// UTF-8) are accepted unless names are to be portable: real trees have such files. So are the two joiners and the variation selectors,
+    /// which names in several scripts, and of emoji, need.
     ///
     /// # Errors
     /// Why it is refused.
@@ -95,9 +93,8 @@ impl SafeName {
         }
     }
 
-    /// The name that the user can expect: the one asked for, if the path has one. Only the served folder itself
-    /// has to be named by the server, and it may neither hide the file by a leading dot, nor name it as an option of some
-    /// program, nor make something else of an archive.
+    /// The name that the user expects: the last segment of the path, if it has one. Only the served folder itself is named by the server,
+    /// which can neither hide the file by a leading dot, nor name it like an option of a program, nor give an archive another extension.
     pub(crate) fn for_content(asked: Option<&str>, announced: &str, archive: bool, names: Names) -> SafeName {
         let suffix = if archive { ".zip" } else { "" };
         let name = match asked {
@@ -123,7 +120,7 @@ impl SafeName {
     }
 }
 
-/// The bytes of a name, in which characters that are not kept are `_`. `byte`: what becomes of one that is not UTF-8.
+/// The bytes of a name, in which `_` replaces the characters that are not kept. `byte`: replaces a byte that is not UTF-8.
 fn replaced(name: &str, keep: impl Fn(char) -> bool, byte: impl Fn(u8) -> u8) -> Vec<u8> {
     let bytes = odd_name::to_bytes(name).unwrap_or(Cow::Borrowed(name.as_bytes()));
     let mut replaced = Vec::with_capacity(bytes.len());
@@ -152,10 +149,10 @@ pub(crate) fn marked(name: &OsStr, mark: &str, longest: usize) -> OsString {
     OsString::from_vec([stem, mark.as_bytes(), extension].concat())
 }
 
-/// The name of what is kept beside `name` while that is not complete, of at most `longest` bytes. It follows from the name
-/// alone, also where that is too long to take a suffix.
+/// The name of a file that belongs to the incomplete `name`, of at most `longest` bytes. It is derived from the name alone, also where that
+/// is too long for a suffix.
 pub(crate) fn beside(name: &OsStr, suffix: &str, longest: usize) -> OsString {
-    // Room for a second suffix, for what is to be kept beside a `.part`.
+    // Room for a second suffix, for the journal of a `.part`.
     let most = longest - 16;
     let mut part = name.to_owned();
     if name.len() + suffix.len() > most {
@@ -198,7 +195,7 @@ fn cut(name: &[u8], longest: usize) -> &[u8] {
     &name[..end]
 }
 
-/// Why a name that is one here means something else on another system, or nothing.
+/// Why a name is not portable; `None` if it is.
 fn unportable(name: &str) -> Option<&'static str> {
     match name {
         _ if odd_name::is_escaped(name) => Some("is not UTF-8"),
@@ -213,7 +210,7 @@ fn unportable(name: &str) -> Option<&'static str> {
     }
 }
 
-/// The two joiners and the selectors of a glyph's form, without which names in several scripts, and of emoji, are others.
+/// The two joiners and the variation selectors, which names in several scripts, and of emoji, need.
 fn is_shape(c: char) -> bool {
     matches!(c, '\u{200c}' | '\u{200d}' | '\u{fe00}'..='\u{fe0f}')
 }
@@ -250,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn ordinary_names_stay() {
+    fn ordinary_names_are_kept() {
         for name in ["a.bin", "-rf", "with space.txt", "größe 文件.tar.gz", ".profile", "aux2", "comet"] {
             assert_eq!(safe(name), name);
         }
@@ -286,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_real_trees_are_taken_as_they_are() {
+    fn names_of_real_trees_are_accepted_unchanged() {
         for name in [
             "a",
             ".hidden",
@@ -349,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_stays_unless_it_cannot_and_two_names_stay_two() {
+    fn a_valid_name_is_kept_and_different_names_stay_different() {
         for name in ["dot", "dot.", " a", "a\\b", "aux.c", "❤\u{fe0f}.png", "e\u{301}", "a:b", "...", "x"] {
             assert_eq!(SafeName::fitting(name, Names::Exact).as_os_str(), name);
         }
@@ -395,7 +392,7 @@ mod tests {
     }
 
     #[test]
-    fn the_name_asked_for_wins_over_the_announced_one() {
+    fn the_requested_name_is_used_and_not_the_announced_one() {
         let name =
             |asked, announced, archive| text(&SafeName::for_content(asked, announced, archive, Names::Exact));
         assert_eq!(name(Some("a.bin"), ".bashrc", false), "a.bin");
@@ -431,7 +428,7 @@ mod tests {
         assert_eq!(within("a.tar".as_ref(), 143), "a.tar");
     }
 
-    /// Names of what matters, in any order.
+    /// Names of characters that matter, in any order.
     fn any_name() -> impl Strategy<Value = String> {
         let pieces = [
             "..",
@@ -471,7 +468,7 @@ mod tests {
     }
 
     proptest! {
-        /// What is taken as it is can be nothing but one name, and nothing that acts.
+        /// An exact name is one component of a path, without control characters.
         #[test]
         fn an_exact_name_is_one_name(name in any_name()) {
             if let Ok(exact) = SafeName::exact(&name, Names::Exact) {
@@ -485,7 +482,7 @@ mod tests {
             }
         }
 
-        /// A name that is portable is what it would be made.
+        /// A portable name is not changed.
         #[test]
         fn a_portable_name_is_a_safe_one(name in any_name()) {
             if let Ok(portable) = SafeName::exact(&name, Names::Portable) {
@@ -494,7 +491,7 @@ mod tests {
         }
 
         #[test]
-        fn a_substitute_is_a_name_that_is_taken(name in any_name()) {
+        fn a_substitute_is_an_accepted_name(name in any_name()) {
             for names in [Names::Exact, Names::Portable] {
                 let fitting = SafeName::fitting(&name, names);
                 let text = odd_name::to_text(fitting.as_os_str().as_bytes());
@@ -521,7 +518,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_that_say_that_a_name_is_none_are_told_from_others() {
+    fn errors_for_invalid_names_are_distinguished_from_others() {
         for error in [Errno::INVAL, Errno::ILSEQ, Errno::NAMETOOLONG] {
             assert!(is_no_name(&error.into()));
         }

@@ -1,5 +1,5 @@
-//! Substitutes for names that are not portable, or too long for the file system: `a:b` is saved as `a_b`. A substitute follows from the
-//! names in the directory, so that another run finds it again.
+//! Substitutes for names that are not portable, or too long for the file system: `a:b` is saved as `a_b`. A substitute is derived from
+//! the names in the directory, so that another run finds it again.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -33,7 +33,7 @@ pub(crate) fn choose<'a>(entries: impl Iterator<Item = Named<'a>>, longest: usiz
         let digest = blake3::hash(own.as_bytes()).to_hex();
         let mark = |length| name::marked(&plain, &format!("~{}", &digest[..length]), longest);
         let mut candidates = std::iter::once(plain.clone()).chain([8, 16, 64].map(mark));
-        // The whole digest is in no other name, unless its owner wants to lose this file: then it is found to be there already.
+        // No other name has the whole digest by chance. If one has, the file is not saved.
         let free = candidates.find(|name| taken.insert(key(parent, name)));
         substitutes.insert(number, free.unwrap_or_else(|| mark(64)));
     }

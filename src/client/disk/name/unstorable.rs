@@ -1,4 +1,4 @@
-//! Names that the file system of a folder does not take, found out before anything is saved under them.
+//! Names that the file system of a folder rejects, found before anything is saved under them.
 
 use std::{
     cell::OnceCell,
@@ -25,10 +25,10 @@ use crate::{
 /// Letters of several scripts, one of them beyond 16 bits: a file system with a code page of its own lacks some.
 const LETTERS: &str = "é€я日😀";
 
-/// Bytes of a name that every file system of today takes.
+/// Bytes of a name that every common file system accepts.
 const EVERYWHERE: usize = 143;
 
-/// Whether some system takes no such name: then the one here is asked.
+/// Whether some file system rejects such a name: then it is tested on this one.
 pub(crate) fn is_doubtful(name: &OsStr, folder: &Folder) -> bool {
     let text = odd_name::to_text(name.as_bytes());
     folder.is_too_long(name)
@@ -37,12 +37,12 @@ pub(crate) fn is_doubtful(name: &OsStr, folder: &Folder) -> bool {
         || SafeName::exact(&text, Names::Portable).is_err()
 }
 
-/// Tries names in an empty directory on the same file system as a folder.
+/// Tests names in an empty directory on the same file system as a folder.
 #[derive(Debug)]
 pub(crate) struct Probe<'a> {
     folder: &'a Folder,
     directory: BorrowedFd<'a>,
-    /// Whether names are taken that have nothing odd but letters that are not ASCII.
+    /// Whether names are accepted that are ordinary but for letters that are not ASCII.
     takes_letters: OnceCell<bool>,
 }
 
@@ -79,7 +79,7 @@ impl<'a> Probe<'a> {
                 is_other.then(|| "this file system stores it under another name".to_owned())
             }
             Err(error) if is_no_name(&error.into()) || matches!(error, Errno::NOENT | Errno::PERM) => {
-                Some("this file system does not take its name".to_owned())
+                Some("this file system does not accept its name".to_owned())
             }
             // Any other fault is reported when the file is written.
             Err(_) => None,
@@ -94,7 +94,7 @@ mod tests {
     use std::os::fd::AsFd;
 
     #[test]
-    fn what_some_system_does_not_take_is_doubtful() {
+    fn a_name_that_some_system_rejects_is_doubtful() {
         let dir = tempfile::tempdir().unwrap();
         let folder = Folders::default().open(dir.path()).unwrap();
         let probe = Probe::new(&folder, folder.handle.as_fd());
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn letters_are_tried_once() {
+    fn letters_are_tested_once() {
         let dir = tempfile::tempdir().unwrap();
         let folder = Folders::default().open(dir.path()).unwrap();
         let probe = Probe::new(&folder, folder.handle.as_fd());

@@ -1,12 +1,12 @@
 //! Unpacks an archive that was received and verified, if the user asks for it.
 //!
 //! ```text
-//! survey ── names, kinds, sizes, counts, twins: all of them, before anything is written
-//! unpack ── into a folder of its own beside the archive (unpack_dir); times and modes; the disk
+//! survey ── names, kinds, sizes, counts, duplicates: all are checked before anything is written
+//! unpack ── into a folder of its own beside the archive (unpack_dir), with times and modes; then sync
 //! rename ── to the archive's name without .zip; nothing is ever replaced
 //! ```
 //!
-//! The archive stays: it is what was verified, and a later run finds that it has nothing to fetch.
+//! The archive is kept: it is what was verified, and a later run finds that nothing is missing.
 
 mod survey;
 #[cfg(test)]
@@ -42,28 +42,28 @@ use crate::{
 /// An archive to unpack.
 #[derive(Debug)]
 pub(crate) struct Archive<'a> {
-    /// Where it is, and what is in it will be.
+    /// The folder of the archive, and of the result.
     pub(crate) folder: &'a Arc<Folder>,
-    /// What it is called.
+    /// Its name.
     pub(crate) name: &'a OsStr,
-    /// What the archive may unpack to.
+    /// Limits for the result.
     pub(crate) limits: Extract,
-    /// Which names are taken.
+    /// Which names are accepted.
     pub(crate) names: Names,
-    /// What if there is such a folder.
+    /// What happens if the folder exists.
     pub(crate) existing: Existing,
-    /// Whether to wait for the disk.
+    /// Whether to wait until it is on the disk.
     pub(crate) sync: bool,
 }
 
 /// The result of unpacking an archive.
 #[derive(Debug)]
 pub(crate) struct Unpacked {
-    /// The folder that it is in.
+    /// The folder of the result.
     pub(crate) folder: PathBuf,
     /// What could not be stored.
     pub(crate) missing: Missing,
-    /// The first ones of those that are not saved under their own names: these, and those that they have.
+    /// The first entries that are not saved under their own names: these, and those.
     pub(crate) renamed: Vec<(SafeText, SafeText)>,
 }
 
@@ -80,42 +80,39 @@ fn stem(name: &OsStr) -> Option<&OsStr> {
 }
 
 impl Archive<'_> {
-    /// Unpacks it. Blocks. `go_on`: whether to continue, asked all the time.
-    pub(crate) fn unpack(&self, go_on: impl Fn() -> bool) -> Result<Unpacked, Unfinished> {
+    /// Unpacks it. Blocks. `should_continue`: whether to continue; it is called often.
+    pub(crate) fn unpack(&self, should_continue: impl Fn() -> bool) -> Result<Unpacked, Unfinished> {
         let own = self.folder.join(self.name);
         let Some(stem) = stem(self.name) else {
             return Err(Fault::disk(format!("{} is not called .zip", own.shown())).into());
         };
-        // No other run can use what a killed one has left.
+        // What a killed process has left cannot be resumed.
         UnpackDir::clear(self.folder, self.name);
-        let file = self
-            .folder
-            .read(self.name)
-            .map_err(|error| Fault::disk(format!("cannot read {}: {}", own.shown(), reason(&error))))?;
+        let file = self.folder.read(self.name).map_err(|error| Fault::io("read", &own, &error))?;
         let names = (self.names, self.folder.longest_name());
-        let mut contents =
-            Contents::survey(&file, &self.limits, names, &go_on).map_err(|refused| self.fault(refused))?;
-        if let Some(target) = self.already_there(stem, &file, &mut contents, &go_on)? {
+        let mut contents = Contents::survey(&file, &self.limits, names, &should_continue)
+            .map_err(|refused| self.fault(refused))?;
+        if let Some(target) = self.existing_folder(stem, &file, &mut contents, &should_continue)? {
             return Ok(Unpacked { folder: target, missing: contents.missing, renamed: Vec::new() });
         }
         self.check_room(&contents)?;
         let unpack_dir = UnpackDir::make(self.folder, self.name)?;
-        contents.leave_out(self.folder, unpack_dir.handle(), unpack_dir.folding());
+        contents.exclude_unstorable(self.folder, unpack_dir.handle(), unpack_dir.folding());
         let renamed = contents.renamed();
-        let unpacked = Unpacker::new(&file, &contents, &go_on).write(unpack_dir.handle());
+        let unpacked = Unpacker::new(&file, &contents, &should_continue).write(unpack_dir.handle());
         unpacked.map_err(|refused| self.fault(refused))?;
-        let folder = self.put_in_place(unpack_dir, stem, &go_on)?;
+        let folder = self.put_in_place(unpack_dir, stem, &should_continue)?;
         Ok(Unpacked { folder, missing: contents.missing, renamed })
     }
 
-    /// The folder that the archive would become, if it is there and holds all of it. One that differs is an error,
-    /// unless another name will do.
-    fn already_there(
+    /// The folder that the archive would become, if it exists and has the same content. One that differs is an error, unless the user accepts
+    /// another name.
+    fn existing_folder(
         &self,
         stem: &OsStr,
         file: &File,
         contents: &mut Contents,
-        go_on: &impl Fn() -> bool,
+        should_continue: &impl Fn() -> bool,
     ) -> Result<Option<PathBuf>, Unfinished> {
         let existing = Target::new(Arc::clone(self.folder), stem.to_owned());
         let Some(found) = existing.look()?.filter(|_| self.existing != Existing::Rename) else {
@@ -126,17 +123,17 @@ impl Archive<'_> {
             return Err(self.differs(&existing, "").into());
         }
         let target = existing.path();
-        let handle = open_directory(&self.folder.handle, stem)
-            .map_err(|error| Fault::disk(format!("cannot open {}: {}", target.shown(), reason(&error))))?;
+        let handle =
+            open_directory(&self.folder.handle, stem).map_err(|error| Fault::io("open", &target, &error))?;
         let compare = |contents: &Contents| {
-            let compared = Unpacker::new(file, contents, go_on).compare(handle.as_fd());
+            let compared = Unpacker::new(file, contents, should_continue).compare(handle.as_fd());
             compared.map_err(|refused| self.fault(refused))
         };
         let mut different = compare(contents)?;
-        // What an earlier run could not store is not there.
+        // What an earlier run could not store is absent.
         if different.is_some()
             && let Ok(unpack_dir) = UnpackDir::make(self.folder, self.name)
-            && contents.leave_out(self.folder, unpack_dir.handle(), unpack_dir.folding())
+            && contents.exclude_unstorable(self.folder, unpack_dir.handle(), unpack_dir.folding())
         {
             different = compare(contents)?;
         }
@@ -165,10 +162,10 @@ impl Archive<'_> {
         &self,
         unpack_dir: UnpackDir,
         stem: &OsStr,
-        go_on: impl Fn() -> bool,
+        should_continue: impl Fn() -> bool,
     ) -> Result<PathBuf, Unfinished> {
         let target = Target::new(Arc::clone(self.folder), stem.to_owned());
-        let ready = || if go_on() { Ok(()) } else { Err(Unfinished::Stopped) };
+        let ready = || if should_continue() { Ok(()) } else { Err(Unfinished::Stopped) };
         let in_place =
             commit(&unpack_dir.uncommitted(), target, self.sync, ready, |target| match self.existing {
                 Existing::Rename => target.numbered(|_| Ok::<_, ()>(())),
@@ -210,23 +207,23 @@ impl Archive<'_> {
 /// Why an archive is not unpacked.
 #[derive(Debug)]
 enum Refused {
-    /// It is not what can be unpacked.
+    /// The archive cannot be unpacked.
     Archive(String),
     /// It exceeds a limit.
     Limit(String),
-    /// This machine could not do what it was to do.
+    /// An operation of the local system failed.
     Disk(String, io::Error),
-    /// The user wants something else.
+    /// The user cancelled it.
     Stopped,
 }
 
 impl Refused {
-    /// The archive is wrong in an entry.
+    /// An entry of the archive is invalid.
     fn entry(name: &str, why: impl std::fmt::Display) -> Refused {
         Refused::Archive(format!("its entry '{}' {why}", SafeText::new(name)))
     }
 
-    /// Reading the archive failed: by its own fault, unless the system says otherwise.
+    /// Reading the archive failed: it is invalid, unless the system reports an error.
     fn reading(error: io::Error) -> Refused {
         match error.raw_os_error() {
             Some(_) => Refused::Disk("read it".to_owned(), error),

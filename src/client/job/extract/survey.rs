@@ -1,4 +1,4 @@
-//! The first pass over an archive: everything is looked at before anything is written.
+//! The first pass over an archive: all entries are checked before anything is written.
 
 use std::{
     borrow::Cow,
@@ -40,25 +40,25 @@ use crate::{
     },
     text::{SafeText, ShowPath, units},
 };
-/// Bytes of all paths together.
-const MOST_NAMES: usize = 64 << 20;
-/// Bytes of a path, as the system takes them.
-const LONGEST: usize = 4095;
-/// Items that are named because they are not saved under their own names.
+/// The most bytes of all paths together.
+const MAX_NAMES_LEN: usize = 64 << 20;
+/// The most bytes of a path, as the system accepts them.
+const MAX_PATH_LEN: usize = 4095;
+/// The most items that are named because they are not saved under their own names.
 const MAX_RENAMED: usize = 100;
-/// Why a path is refused that could mean anything.
+/// Why an ambiguous path is refused.
 const NO_NAME: &str = "is not a file name";
-/// Directories in each other.
-const DEEPEST: usize = 100;
-/// Nothing that is deflated gets larger than that.
-const DEFLATE: u64 = 1032;
-/// Archives that unpack to no more than this are not suspected, however well they were packed.
-const UNSUSPECTED: u64 = 1 << 30;
+/// The most directories in each other.
+const MAX_DEPTH: usize = 100;
+/// The most bytes that one deflated byte can expand to.
+const MAX_DEFLATE_RATIO: u64 = 1032;
+/// Archives that unpack to at most this many bytes may have any ratio.
+const MAX_UNCHECKED_LEN: u64 = 1 << 30;
 
-/// Why a path of an archive names nothing here. Segments are written as [`odd_name`] has them.
+/// Why a path of an archive is refused; `None` if it is accepted. Segments are written as [`odd_name`] has them.
 fn refused(path: &str, names: Names) -> Option<&'static str> {
     let path = path.strip_suffix('/').unwrap_or(path);
-    if path::length(path) > LONGEST {
+    if path::length(path) > MAX_PATH_LEN {
         return Some("has a path that is too long");
     }
     let refused = |segment: &str| match names {
@@ -67,7 +67,7 @@ fn refused(path: &str, names: Names) -> Option<&'static str> {
         Names::Portable => matches!(segment, "" | "." | "..").then_some(NO_NAME),
     };
     let is_broken = odd_name::to_bytes(path).is_none().then_some(NO_NAME);
-    let is_deep = (path.split('/').count() > DEEPEST).then_some("lies too deep");
+    let is_deep = (path.split('/').count() > MAX_DEPTH).then_some("lies too deep");
     is_broken.or_else(|| path.split('/').find_map(refused)).or(is_deep)
 }
 
@@ -76,7 +76,7 @@ fn refused(path: &str, names: Names) -> Option<&'static str> {
 pub(super) struct Item {
     /// Its path in the archive, without the `/` at a directory's end.
     pub(super) name: Box<str>,
-    /// Where it goes, in the folder that is unpacked to; empty for that itself.
+    /// Its path in the folder that is unpacked to; empty for that folder itself.
     pub(super) path: PathBuf,
     /// Bytes of a file; `None` for a directory.
     pub(super) size: Option<u64>,
@@ -84,72 +84,72 @@ pub(super) struct Item {
     pub(super) mode: Option<u32>,
 }
 
-/// What an entry is.
+/// The result of checking an entry.
 #[derive(Debug)]
-pub(super) enum Looked {
+pub(super) enum Checked {
     /// It can be unpacked.
     Item(Item),
-    /// It cannot be stored: it is missing, and the others are unpacked.
+    /// It cannot be stored: it counts as missing, and the others are unpacked.
     Odd { name: String, why: &'static str },
 }
 
-/// What an archive holds.
+/// The content of an archive.
 #[derive(Debug)]
 pub(super) struct Contents {
-    /// Which names were taken.
+    /// Which names were accepted.
     pub(super) names: Names,
-    /// In the archive's own order; nothing in the place of those that are missing.
+    /// In the archive's order; `None` for missing ones.
     items: Vec<Option<Item>>,
-    /// What is not unpacked, and why.
+    /// Entries that are not unpacked, and why.
     pub(super) missing: Missing,
     bytes: u64,
 }
 
 impl Contents {
-    /// Looks at all of an archive. `longest`: the most bytes of a substitute.
+    /// Checks all of an archive. `longest`: the most bytes of a substitute.
     pub(super) fn survey(
         file: &File,
         limits: &Extract,
         (accepted, longest): (Names, usize),
-        go_on: &impl Fn() -> bool,
+        should_continue: &impl Fn() -> bool,
     ) -> Result<Contents, Refused> {
         let length = file.metadata().map_err(Refused::reading)?.len();
         let mut archive = open(file)?;
         let count = archive.len() as u64;
         if count > limits.entries {
-            let most = limits.entries;
-            return Err(Refused::Limit(format!("it holds {count} entries; extract_entries allows {most}")));
+            let max = limits.entries;
+            return Err(Refused::Limit(format!("it holds {count} entries; extract_entries allows {max}")));
         }
         let mut contents =
             Contents { names: accepted, items: Vec::new(), missing: Missing::default(), bytes: 0 };
-        let (mut names, mut paths) = (Known::default(), 0);
+        let (mut names, mut paths) = (KnownNames::default(), 0);
         let mut ranges = Vec::new();
         let mut directory = u64::MAX;
         for entry in archive.files()? {
-            if !go_on() {
+            if !should_continue() {
                 return Err(Refused::Stopped);
             }
             let entry = entry?;
             directory = directory.min(entry.central_header_start());
             ranges.push(range(&entry)?);
             paths += entry.name_raw().len();
-            if paths > MOST_NAMES {
+            if paths > MAX_NAMES_LEN {
                 return Err(Refused::Archive("its names alone are too much".to_owned()));
             }
             let item = match examine(&entry, accepted)? {
-                Looked::Item(item) => item,
-                Looked::Odd { name, why } => {
+                Checked::Item(item) => item,
+                Checked::Odd { name, why } => {
                     contents.missing.add(SafeText::new(&name).as_str(), why);
                     contents.items.push(None);
                     continue;
                 }
             };
             names.add(&item.name, item.size.is_some()).map_err(|why| Refused::entry(&item.name, why))?;
-            // A directory that is only on the way to something is made like any, and no entry pays for it.
+            // Directories without an entry of their own are created, too, and count.
             if names.known.len() as u64 > limits.entries {
-                let most = limits.entries;
+                let max = limits.entries;
                 return Err(Refused::Limit(format!(
-                    "its {count} entries and the folders that they lie in are too many; extract_entries allows {most}"
+                    "its {count} entries and the folders that they lie in are too many; extract_entries allows {max}"
                 )));
             }
             contents.bytes = contents.bytes.saturating_add(item.size.unwrap_or(0));
@@ -165,12 +165,12 @@ impl Contents {
 
     fn check_size(&self, limits: &Extract, length: u64) -> Result<(), Refused> {
         let shown = units::bytes(self.bytes);
-        if limits.bytes.is_some_and(|most| self.bytes > most) {
+        if limits.bytes.is_some_and(|max| self.bytes > max) {
             return Err(Refused::Limit(format!(
                 "it would unpack to {shown}, more than extract_bytes allows"
             )));
         }
-        if self.bytes > UNSUSPECTED && self.bytes / length.max(1) >= limits.ratio {
+        if self.bytes > MAX_UNCHECKED_LEN && self.bytes / length.max(1) >= limits.ratio {
             let length = units::bytes(length);
             return Err(Refused::Limit(format!(
                 "{length} would unpack to {shown}, as a zip bomb does; if it is not one, raise extract_ratio"
@@ -179,8 +179,8 @@ impl Contents {
         Ok(())
     }
 
-    /// Decides where each item goes: by its path in the archive, without the one folder that all of them are in, if there is one,
-    /// since that becomes the folder that is unpacked to.
+    /// Decides the path of each item: its path in the archive. If all of them are in one folder, that is left out: it becomes the folder
+    /// that is unpacked to.
     fn choose_paths(&mut self, longest: usize) {
         let shared = usize::from(self.has_shared_folder());
         let mut nodes: HashMap<(u32, &str), u32> = HashMap::new();
@@ -231,12 +231,17 @@ impl Contents {
         items.all(within)
     }
 
-    /// Leaves out what the file system cannot hold: names that it does not take, tried in an empty directory, and the second of two
-    /// that are the same to it. Whether that is anything.
-    pub(super) fn leave_out(&mut self, folder: &Folder, probe: BorrowedFd<'_>, folding: Folding) -> bool {
+    /// Excludes what the file system cannot store: names that it rejects in an empty directory, and the second of two names that are the
+    /// same to it. Returns whether there are any.
+    pub(super) fn exclude_unstorable(
+        &mut self,
+        folder: &Folder,
+        probe: BorrowedFd<'_>,
+        folding: Folding,
+    ) -> bool {
         let probe = Probe::new(folder, probe);
         let mut tried: HashMap<OsString, Option<String>> = HashMap::new();
-        let mut names = Known { folding, ..Known::default() };
+        let mut names = KnownNames { folding, ..KnownNames::default() };
         let before = self.missing.count;
         for place in &mut self.items {
             let Some(item) = place else { continue };
@@ -249,7 +254,7 @@ impl Contents {
                 }
             });
             let path = odd_name::to_text(item.path.as_os_str().as_bytes());
-            // The folder itself is there in any case.
+            // The folder itself always exists.
             let twin = || match path.is_empty() {
                 true => None,
                 false => names.add(&path, item.size.is_some()).err().map(str::to_owned),
@@ -263,12 +268,12 @@ impl Contents {
         self.missing.count > before
     }
 
-    /// The items in the archive's own order; nothing in the place of those that are missing.
+    /// The items in the archive's order; `None` for missing ones.
     pub(super) fn items(&self) -> &[Option<Item>] {
         &self.items
     }
 
-    /// The first ones of the items that are not called on the disk as in the archive: their names, and where they go.
+    /// The first items that have other names on the disk than in the archive: their names, and those on the disk.
     pub(super) fn renamed(&self) -> Vec<(SafeText, SafeText)> {
         let is_renamed = |item: &&Item| {
             let name = odd_name::to_bytes(&item.name);
@@ -284,13 +289,13 @@ impl Contents {
     }
 }
 
-/// Opens an archive, so that an entry's two headers have to say the same.
+/// Opens an archive strictly: the two headers of an entry must agree.
 pub(super) fn open(file: &File) -> Result<ZipIterable<BufReader<&File>>, Refused> {
     Ok(ZipIterable::try_new(BufReader::new(file), Config::default())?.enforce_header_consistency(true))
 }
 
-/// The path of an entry as [`odd_name`] writes it; `None` if it is none. Names without the flag that says UTF-8 are the bytes
-/// of the disk where the archive was made on Unix, and of an old code page elsewhere.
+/// The path of an entry as [`odd_name`] writes it; `None` if it is not valid. Names without the UTF-8 flag are bytes
+/// of the file system if the archive was made on Unix, and of an old code page otherwise.
 fn name(entry: &ZipFileEntry<'_>) -> Option<String> {
     let raw = entry.name_raw();
     let is_text = str::from_utf8(raw).is_ok() || entry.system() == System::Unix;
@@ -298,15 +303,15 @@ fn name(entry: &ZipFileEntry<'_>) -> Option<String> {
         Ok(name) if !is_text => name.into_owned(),
         _ => odd_name::to_text(raw).into_owned(),
     };
-    // A NUL would stand for another byte.
+    // A NUL would be the start of an escape.
     (!raw.contains(&0)).then_some(name)
 }
 
-/// Looks at one entry by itself.
-pub(super) fn examine(entry: &ZipFileEntry<'_>, names: Names) -> Result<Looked, Refused> {
+/// Checks one entry by itself.
+pub(super) fn examine(entry: &ZipFileEntry<'_>, names: Names) -> Result<Checked, Refused> {
     let Some(name) = name(entry) else {
         let name = String::from_utf8_lossy(entry.name_raw()).into_owned();
-        return Ok(Looked::Odd { name, why: NO_NAME });
+        return Ok(Checked::Odd { name, why: NO_NAME });
     };
     let refuse = |why: &'static str| Refused::entry(&name, why);
     let is_directory = name.ends_with('/');
@@ -317,7 +322,7 @@ pub(super) fn examine(entry: &ZipFileEntry<'_>, names: Names) -> Result<Looked, 
         _ => Some("is neither a file nor a directory"),
     };
     if let Some(why) = odd {
-        return Ok(Looked::Odd { name, why });
+        return Ok(Checked::Odd { name, why });
     }
     if entry.encrypted() {
         return Err(refuse("is encrypted, which is not unpacked here"));
@@ -326,7 +331,7 @@ pub(super) fn examine(entry: &ZipFileEntry<'_>, names: Names) -> Result<Looked, 
     match entry.compression() {
         CompressionMethod::Stored if packed != size => return Err(refuse("has a size that cannot be")),
         CompressionMethod::Stored => {}
-        CompressionMethod::Deflated if size / DEFLATE > packed => {
+        CompressionMethod::Deflated if size / MAX_DEFLATE_RATIO > packed => {
             return Err(refuse("has a size that cannot be"));
         }
         CompressionMethod::Deflated => {}
@@ -335,15 +340,15 @@ pub(super) fn examine(entry: &ZipFileEntry<'_>, names: Names) -> Result<Looked, 
     if is_directory && size != 0 {
         return Err(refuse("is a directory with content"));
     }
-    // Whatever the archive says, its owner can look at what was unpacked, and have it removed.
+    // The owner can always read and delete what was unpacked, whatever mode the archive has for it.
     let least = if is_directory { 0o500 } else { 0o400 };
     let mode = entry.unix_mode().map(|mode| mode & 0o777 | least);
     let size = (!is_directory).then_some(size);
     let name = name.strip_suffix('/').unwrap_or(&name).into();
-    Ok(Looked::Item(Item { name, path: PathBuf::new(), size, mode }))
+    Ok(Checked::Item(Item { name, path: PathBuf::new(), size, mode }))
 }
 
-/// The bytes that an entry takes in the archive, at least.
+/// The bytes that an entry occupies in the archive, at least.
 fn range(entry: &ZipFileEntry<'_>) -> Result<Range<u64>, Refused> {
     const HEADER: u64 = 30;
     let begin = entry.header_start();
@@ -352,18 +357,18 @@ fn range(entry: &ZipFileEntry<'_>) -> Result<Range<u64>, Refused> {
     Ok(begin..end.ok_or_else(|| Refused::Archive("an entry ends nowhere".to_owned()))?)
 }
 
-/// Whether a byte belongs to two entries, or to one and to the directory.
+/// Whether two entries, or an entry and the central directory, overlap.
 fn overlap(ranges: &mut [Range<u64>], directory: u64) -> bool {
     ranges.sort_unstable_by_key(|range| (range.start, range.end));
     ranges.last().is_some_and(|last| last.end > directory)
         || ranges.windows(2).any(|pair| matches!(pair, [one, next] if one.end > next.start))
 }
 
-/// The names of each directory, to find those that are there twice.
+/// The names of each directory, to find duplicates.
 #[derive(Debug, Default)]
-struct Known {
+struct KnownNames {
     folding: Folding,
-    /// By the number of the directory and the name in it: the number of what it is, and what that is.
+    /// By the number of the directory and the name in it: the number and the kind of the entry.
     known: HashMap<(u32, Box<str>), (u32, What)>,
 }
 
@@ -371,12 +376,15 @@ struct Known {
 enum What {
     File,
     Directory,
-    /// A directory that is only mentioned by what is in it.
+    /// A directory without an entry of its own.
     Mentioned,
 }
 
-impl Known {
-    /// Adds a path. The error says why it cannot be beside those that are there.
+impl KnownNames {
+    /// Adds a path.
+    ///
+    /// # Errors
+    /// Why it conflicts with those that were added before.
     fn add(&mut self, path: &str, is_file: bool) -> Result<(), &'static str> {
         let mut directory = 0;
         let (parents, name) =
@@ -403,7 +411,7 @@ impl Known {
         Ok(())
     }
 
-    /// Numbers begin behind the one of the top.
+    /// Numbers begin after the one of the top.
     fn next(&self) -> u32 {
         u32::try_from(self.known.len() + 1).unwrap_or(u32::MAX)
     }

@@ -1,5 +1,5 @@
-//! The second pass: writes what the first one found right, or compares it with what is there. Everything is reached from
-//! an opened directory on, a name at a time, and no link is followed.
+//! The second pass over an archive: writes what the first one accepted, or compares it with what exists. All paths are opened from a
+//! directory handle, one name at a time, without following links.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -24,20 +24,20 @@ use crate::{
         },
         job::extract::{
             Refused,
-            survey::{self, Contents, Item, Looked},
+            survey::{self, Checked, Contents, Item},
         },
     },
     protocol::message::Timestamp,
     text::ShowPath,
 };
 /// Bytes that are written at once.
-const PIECE: usize = 128 * 1024;
+const WRITE_LEN: usize = 128 * 1024;
 
-/// Goes over an archive whose contents are known.
+/// Reads an archive whose contents are known.
 pub(super) struct Unpacker<'a, G> {
     file: &'a File,
     contents: &'a Contents,
-    go_on: &'a G,
+    should_continue: &'a G,
 }
 
 /// A directory that was created, and the mode and time that it gets when it is complete.
@@ -48,13 +48,13 @@ struct Made<'a> {
 }
 
 impl<'a, G: Fn() -> bool> Unpacker<'a, G> {
-    pub(super) fn new(file: &'a File, contents: &'a Contents, go_on: &'a G) -> Unpacker<'a, G> {
-        Unpacker { file, contents, go_on }
+    pub(super) fn new(file: &'a File, contents: &'a Contents, should_continue: &'a G) -> Unpacker<'a, G> {
+        Unpacker { file, contents, should_continue }
     }
 
     /// Writes everything into a directory.
     pub(super) fn write(&self, top: BorrowedFd<'_>) -> Result<(), Refused> {
-        let mut way = Way::new(top);
+        let mut way = OpenPath::new(top);
         let mut directories = Vec::new();
         self.each(|item, path, entry| {
             let disk = |error: io::Error| Refused::Disk(format!("write '{}'", path.shown()), error);
@@ -67,7 +67,7 @@ impl<'a, G: Fn() -> bool> Unpacker<'a, G> {
             let (parents, name) = split(path);
             let directory = way.to(parents, true).map_err(disk)?;
             let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            // The system takes away what the user's mask does not allow.
+            // The system applies the user's umask.
             let mode = Mode::from_raw_mode(item.mode.unwrap_or(0o666));
             let opened = rustix::fs::openat(directory, name, flags, mode);
             let mut file = File::from(opened.map_err(|error| disk(error.into()))?);
@@ -80,8 +80,8 @@ impl<'a, G: Fn() -> bool> Unpacker<'a, G> {
             }
             Ok(())
         })?;
-        // From the deepest on, so that none is locked before what is in it was reached, and no time changes again.
-        let mut way = Way::new(top);
+        // From the deepest one: none is locked before its content is complete, and no time changes again.
+        let mut way = OpenPath::new(top);
         directories.sort_unstable_by_key(|made| std::cmp::Reverse(made.path.as_os_str()));
         for Made { path, mode, modified } in directories {
             let disk = |error: io::Error| Refused::Disk(format!("write '{}'", path.shown()), error);
@@ -97,9 +97,9 @@ impl<'a, G: Fn() -> bool> Unpacker<'a, G> {
         Ok(())
     }
 
-    /// Compares everything with what is in a directory: the first path that differs.
+    /// Compares everything with the content of a directory. Returns the first path that differs.
     pub(super) fn compare(&self, top: BorrowedFd<'_>) -> Result<Option<PathBuf>, Refused> {
-        let mut way = Way::new(top);
+        let mut way = OpenPath::new(top);
         let mut different = None;
         self.each(|item, path, entry| {
             if different.is_none() && !self.is_same(item, path, entry, &mut way)? {
@@ -115,7 +115,7 @@ impl<'a, G: Fn() -> bool> Unpacker<'a, G> {
         item: &Item,
         path: &Path,
         entry: &mut ZipFile<'_, R>,
-        way: &mut Way<'_>,
+        way: &mut OpenPath<'_>,
     ) -> Result<bool, Refused> {
         let Some(size) = item.size else { return Ok(way.to(path, false).is_ok()) };
         let (parents, name) = split(path);
@@ -130,8 +130,8 @@ impl<'a, G: Fn() -> bool> Unpacker<'a, G> {
         if !is_file || u64::try_from(stat.st_size) != Ok(size) {
             return Ok(false);
         }
-        let mut there = BufReader::with_capacity(PIECE, File::from(there));
-        let mut buffer = vec![0; PIECE];
+        let mut there = BufReader::with_capacity(WRITE_LEN, File::from(there));
+        let mut buffer = vec![0; WRITE_LEN];
         let mut same = true;
         self.copy(item, entry, |piece| {
             let Some(found) = buffer.get_mut(..piece.len()) else { return Ok(false) };
@@ -141,7 +141,7 @@ impl<'a, G: Fn() -> bool> Unpacker<'a, G> {
         Ok(same)
     }
 
-    /// Calls `work` for each entry, with its path in the folder. It has to be the one that was looked at.
+    /// Calls `work` for each entry, with its path in the folder. Fails if the archive has changed since the first pass.
     fn each(
         &self,
         mut work: impl FnMut(&'a Item, &'a Path, &mut ZipFile<'_, BufReader<&File>>) -> Result<(), Refused>,
@@ -149,7 +149,7 @@ impl<'a, G: Fn() -> bool> Unpacker<'a, G> {
         let mut archive = survey::open(self.file)?;
         let mut entries = archive.files_with_reader(BufReader::new(self.file), ZipReadOptions::new())?;
         for item in self.contents.items() {
-            if !(self.go_on)() {
+            if !(self.should_continue)() {
                 return Err(Refused::Stopped);
             }
             let changed = || Refused::Archive("another program changed it".to_owned());
@@ -157,7 +157,7 @@ impl<'a, G: Fn() -> bool> Unpacker<'a, G> {
             let Some(item) = item else { continue };
             let mut entry = entry?;
             match survey::examine(&entry.entry(), self.contents.names)? {
-                Looked::Item(now) if now.name == item.name && now.size == item.size => {}
+                Checked::Item(now) if now.name == item.name && now.size == item.size => {}
                 _ => return Err(changed()),
             }
             work(item, &item.path, &mut entry)?;
@@ -165,7 +165,7 @@ impl<'a, G: Fn() -> bool> Unpacker<'a, G> {
         Ok(())
     }
 
-    /// Gives the content of a file piece by piece, as long as `take` wants it, and holds it against what was said of it.
+    /// Passes the content of a file to `take` in pieces until that returns false, and checks it against its header.
     fn copy<R: Read>(
         &self,
         item: &Item,
@@ -173,10 +173,10 @@ impl<'a, G: Fn() -> bool> Unpacker<'a, G> {
         mut take: impl FnMut(&[u8]) -> Result<bool, Refused>,
     ) -> Result<(), Refused> {
         let name = &*item.name;
-        let mut buffer = vec![0; PIECE];
+        let mut buffer = vec![0; WRITE_LEN];
         let mut left = item.size.unwrap_or(0);
         loop {
-            if !(self.go_on)() {
+            if !(self.should_continue)() {
                 return Err(Refused::Stopped);
             }
             let count = match entry.read(&mut buffer) {
@@ -205,18 +205,18 @@ impl<'a, G: Fn() -> bool> Unpacker<'a, G> {
     }
 }
 
-/// The way to a directory: all directories down to the last one that was gone to, opened.
-struct Way<'a> {
+/// The open directories from the top to the current one.
+struct OpenPath<'a> {
     top: BorrowedFd<'a>,
     below: Vec<(OsString, OwnedFd)>,
 }
 
-impl<'a> Way<'a> {
-    fn new(top: BorrowedFd<'a>) -> Way<'a> {
-        Way { top, below: Vec::new() }
+impl<'a> OpenPath<'a> {
+    fn new(top: BorrowedFd<'a>) -> OpenPath<'a> {
+        OpenPath { top, below: Vec::new() }
     }
 
-    /// Goes to a directory, and makes those that are not there if asked to.
+    /// Opens a directory, and creates missing ones if asked to.
     fn to(&mut self, path: &Path, make: bool) -> io::Result<BorrowedFd<'_>> {
         let common =
             self.below.iter().zip(path.iter()).take_while(|((known, _), name)| known == name).count();
@@ -239,15 +239,15 @@ impl<'a> Way<'a> {
     }
 }
 
-/// The directory that a path is in, and its name there.
+/// The directory of a path, and the name in it.
 fn split(path: &Path) -> (&Path, &OsStr) {
     (path.parent().unwrap_or(Path::new("")), path.file_name().unwrap_or_default())
 }
 
-/// The modification time of an entry: exact, or from the DOS field, which is taken for UTC.
+/// The modification time of an entry: exact, or from the DOS field, which is read as UTC.
 fn modified<R: Read>(entry: &ZipFile<'_, R>) -> Option<Timestamp> {
     let exact = entry.extra_data_fields().find_map(|field| match field {
-        // A signed number of seconds, which the library takes for an unsigned one.
+        // A signed number of seconds, which the library reads as an unsigned one.
         ExtraField::ExtendedTimestamp(times) => {
             times.mod_time().map(|seconds| i64::from(seconds.cast_signed()))
         }

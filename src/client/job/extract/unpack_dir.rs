@@ -1,5 +1,5 @@
 //! The work directory beside an archive, `NAME.unpack`, and the directory in it that the archive is unpacked to. The name of the latter
-//! shows that a work directory is from this program, if a killed process has left it.
+//! shows that this program has created the work directory, if a killed process has left it.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -20,10 +20,9 @@ use crate::{
         },
         error::Fault,
     },
-    platform::reason,
     text::ShowPath,
 };
-/// The directory that is unpacked to: a name that no user gives by chance.
+/// The directory that is unpacked to. No user chooses this name by chance.
 const CONTENT: &str = "fdsp-unpacking";
 
 const PURPOSE: Purpose = Purpose {
@@ -33,7 +32,7 @@ const PURPOSE: Purpose = Purpose {
     is_known: |found, kind| found == CONTENT && kind == FileType::Directory,
 };
 
-/// See the module. What is left of it when this is dropped is removed.
+/// See the module. It is deleted when this is dropped.
 #[derive(Debug)]
 pub(crate) struct UnpackDir {
     work: WorkDir,
@@ -41,20 +40,18 @@ pub(crate) struct UnpackDir {
 }
 
 impl UnpackDir {
-    /// Creates the one of an archive. What a killed process has left is removed first.
+    /// Creates the one of an archive. What a killed process has left is deleted first.
     pub(super) fn make(folder: &Arc<Folder>, archive: &OsStr) -> Result<UnpackDir, Fault> {
         let work = WorkDir::open(folder, UnpackDir::name(folder, archive), &PURPOSE)?;
         let made = work.remove(CONTENT).and_then(|()| work.directory(CONTENT));
-        let (content, _) = made.map_err(|error| {
-            Fault::disk(format!("cannot unpack in {}: {}", work.path().shown(), reason(&error)))
-        })?;
+        let (content, _) = made.map_err(|error| Fault::io("unpack in", &work.path(), &error))?;
         Ok(UnpackDir { work, content: content.into() })
     }
 
-    /// Removes what a killed process has left of the one of an archive.
+    /// Deletes what a killed process has left of the one of an archive.
     pub(crate) fn clear(folder: &Arc<Folder>, archive: &OsStr) {
         let is_there = folder.look(&UnpackDir::name(folder, archive)).is_ok_and(|found| found.is_some());
-        // What is not ours, or is another client's, is in the way of nothing here.
+        // One of another program or client is left alone.
         if is_there && let Err(fault) = UnpackDir::make(folder, archive) {
             tracing::debug!("{}", fault.trouble.message);
         }
@@ -69,7 +66,7 @@ impl UnpackDir {
         self.content.as_fd()
     }
 
-    /// What the file system takes for the same name.
+    /// Which names the file system treats as the same.
     pub(super) fn folding(&self) -> Folding {
         Folding::probe(self.handle())
     }
@@ -82,7 +79,7 @@ impl UnpackDir {
 
 impl Drop for UnpackDir {
     fn drop(&mut self) {
-        // What another program has put into the work directory stays, and with it the directory.
+        // Files of other programs in the work directory are kept, and the directory with them.
         let removed = self.work.remove(CONTENT).and_then(|()| self.work.delete_empty());
         if let Err(error) = removed {
             tracing::warn!("cannot delete {}: {error}", self.work.path().shown());
@@ -112,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn it_begins_empty_and_leaves_nothing() {
+    fn it_is_created_empty_and_deleted() {
         let (dir, folder) = folder();
         let left = dir.path().join("a.zip.unpack").join(CONTENT).join("d");
         fs::create_dir_all(&left).unwrap();
@@ -126,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_into_it_meanwhile_stays() {
+    fn files_of_other_programs_in_it_are_kept() {
         let (dir, folder) = folder();
         let unpack_dir = UnpackDir::make(&folder, "a.zip".as_ref()).unwrap();
         let mine = dir.path().join("a.zip.unpack/mine.txt");
@@ -137,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_read_only_is_placed_as_it_is() {
+    fn a_read_only_directory_is_put_in_place() {
         let (dir, folder) = folder();
         let unpack_dir = UnpackDir::make(&folder, "a.zip".as_ref()).unwrap();
         rustix::fs::fchmod(unpack_dir.handle(), rustix::fs::Mode::from_raw_mode(0o500)).unwrap();

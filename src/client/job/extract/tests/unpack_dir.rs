@@ -1,14 +1,14 @@
-//! The folder that is unpacked in: what is left of it, and what it leaves alone.
+//! The work directory of an archive: what is deleted, and what is left alone.
 
-use crate::client::job::extract::tests::*;
+use super::*;
 
-/// What is said of a folder that cannot be unpacked in.
+/// The error for a folder that cannot be unpacked in.
 fn in_the_way(world: &World) -> String {
     world.unpack(&archive(&[raw("x", b"1")])).unwrap_err().message.to_string()
 }
 
 #[test]
-fn what_is_not_ours_is_left_alone() {
+fn files_of_other_programs_are_left_alone() {
     let world = World::new();
     let work = world.at("a.zip.unpack");
     for mine in ["mine.txt", "fdsp-unpacking"] {
@@ -20,7 +20,7 @@ fn what_is_not_ours_is_left_alone() {
         assert_eq!(fs::read(work.join(mine)).unwrap(), b"precious");
         fs::remove_dir_all(&work).unwrap();
     }
-    // Not even beside what is ours.
+    // Also beside files of this program.
     fs::create_dir_all(work.join("fdsp-unpacking/d")).unwrap();
     fs::write(work.join("mine.txt"), "precious").unwrap();
     assert!(in_the_way(&world).contains("is in the way"));
@@ -33,7 +33,7 @@ fn what_is_not_ours_is_left_alone() {
 }
 
 #[test]
-fn too_deep_a_path_to_be_named_at_once_leaves_nothing() {
+fn a_path_that_is_too_long_for_the_system_is_deleted() {
     let deep = vec!["d".repeat(255); 16].join("/");
     let broken = Raw { crc: Some(1), ..raw("x", b"1234") };
     World::assert_refused(&archive(&[raw(deep + "/", b""), broken]), Integrity, "is broken");
@@ -49,11 +49,11 @@ fn a_link_in_its_place_is_not_followed() {
 }
 
 #[test]
-fn what_a_killed_one_left_is_cleared_away() {
+fn what_a_killed_process_left_is_deleted() {
     let world = World::new();
     let one = archive(&[raw("x", b"1")]);
     for left in ["", "fdsp-unpacking", "fdsp-unpacking/d"] {
-        // Whether it is still to be unpacked, or was before it was killed.
+        // Killed before or after it was unpacked.
         for _ in 0..2 {
             fs::create_dir_all(world.at("a.zip.unpack").join(left)).unwrap();
             if left.ends_with('d') {
@@ -67,7 +67,7 @@ fn what_a_killed_one_left_is_cleared_away() {
         }
         fs::remove_dir_all(world.at("a")).unwrap();
     }
-    // One that is at work is left alone.
+    // One that is in use is left alone.
     let other = UnpackDir::make(&world.folder, "a.zip".as_ref()).unwrap();
     assert!(in_the_way(&world).contains("another client is unpacking to"));
     drop(other);
@@ -75,7 +75,7 @@ fn what_a_killed_one_left_is_cleared_away() {
 }
 
 #[test]
-fn what_somebody_else_has_made_where_everybody_may_is_refused() {
+fn a_directory_of_another_user_in_a_shared_folder_is_refused() {
     use std::os::unix::fs::chown;
     if !rustix::process::geteuid().is_root() {
         println!("skipped: only root gives directories away");
@@ -92,7 +92,7 @@ fn what_somebody_else_has_made_where_everybody_may_is_refused() {
 }
 
 #[test]
-fn a_folder_that_may_not_be_written_gets_its_name_too() {
+fn a_read_only_folder_gets_its_final_name() {
     let world = World::new();
     let bytes = archive(&[Raw { mode: 0o040_500, ..raw("d/", b"") }, raw("d/x", b"1")]);
     world.unpack(&bytes).unwrap();
