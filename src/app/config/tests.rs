@@ -155,11 +155,11 @@ fn errors_name_line_and_key() {
         ),
         (
             "jobs = 3",
-            "c.toml, line 1: 'jobs' is not a section; there are [client], [server], [screen], [log], [keys]",
+            "c.toml, line 1: 'jobs' is not a section; there are [client], [server], [screen], [theme], [log], [keys]",
         ),
         (
             "client = 3",
-            "c.toml, line 1: 'client' is not a section; there are [client], [server], [screen], [log], [keys]",
+            "c.toml, line 1: 'client' is not a section; there are [client], [server], [screen], [theme], [log], [keys]",
         ),
         (
             "[log]\nlevel = \"info\"\nfile = \"x\"",
