@@ -321,7 +321,8 @@ fn a_scrolled_listing_leaves_no_letters_of_other_names() {
 fn what_was_cancelled_comes_back_with_its_partial_file() {
     let (server, home) = (Server::start(), tempfile::tempdir().expect("a folder"));
     let mut session = open(&server, home.path(), &["--limit", "3M", "large.bin"]);
-    session.wait_for("MB/s");
+    let part = home.path().join("large.bin.part");
+    session.wait("a block is there", |_| fs::metadata(&part).is_ok_and(|found| found.len() > 1_000_000));
     // What deletes takes its own key only.
     session.send("\tx\r");
     session.wait_for("delete the partial file?");
@@ -329,7 +330,7 @@ fn what_was_cancelled_comes_back_with_its_partial_file() {
     session.wait_for("u undoes that");
     session.wait("it has stopped", |screen| screen.contents().contains("large.bin: cancelled"));
     session.wait("nothing runs", |screen| !screen.contents().contains("1 running"));
-    assert!(home.path().join("large.bin.part").exists());
+    assert!(part.exists());
     session.send("u");
     session.wait_for("large.bin: restored");
     session.wait_for("1 running");
