@@ -14,7 +14,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::wire::{
-    client_refuses::{accepted, modified, refused, welcomed, with, without},
+    client_rejects::{accepted, modified, refused, welcomed, with, without},
     memory::{MODIFIED, Stored},
     pair::Pair,
     stream::{
