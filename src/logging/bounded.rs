@@ -73,7 +73,7 @@ mod tests {
     const MORNING: OffsetDateTime = datetime!(2026-11-27 08:00 UTC);
 
     #[test]
-    fn a_day_has_its_budget_and_the_next_one_another() {
+    fn each_day_has_its_own_budget() {
         let now = Cell::new(MORNING);
         let mut log = Bounded::new(Vec::new(), || now.get(), UtcOffset::UTC, 100, 0);
         for _ in 0..50 {
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn a_day_is_one_of_utc_wherever_the_clock_is() {
+    fn a_day_starts_at_midnight_utc() {
         let now = Cell::new(datetime!(2026-11-27 23:30 -02:00));
         let mut log = Bounded::new(Vec::new(), || now.get(), UtcOffset::UTC, 10, 0);
         log.write_all(b"123456789\n").unwrap();
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_there_counts() {
+    fn existing_bytes_count() {
         let mut log = Bounded::new(Vec::new(), || MORNING, UtcOffset::UTC, 100, 95);
         log.write_all(b"123456789\n").unwrap();
         let text = String::from_utf8(log.writer).unwrap();

@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn long_lines_leave_room_for_fewer() {
+    fn long_lines_reduce_the_number_of_records() {
         let ring = LogRing::new();
         let text = SafeText::new(&"x".repeat(4000));
         for second in 0..5000 {

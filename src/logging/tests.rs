@@ -19,7 +19,7 @@ fn texts(ring: &LogRing) -> Vec<String> {
 }
 
 #[test]
-fn a_record_goes_to_the_ring_and_to_the_file() {
+fn a_record_is_written_to_the_ring_and_the_file() {
     let folder = tempfile::tempdir().expect("a folder");
     let ring = LogRing::new();
     let state = folder.path().join("state/fdsp");
@@ -49,7 +49,7 @@ fn a_record_goes_to_the_ring_and_to_the_file() {
 }
 
 #[test]
-fn control_characters_are_escaped_wherever_they_stand() {
+fn control_characters_are_escaped_everywhere() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("log");
     let ring = LogRing::new();
@@ -77,7 +77,7 @@ fn a_folder_that_cannot_be_written_is_a_warning() {
 }
 
 #[test]
-fn what_todays_file_has_already_counts() {
+fn the_size_of_todays_file_counts() {
     let folder = tempfile::tempdir().expect("a folder");
     // At midnight it can be the file of either day.
     let days =
@@ -101,7 +101,7 @@ fn what_todays_file_has_already_counts() {
 }
 
 #[test]
-fn a_file_asked_for_by_name_must_open() {
+fn a_named_file_must_open() {
     let error = open(&Destination::File("/nowhere/at/all.log".into())).expect_err("no such folder");
     assert!(
         error.to_string().starts_with("cannot write the log file '/nowhere/at/all.log': No such"),
@@ -123,7 +123,7 @@ impl io::Write for BlockedDisk {
 }
 
 #[test]
-fn lost_lines_are_said() {
+fn dropped_lines_are_reported() {
     let (go_on, stuck) = mpsc::channel();
     let (sink, guard) = queue(BlockedDisk(stuck));
     let ring = LogRing::with_capacity(MAX_LINES * 2);

@@ -111,7 +111,7 @@ mod tests {
         }
 
         #[test]
-        fn idle_time_gives_no_more_than_a_burst(rate in 10_000u64..1_000_000_000, idle in 1u64..10_000) {
+        fn idle_time_allows_at_most_a_burst(rate in 10_000u64..1_000_000_000, idle in 1u64..10_000) {
             let start = Instant::now();
             let mut bucket = Bucket::new(Some(rate), start);
             let now = start + Duration::from_secs(idle);
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_limit_nobody_waits() {
+    fn without_a_limit_there_is_no_wait() {
         let now = Instant::now();
         let mut bucket = Bucket::new(None, now);
         bucket.spend(usize::MAX, now);
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn lifting_the_limit_forgives_the_debt() {
+    fn lifting_the_limit_resets_the_allowance() {
         let now = Instant::now();
         let mut bucket = Bucket::new(Some(1), now);
         bucket.spend(1 << 20, now);

@@ -75,7 +75,7 @@ mod tests {
 
     #[cfg(target_endian = "little")]
     #[test]
-    fn only_those_that_wait_for_us() {
+    fn only_connections_of_this_listener_are_listed() {
         let address = |text: &str| text.parse::<SocketAddr>().unwrap();
         assert_eq!(parse(V4, address("127.0.0.1:7878")), [address("127.0.0.1:40000")]);
         assert_eq!(parse(V4, address("0.0.0.0:7878")), [address("127.0.0.1:40000")]);
@@ -97,7 +97,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_is_too_strange(table in "\\PC{0,200}(\n[ 0-9A-F:]{0,120}){0,4}") {
+        fn no_text_panics_the_parser(table in "\\PC{0,200}(\n[ 0-9A-F:]{0,120}){0,4}") {
             parse(&table, SocketAddr::from(([0, 0, 0, 0], 7878)));
         }
     }

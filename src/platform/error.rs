@@ -23,7 +23,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_of_the_system_begin_with_a_small_letter() {
+    fn error_texts_start_with_a_lowercase_letter() {
         assert_eq!(reason(&io::Error::from_raw_os_error(2)), "no such file or directory");
         let about = io::Error::other(format!("/Music: {}", io::Error::from_raw_os_error(13)));
         assert_eq!(reason(&about), "/Music: Permission denied");

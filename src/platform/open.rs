@@ -122,7 +122,7 @@ mod tests {
     const NEVER: Reach = Reach { links: Links::Never, mounts: true };
 
     #[test]
-    fn nothing_leads_out() {
+    fn no_path_leads_out() {
         let folder = tempfile::tempdir().unwrap();
         let inside = folder.path().join("inside");
         fs::create_dir_all(inside.join("sub")).unwrap();

@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn threads_that_others_start_are_not_waited_for() {
+    fn threads_of_others_are_not_waited_for() {
         use std::sync::{Arc, Barrier};
         // Under load one try may take long; waiting for the others would make each take a second.
         let shortest = (0..3).map(|_| {

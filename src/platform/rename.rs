@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn an_exchanged_directory_is_whole_at_once() {
+    fn a_directory_is_exchanged_in_one_step() {
         for way in [
             |from: (BorrowedFd<'_>, &Path), to: (BorrowedFd<'_>, &Path)| exchange(from, to, "old".as_ref()),
             |from: (BorrowedFd<'_>, &Path), to: (BorrowedFd<'_>, &Path)| {
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn none_replaces() {
+    fn no_rename_replaces_a_file() {
         holds(|directory, from, to| rename_new(directory, from, to));
         holds(by_link);
         holds(by_placeholder);

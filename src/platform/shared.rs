@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn links_are_followed_on_the_way_and_loops_end() {
+    fn links_in_a_path_are_followed_and_loops_end() {
         let dir = tempfile::tempdir().unwrap();
         let at = |name: &str| dir.path().join(name);
         fs::create_dir_all(at("real/sub")).unwrap();

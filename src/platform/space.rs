@@ -138,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_does_not_fit_takes_nothing() {
+    fn a_file_that_does_not_fit_claims_nothing() {
         let file = tempfile::tempfile().unwrap();
         let Some(free) = free_space(&file) else {
             return println!("skipped: the file system does not report it");
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn claimed_space_is_given_back_and_the_content_stays() {
+    fn claimed_space_is_released_and_the_content_is_kept() {
         use std::os::unix::fs::{FileExt, MetadataExt};
         let file = tempfile::tempfile().unwrap();
         file.write_all_at(b"abc", 0).unwrap();

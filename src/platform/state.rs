@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_killed_process_left_is_removed_by_the_next_one() {
+    fn files_of_a_killed_process_are_removed_by_the_next_one() {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("file");
         fs::write(place.path().join("file~"), "half of the n").unwrap();
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_link_leads_to_is_replaced_there() {
+    fn the_target_of_a_link_is_replaced() {
         let place = tempfile::tempdir().unwrap();
         let (elsewhere, link) = (place.path().join("elsewhere"), place.path().join("link"));
         fs::write(&elsewhere, "old").unwrap();
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn replacing_leaves_nothing_else_behind() {
+    fn replacing_leaves_no_other_file() {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("list");
         for text in ["first", "second"] {

@@ -1,4 +1,4 @@
-//! Why the storage refused, for the peer and for the log.
+//! Errors of the storage, for the peer and for the log.
 
 use std::io;
 
@@ -9,7 +9,7 @@ use crate::{
     text::SafeText,
 };
 
-/// Why the storage refused; made for the peer and for the log.
+/// An error of the storage, for the peer and for the log.
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
     /// Absent, not permitted, outside, or of no served kind; never distinguished.
@@ -31,10 +31,10 @@ pub enum StorageError {
         /// What the system said.
         error: std::io::Error,
     },
-    /// There is no folder any more at the path that is served.
+    /// The served folder does not exist any more.
     #[error("the served folder is gone: it was deleted or moved")]
     Gone,
-    /// A source is not what it was when the answer began.
+    /// A source has changed since the start of the answer.
     #[error("{path}: changed while it was read")]
     Changed {
         /// The path of the source.
@@ -46,7 +46,7 @@ impl StorageError {
     /// The answer to the peer.
     pub fn failure(&self) -> Failure {
         let (code, path) = match self {
-            // It may be there again in a moment, created again.
+            // The folder may be created again soon.
             StorageError::Gone => (Code::Internal, &SafeText::new("/")),
             StorageError::NotFound(path) => (Code::NotFound, path),
             StorageError::WrongKind { path, .. } => (Code::WrongKind, path),
@@ -75,7 +75,7 @@ impl StorageError {
         }
     }
 
-    /// A path that was asked for could not be opened.
+    /// The error of a requested path that could not be opened.
     pub(super) fn opening(path: SafeText, error: io::Error) -> StorageError {
         if is_absent(&error) {
             StorageError::NotFound(path)
@@ -85,13 +85,13 @@ impl StorageError {
     }
 }
 
-/// Whether the system has run out of something for now: descriptors, memory.
+/// Whether the system is temporarily out of descriptors or memory.
 pub(super) fn is_shortage(error: &io::Error) -> bool {
     matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::AGAIN))
 }
 
-/// Whether an error says that there is nothing there for the peer: absent, not permitted, leading outside.
-/// Everything else (no descriptors left, a broken disk) must not pass for that.
+/// Whether an error means "not found" for the peer: absent, not permitted, leading outside.
+/// Other errors (no free descriptors, a broken disk) must not be reported as that.
 pub(super) fn is_absent(error: &io::Error) -> bool {
     matches!(
         Errno::from_io_error(error),
@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_system_has_too_little_of_is_no_fault_of_the_file() {
+    fn exhausted_resources_are_not_a_missing_file() {
         let failure = |errno: Errno| StorageError::opening("a".into(), errno.into()).failure();
         for errno in [Errno::MFILE, Errno::NFILE, Errno::NOMEM] {
             assert_eq!((failure(errno).code, failure(errno).retry_after), (Code::Busy, Some(1)), "{errno}");

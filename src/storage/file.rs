@@ -54,12 +54,12 @@ impl FileSource {
         FileSource { file: File::from(handle), path, identity, size, data_bytes, meta, text, medium }
     }
 
-    /// What `stat` answers; `size` and `identity` are always present.
+    /// The answer to `stat`; `size` and `identity` are always present.
     pub fn meta(&self) -> &Meta {
         &self.meta
     }
 
-    /// Its path in the served folder, for people.
+    /// Its path in the served folder, for messages.
     pub fn path(&self) -> &SafeText {
         &self.path
     }
@@ -83,7 +83,7 @@ impl FileSource {
             .map_err(|error| reading(self.path.clone(), error))
     }
 
-    /// Reads at `offset` what is in memory, without waiting for the disk. Returns the number of bytes, which may be 0.
+    /// Reads cached bytes at `offset` without waiting for the disk. Returns their number, which may be 0.
     pub fn read_cached_at(&self, buffer: &mut [u8], offset: u64) -> usize {
         platform::read_cached(&self.file, self.medium, buffer, offset)
     }
@@ -98,12 +98,12 @@ impl FileSource {
         platform::is_hole(&self.file, offset, length)
     }
 
-    /// Tells the kernel that `length` bytes from `offset` will be read soon.
+    /// Announces to the kernel that `length` bytes from `offset` will be read soon.
     pub fn read_ahead(&self, offset: u64, length: u64) {
         platform::read_ahead(&self.file, offset, length);
     }
 
-    /// Compares the identity with what the file is now.
+    /// Compares the identity with the current one of the file.
     ///
     /// # Errors
     /// [`StorageError::Changed`].
@@ -123,9 +123,9 @@ const GENERATED: &str = "its content is generated when it is read";
 
 /// Why a source could not be read to its end.
 pub(super) enum ReadError {
-    /// It is no longer what it was.
+    /// The file has changed.
     Changed,
-    /// The system says no.
+    /// The system returns an error.
     System(io::Error),
 }
 
@@ -142,8 +142,8 @@ pub(super) fn reading(path: SafeText, error: ReadError) -> StorageError {
     }
 }
 
-/// Fills all of `buffer`. A file that ends before has changed, since its size was known, unless it is still what it was:
-/// then its size says nothing, now and later.
+/// Fills all of `buffer`. A file that ends before has changed, unless its identity is the same:
+/// then its size is wrong.
 pub(super) fn read_exact_at(
     file: &File,
     identity: Identity,
@@ -159,7 +159,7 @@ pub(super) fn read_exact_at(
     })
 }
 
-/// Whether a file is still the one of that identity, and has no content if it says so.
+/// Checks that a file still has that identity, and no content if its size is 0.
 pub(super) fn check(file: &File, identity: Identity) -> Result<(), ReadError> {
     let stat = rustix::fs::fstat(file).map_err(io::Error::from)?;
     if Identity::of_file(&stat) != identity {
@@ -180,7 +180,7 @@ pub(super) fn check_empty(file: &File) -> io::Result<()> {
         Ok(0) if platform::is_of_proc(file) => Err(io::Error::other(GENERATED)),
         Ok(0) => Ok(()),
         Ok(_) => Err(io::Error::other(SIZELESS)),
-        // It has content to wait for.
+        // It has content that would block.
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(io::Error::other(SIZELESS)),
         Err(error) => Err(error),
     }

@@ -14,23 +14,23 @@ use super::{
 };
 use crate::platform::{self, Access, AsFd, Links, Medium, Reach};
 
-/// How often a path is opened again because something else took its place between two looks.
+/// Maximum number of retries when a file is replaced between the check and the opening.
 const MAX_REOPENS: usize = 32;
 
-/// What of the served folder is served.
+/// The policy of the served folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Policy {
     /// Which symbolic links are followed.
     pub links: Links,
-    /// Whether names that begin with a dot are served. Where not, they are as absent as a name can be; a link that is
-    /// not hidden itself leads to what it leads to.
+    /// Whether names that begin with a dot are served. If not, they are answered like absent names; a visible link
+    /// to a hidden file is followed.
     pub hidden: bool,
-    /// Whether mount points in the folder are left out, bind mounts among them.
+    /// Whether mount points in the folder are omitted, including bind mounts.
     pub one_file_system: bool,
 }
 
 impl Default for Policy {
-    /// The folder as it is: a copy of it that lacks what begins with a dot would be a wrong one that looks right.
+    /// Serves everything: a copy without hidden files would be incomplete without notice.
     fn default() -> Self {
         Policy { links: Links::Inside, hidden: true, one_file_system: false }
     }
@@ -41,11 +41,11 @@ impl Default for Policy {
 pub(super) struct Folder {
     handle: OwnedFd,
     policy: Policy,
-    /// Where its file system keeps its files, and the device of that.
+    /// The medium of its file system, and its device number.
     medium: (Medium, Option<u64>),
 }
 
-/// Which folder it is.
+/// Identifies a folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct FolderIdentity(u64, u64);
 
@@ -55,12 +55,12 @@ impl FolderIdentity {
     }
 }
 
-/// Whether an opened directory has been deleted. It has no entries then, whatever it had before.
+/// Whether an opened directory has been deleted, so that it has no entries.
 pub(super) fn is_deleted(directory: impl AsFd) -> io::Result<bool> {
     Ok(rustix::fs::fstat(directory)?.st_nlink == 0)
 }
 
-/// A handle to read from and what it is.
+/// A handle to read from, and its metadata.
 pub(super) struct Opened {
     pub(super) handle: OwnedFd,
     pub(super) stat: Stat,
@@ -74,19 +74,19 @@ impl Folder {
         Folder { handle, policy, medium }
     }
 
-    /// Which folder it is; `None` if it has been deleted.
+    /// The identity of the folder; `None` if it has been deleted.
     pub(super) fn identity(&self) -> io::Result<Option<FolderIdentity>> {
         let stat = rustix::fs::fstat(&self.handle)?;
         Ok((stat.st_nlink > 0).then(|| FolderIdentity::of(&stat)))
     }
 
-    /// Whether a name in the folder may be known outside. Looks at nothing but the name, so that neither the answer
-    /// nor the time it takes shows whether there is such a file.
+    /// Whether a name is served. Checks only the name, so that neither the answer
+    /// nor its time shows whether such a file exists.
     pub(super) fn serves(&self, name: &[u8]) -> bool {
         self.policy.hidden || !name.starts_with(b".")
     }
 
-    /// Whether all names of a path may be known outside.
+    /// Whether all names of a path are served.
     pub(super) fn serves_all(&self, path: &[u8]) -> bool {
         self.policy.hidden || path.split(|byte| *byte == b'/').all(|name| self.serves(name))
     }
@@ -106,16 +106,16 @@ impl Folder {
         platform::open_beneath(directory, path, access, self.reach(Links::Never))
     }
 
-    /// What a path from an opened directory of the folder on leads to, links and all, if that is in the directory.
+    /// The metadata of a path from an opened directory, following links within the directory.
     pub(super) fn look_beneath(&self, directory: impl AsFd, path: &[u8]) -> io::Result<Stat> {
         let look = platform::open_beneath(directory, path, Access::Look, self.reach(self.policy.links))?;
         Ok(rustix::fs::fstat(look)?)
     }
 
-    /// What a name in an opened directory is; of a link, what the link itself is.
+    /// The metadata of a name in an opened directory, without following a link.
     ///
     /// # Errors
-    /// `EXDEV` for a mount point, where those are left out.
+    /// `EXDEV` for a mount point, if mount points are omitted.
     pub(super) fn look_in(&self, directory: impl AsFd, name: &CStr) -> io::Result<Stat> {
         let stat = rustix::fs::statat(&directory, name, AtFlags::SYMLINK_NOFOLLOW)?;
         if !self.policy.one_file_system || FileType::from_raw_mode(stat.st_mode) == FileType::Symlink {
@@ -134,10 +134,10 @@ impl Folder {
         opened.map_err(|error| StorageError::opening(shown(path), error))?.ok_or_else(absent)
     }
 
-    /// Opens a file or directory for reading by a path from the folder on; `None` if it is anything else.
+    /// Opens a file or directory for reading by a path from the folder; `None` if it is neither.
     ///
-    /// It is looked at before it is opened, since opening a device or a FIFO may have effects (nobody but who may write to
-    /// the folder can put one there in between), and again after: what counts is what was opened.
+    /// Checks the kind before the opening, since opening a device or a FIFO can have effects (only users with write permission
+    /// can create one in between), and again after it.
     pub(super) fn open_served(&self, path: impl Arg + Copy) -> io::Result<Option<Opened>> {
         for _ in 0..MAX_REOPENS {
             let seen = rustix::fs::fstat(self.open(path, Access::Look)?)?;
@@ -149,7 +149,7 @@ impl Folder {
                 Served::Directory => Access::Directory,
             };
             let handle = match self.open(path, access) {
-                // Another kind took its place: look again.
+                // It was replaced by another kind: check again.
                 Err(error) if Errno::from_io_error(&error) == Some(Errno::NOTDIR) => continue,
                 handle => handle?,
             };
@@ -161,7 +161,7 @@ impl Folder {
         Err(Errno::AGAIN.into())
     }
 
-    /// Where the file system of an entry keeps its files. Known only for that of the folder itself.
+    /// The medium of the file system of an entry. Known only for the file system of the folder itself.
     pub(super) fn medium(&self, stat: &Stat) -> Medium {
         match self.medium {
             (medium, device) if device == Some(stat.st_dev) => medium,

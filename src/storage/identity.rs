@@ -1,10 +1,10 @@
-//! What distinguishes a file from any other and from itself after a change.
+//! The identity of a file, which changes with its content.
 
 use std::fmt;
 
 use rustix::fs::Stat;
 
-/// A digest of what a file system keeps about a file: device, inode, size, modification and status change.
+/// A digest of a file's metadata: device, inode, size, time of modification and of status change.
 /// It differs after every change that the file system dates. It is no secret: a client that knows size and time of a file can
 /// try which device and inode make it up, and learns nothing of use by that.
 ///
@@ -61,7 +61,7 @@ mod tests {
     use std::{fs, os::unix::fs::PermissionsExt};
 
     #[test]
-    fn every_dated_change_shows() {
+    fn every_dated_change_changes_the_identity() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a");
         let identity = || Identity::of_file(&rustix::fs::stat(&path).unwrap());
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_short_plain_text() {
+    fn an_identity_is_short_plain_text() {
         let text = Identity::of_file(&rustix::fs::stat("/").unwrap()).to_string();
         assert_eq!(text.len(), 32);
         assert!(text.bytes().all(|byte| byte.is_ascii_hexdigit()));

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-/// A name as text that no request can have; each byte that is not UTF-8 becomes `%XX`.
+/// A name as text that no request can contain; each byte that is not UTF-8 becomes `%XX`.
 pub(super) fn as_text(name: &[u8]) -> Cow<'_, str> {
     if let Ok(text) = str::from_utf8(name) {
         return Cow::Borrowed(text);
@@ -15,7 +15,7 @@ pub(super) fn as_text(name: &[u8]) -> Cow<'_, str> {
     Cow::Owned(text)
 }
 
-/// A name that is no text as text, so that no two of them come out alike: each byte that is not UTF-8 becomes `%XX`, and so do
+/// A name that is not UTF-8 as text, different for different names: each byte that is not UTF-8 becomes `%XX`, and so do
 /// each `%` and the first `count` bytes.
 pub(super) fn escaped(name: &[u8], count: usize) -> String {
     let mut text = String::with_capacity(name.len() + 8);
@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_no_text_is_escaped() {
+    fn only_bytes_that_are_not_utf8_are_escaped() {
         assert_eq!(as_text(b"a%20b"), "a%20b");
         assert_eq!(as_text("ü日".as_bytes()), "ü日");
         assert_eq!(as_text(b"caf\xe9.txt"), "caf%E9.txt");

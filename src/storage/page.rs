@@ -29,47 +29,47 @@ use crate::{
     },
 };
 
-/// Most entries of one page, whatever is asked for.
+/// Maximum number of entries of a page.
 const MAX_PAGE: usize = 4096;
 /// Bytes of directory entries that are read in a slice: some thousand names.
 const READ_LEN: usize = 32 * 1024;
-/// Names that are looked at in a slice, at most.
+/// Maximum number of entries whose metadata is read in a slice.
 const MAX_LOOKUPS: usize = 128;
 
-/// The first names of a directory after one of them, sorted by bytes, up to a number.
+/// A page: the first `limit` names of a directory after a name, sorted by bytes.
 ///
-/// The names of the whole directory are read; those of the page are kept and looked at. A name that is not UTF-8 is written as
-/// [`odd_name`] has it, if it may be. Otherwise it is shown with `%XX` for each such byte and for each `%`, as [`Kind::Other`], and
-/// so is the beginning of one that is too long to be asked for.
+/// The names of the whole directory are read, and the metadata of those of the page. A name that is not UTF-8 is encoded by
+/// [`odd_name`], if the client supports it. Otherwise it is shown with `%XX` for each such byte and for each `%`, as [`Kind::Other`], and
+/// so is the beginning of a name that is too long for a request.
 #[derive(Debug)]
 pub struct Page {
     directory: Directory,
     after: Option<Vec<u8>>,
     limit: usize,
     form: NameForm,
-    /// The smallest names so far: up to twice as many as are wanted, and those of a slice.
+    /// The smallest names so far: at most twice the limit and those of a slice.
     names: Vec<Found>,
-    /// Names after this one are of a later page; known once there were too many.
+    /// Names after this one belong to a later page.
     last: Option<Vec<u8>>,
-    /// Whether there are names behind those of the page.
+    /// Whether there are names after those of the page.
     more: bool,
     stage: Stage,
 }
 
 #[derive(Debug)]
 enum Stage {
-    /// Names are being read. The handle is this page's own, since it has the position in the directory.
+    /// Reads names. The page has its own handle, which has the position in the directory.
     Reading(OwnedFd),
-    /// The names are known, and this many were looked at.
+    /// The names are known, and the metadata of this many entries.
     Looking(usize, Vec<Entry>),
 }
 
-/// How far a page is.
+/// The progress of a page.
 #[derive(Debug)]
 pub enum Paging {
     /// There is more to do.
     More(Box<Page>),
-    /// That is it.
+    /// The page is complete.
     Done(Entries),
 }
 
@@ -104,7 +104,7 @@ impl Page {
         handle.map(Stage::Reading).map_err(|error| unreadable(directory, error))
     }
 
-    /// A slice of it, of less than a millisecond as a rule.
+    /// Runs a slice, usually of less than 1 ms.
     ///
     /// # Errors
     /// See [`StorageError`].
@@ -125,7 +125,7 @@ impl Page {
                     *looked += 1;
                     match self.directory.entry(found) {
                         Ok(entry) => entries.push(entry),
-                        // Gone since its name was read.
+                        // Deleted since its name was read.
                         Err(error) if is_absent(&error) => {}
                         Err(error) => return Err(unreadable(&self.directory, error)),
                     }
@@ -137,7 +137,7 @@ impl Page {
                             more: self.more,
                         }));
                     }
-                    // A page without a name would leave the client nothing to ask on from.
+                    // The client needs a name to request the next page.
                     self.after = self.names.pop().map(|found| found.key);
                     (self.names, self.last, self.more) = (Vec::new(), None, false);
                     self.stage = Page::begin(&self.directory)?;
@@ -147,7 +147,7 @@ impl Page {
         Ok(Paging::More(self))
     }
 
-    /// Reads some names. True if those were the last ones.
+    /// Reads some names. Returns whether they were the last ones.
     fn read(&mut self) -> io::Result<bool> {
         let Stage::Reading(handle) = &self.stage else { return Ok(true) };
         let mut buffer = [MaybeUninit::uninit(); READ_LEN];
@@ -179,14 +179,14 @@ impl Page {
         if is_over && is_deleted(handle)? {
             return Err(Errno::NOENT.into());
         }
-        // Twice the page, so that a name is moved once or twice whatever the order they come in.
+        // Twice the page, so that each name is moved at most twice.
         if self.names.len() > 2 * self.limit {
             self.cut();
         }
         Ok(is_over)
     }
 
-    /// Keeps the first of more names than are wanted.
+    /// Drops names beyond the limit.
     fn cut(&mut self) {
         let (_, last, _) = self.names.select_nth_unstable(self.limit - 1);
         self.last = Some(last.key.clone());
@@ -209,7 +209,7 @@ impl Directory {
             Some(raw) => raw.clone(),
         };
         let stat = match self.folder.look_in(&self.handle, &raw) {
-            // Nothing of another file system is reported, not even how old it is.
+            // Nothing of another file system is reported, not even its time.
             Err(error) if Errno::from_io_error(&error) == Some(Errno::XDEV) => {
                 let modified = Timestamp { seconds: 0, nanoseconds: 0 };
                 return Ok(Entry { name, kind: Kind::Other, size: None, modified });
@@ -246,13 +246,13 @@ impl Directory {
     }
 }
 
-/// Bytes of the beginning of a longer one that are shown.
+/// Length of the shown beginning of a longer name, in bytes.
 const SHOWN_LEN: usize = 160;
 
 impl Directory {
-    /// A name of the page: no two are shown alike. What cannot be asked for is escaped, and `%` with it, so that each name comes out
-    /// differently; where that is the name of another entry, more of it is escaped, and at last its digest stands for its end.
-    /// `None` if all of that is taken.
+    /// A unique name of the page. Bytes that cannot be requested are escaped, and `%` with them, so that each name becomes
+    /// different; if it is the name of another entry, more of it is escaped, and finally its end is replaced by its digest.
+    /// `None` if all of these exist.
     fn found(&self, raw: &CStr, form: NameForm) -> Option<Found> {
         let bytes = raw.to_bytes();
         // No request could name a longer one.
@@ -278,8 +278,8 @@ impl Directory {
 /// A name of the page.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Found {
-    /// The bytes of the name, or of what is shown instead of it: entries are in this order.
+    /// The bytes of the shown name, by which entries are sorted.
     key: Vec<u8>,
-    /// The name, where another one is shown instead of it.
+    /// The real name, if another one is shown.
     raw: Option<CString>,
 }

@@ -24,38 +24,38 @@ use crate::{
 
 /// The served folder.
 ///
-/// It is reached through one handle, whatever becomes of its path. A folder that was deleted and created again, or replaced in
-/// another way, is no longer the one that the handle leads to; [`Root::renew`] notices it.
+/// It is reached through one handle, even if it is moved. A folder that was deleted and created again, or replaced in
+/// another way, is not the one of the handle; [`Root::renew`] detects that.
 #[derive(Debug)]
 pub struct Root {
     folder: Mutex<Arc<Folder>>,
     path: PathBuf,
     /// Without links, when it was opened first.
     first: Option<PathBuf>,
-    /// What must not be served, and is not where it was opened first.
+    /// Private paths, which must not be served.
     private: Vec<PathBuf>,
     policy: Policy,
     name: String,
 }
 
-/// What has become of the served folder.
+/// The result of [`Root::renew`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Renewed {
     /// It is still the one that was opened.
     Same,
-    /// Another folder has its path, and is served from here on.
+    /// Another folder has its path, and is served from now on.
     Replaced,
 }
 
 impl Root {
-    /// Opens the folder, to serve of it what the policy says.
+    /// Opens the folder with this policy.
     ///
     /// # Errors
     /// Absent, not a directory, not permitted; [`io::ErrorKind::Unsupported`] where the system cannot
     /// confine paths to a folder.
     pub fn open(path: &Path, policy: Policy) -> io::Result<Root> {
         let folder = open_folder(path, policy)?;
-        // The first use shows at once, and not with the first request, whether the system can.
+        // Checks at once, and not at the first request, whether the system supports it.
         match folder.open(".", Access::Directory) {
             Err(error) if Errno::from_io_error(&error) == Some(Errno::PERM) => {
                 let reason = "openat2 is not permitted here; some containers filter it";
@@ -86,10 +86,10 @@ impl Root {
         self.first.as_ref() != Some(&now) && self.private.iter().any(leads_in)
     }
 
-    /// Looks whether the served folder is still the one that was opened, and opens the one that has taken its place.
+    /// Checks whether the served folder is still the one that was opened, and opens its replacement.
     ///
     /// # Errors
-    /// There is no folder any more, or it cannot be opened.
+    /// The folder does not exist, or cannot be opened.
     pub fn renew(&self) -> Result<Renewed, StorageError> {
         let mut folder = self.folder.lock().unwrap_or_else(PoisonError::into_inner);
         let unreadable = |error| StorageError::Unreadable { path: shown(b""), error };
@@ -98,14 +98,12 @@ impl Root {
             Ok(stat) if was == Some(FolderIdentity::of(&stat)) => return Ok(Renewed::Same),
             Ok(_) => {}
             Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Err(StorageError::Gone),
-            // Whether it is there is not to be found out. What was opened still is.
+            // The check failed, so the opened folder is kept.
             Err(_) if was.is_some() => return Ok(Renewed::Same),
             Err(error) => return Err(unreadable(error.into())),
         }
         if self.is_private() {
-            let error = io::Error::other(
-                "leads to another folder now, in which there are the server's key or tokens",
-            );
+            let error = io::Error::other("is now another folder, which contains the server's key or tokens");
             return Err(unreadable(error));
         }
         *folder = match open_folder(&self.path, self.policy) {
@@ -116,7 +114,7 @@ impl Root {
         Ok(Renewed::Replaced)
     }
 
-    /// Its path on this machine, for people.
+    /// Its path on this machine, for messages.
     pub fn path(&self) -> SafeText {
         SafeText::from_path(&self.path)
     }
@@ -161,7 +159,7 @@ pub enum Node {
 }
 
 impl Node {
-    /// What `stat` answers.
+    /// The answer to `stat`.
     pub fn meta(&self) -> Meta {
         match self {
             Node::File(file) => file.meta().clone(),

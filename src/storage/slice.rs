@@ -1,11 +1,11 @@
-//! How long a slice of work is.
+//! A slice of work: bounded by steps and by time.
 
 use std::time::{Duration, Instant};
 
-/// A slice ends when it has taken this long.
+/// Maximum time of a slice.
 const SLICE_TIME: Duration = Duration::from_millis(2);
-/// A slice of work of many steps: a number of them, or fewer where each takes long, as on a disk that has to move its heads. A loop
-/// that serves others between two slices shall not keep them waiting for seconds.
+/// A slice of work: a number of steps, or fewer if they are slow, as on a hard disk. A loop
+/// serves other clients between two slices.
 #[derive(Clone, Copy, Debug)]
 pub struct Slice {
     begun: bool,
@@ -19,7 +19,7 @@ impl Slice {
         Slice { begun: false, left: steps, until: now + SLICE_TIME }
     }
 
-    /// Whether there is another step in it. There is one, however slow the disk is.
+    /// Whether another step fits. The first one always does.
     pub fn goes_on(&mut self, now: impl FnOnce() -> Instant) -> bool {
         if self.left == 0 || (self.begun && now() >= self.until) {
             return false;
@@ -46,13 +46,9 @@ mod tests {
     }
 
     #[test]
-    fn slow_steps_make_a_slice_short() {
+    fn slow_steps_shorten_a_slice() {
         assert_eq!(steps(Duration::from_micros(1)), 1000);
         assert_eq!(steps(Duration::from_micros(50)), 40);
-        assert_eq!(
-            steps(Duration::from_secs(10)),
-            1,
-            "a client hears of the server after each step of a slow disk"
-        );
+        assert_eq!(steps(Duration::from_secs(10)), 1, "each slow step is a slice of its own");
     }
 }

@@ -1,4 +1,4 @@
-//! What the system says of a file or directory, as messages have it.
+//! Converts metadata of the system to messages.
 
 use rustix::fs::{FileType, Stat};
 

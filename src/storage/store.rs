@@ -1,4 +1,4 @@
-//! What a server serves.
+//! The store of a server.
 
 use super::{
     error::StorageError,

@@ -1,4 +1,4 @@
-//! A directory as itself: its entries one by one, and its files.
+//! A directory as a tree: its entries one by one, and its files.
 
 use std::{ffi::CString, io, os::fd::OwnedFd, sync::Arc};
 
@@ -35,18 +35,18 @@ pub struct Tree {
     data_bytes: u64,
 }
 
-/// What a step came to.
+/// The result of a step.
 #[derive(Debug)]
 pub enum TreeStep {
-    /// Nothing to tell of.
+    /// Nothing to report.
     On,
     /// An entry.
     Entry(TreeEntry),
-    /// That was all.
+    /// The walk is complete.
     End {
-        /// What was left out by policy.
+        /// Number of entries omitted by policy.
         omitted: u64,
-        /// What should be there and is not.
+        /// Missing entries.
         missing: Missing,
         /// Bytes of the files that are on the disk.
         data_bytes: u64,
@@ -60,15 +60,15 @@ impl Tree {
         Tree { walk, omitted: 0, missing: Missing::default(), data_bytes: 0 }
     }
 
-    /// Bytes that it takes, about.
+    /// Approximate bytes of memory.
     pub fn cost(&self) -> usize {
         self.walk.cost()
     }
 
-    /// Looks at one entry at most.
+    /// Visits at most one entry.
     ///
     /// # Errors
-    /// The directory itself cannot be read, or one in it has become another. The walk is over then.
+    /// The directory cannot be read, or one in it was replaced. The walk ends then.
     pub fn step(&mut self) -> Result<TreeStep, StorageError> {
         match self.walk.step()? {
             Step::On => {}
@@ -102,7 +102,7 @@ impl Tree {
 /// Most bytes of the path and the target of a link together, where escapes make them long in JSON: an entry has to fit into a page.
 const MAX_ESCAPED: usize = 20_000;
 
-/// As it goes over the wire, and how much of it is on the disk.
+/// The wire form of an entry, and its bytes on the disk.
 fn entry(visited: Visited) -> Result<(TreeEntry, u64), MissingEntry> {
     let Visited { path, found, .. } = visited;
     let Found { kind, mode, modified, size, data_bytes, identity } = found;

@@ -19,7 +19,7 @@ use socket2::{Domain, Socket, Type};
 
 use crate::shared::alone::alone;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const MAX_WAIT: Duration = Duration::from_secs(60);
 
 /// Fetches `file` on a connection, from its greeting on.
 fn fetch(stream: &mut TcpStream) -> Vec<u8> {
@@ -45,7 +45,7 @@ fn fetch(stream: &mut TcpStream) -> Vec<u8> {
 
 fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(MAX_WAIT)).unwrap();
     stream
 }
 
@@ -82,13 +82,13 @@ fn runs_out(arch: Arch) {
     setrlimit(Resource::Nofile, Rlimit { current: Some(0), ..limit }).unwrap();
     let others = sockets.map(|socket| {
         socket.connect(&server.local_addr().into()).unwrap();
-        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        socket.set_read_timeout(Some(MAX_WAIT)).unwrap();
         TcpStream::from(socket)
     });
     drop(first);
     let start = Instant::now();
     while warnings() == 0 {
-        assert!(start.elapsed() < PATIENCE, "{arch:?} says nothing");
+        assert!(start.elapsed() < MAX_WAIT, "{arch:?} says nothing");
         std::thread::sleep(Duration::from_millis(5));
     }
     let (before, start) = (cpu_time(&stat), Instant::now());

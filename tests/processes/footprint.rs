@@ -15,7 +15,7 @@ use fdsp::{
 
 use crate::shared::{alone::alone, effort, secure::Secure};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const MAX_WAIT: Duration = Duration::from_secs(60);
 /// No deadline of the server passes in a test.
 const LONG: Duration = Duration::from_secs(600);
 
@@ -50,7 +50,7 @@ impl<T: Read + Write> Connected for T {}
 /// Fetches `file` and keeps the connection. Counts the content and drops it.
 fn fetch(server: &Server, tls: bool, buffer: &mut [u8]) -> (Box<dyn Connected>, u64) {
     let stream = TcpStream::connect(server.local_addr()).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(MAX_WAIT)).unwrap();
     let mut stream: Box<dyn Connected> = match tls {
         true => Box::new(Secure::new(stream, &[b"fdsp/1"])),
         false => Box::new(stream),
@@ -99,7 +99,7 @@ fn idle_connections_take_little_memory() {
         }
         let start = Instant::now();
         while server.snapshot(0..0).live < connections.len() {
-            assert!(start.elapsed() < PATIENCE);
+            assert!(start.elapsed() < MAX_WAIT);
             std::thread::sleep(Duration::from_millis(2));
         }
         let each = resident().saturating_sub(before) / count;

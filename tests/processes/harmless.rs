@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use crate::shared::{
     frames::{self, PREAMBLE, json as control},
-    program::{self, Home, Lines, PATIENCE, Running},
+    program::{self, Home, Lines, MAX_WAIT, Running},
 };
 
 /// What does something: a title, colours, moved lines, reversed and invisible text; and one of each that is to be kept out.
@@ -65,7 +65,7 @@ fn scripted(answer: Vec<u8>) -> u16 {
 }
 
 fn serve(mut stream: TcpStream, answer: &[u8]) {
-    let _ = stream.set_read_timeout(Some(PATIENCE));
+    let _ = stream.set_read_timeout(Some(MAX_WAIT));
     // The preamble, the greeting and the first request come in one piece or in some.
     let mut got = Vec::new();
     while frames::frames(got.get(PREAMBLE.len()..).unwrap_or_default()).len() < 2 {
@@ -223,7 +223,7 @@ fn a_server_prints_no_control_sequences_of_clients_or_file_names() {
         let port = port_of(if is_json { &mut stdout } else { &mut stderr });
         for request in requests() {
             let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("it accepts");
-            stream.set_read_timeout(Some(PATIENCE)).expect("set");
+            stream.set_read_timeout(Some(MAX_WAIT)).expect("set");
             // It may have closed already.
             let _ = stream.write_all(&request);
             let _ = stream.shutdown(Shutdown::Write);

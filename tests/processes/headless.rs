@@ -75,11 +75,9 @@ fn a_new_version_of_a_file_starts_without_the_bytes_of_the_old_one() {
     home.write("served/dir.bin", noise(16_000_000));
     let running = Running::start(home.command(["--json", "-s", "1", "-d", "got", &address]));
     let part = home.path().join("got/dir.bin.part.fdsp");
-    let start = std::time::Instant::now();
-    while !std::fs::read_to_string(&part).is_ok_and(|text| text.contains(" block ")) {
-        assert!(start.elapsed() < program::PATIENCE, "no block is received");
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
+    crate::shared::target::until("a verified block", || {
+        std::fs::read_to_string(&part).is_ok_and(|text| text.contains(" block "))
+    });
     let mut running = running;
     running.signal(Signal::INT);
     running.end();

@@ -4,7 +4,6 @@ use std::{
     fs,
     net::{Ipv4Addr, SocketAddr},
     path::Path,
-    time::{Duration, Instant},
 };
 
 use rustix::process::Signal;
@@ -12,8 +11,9 @@ use serde_json::{Value, json};
 
 use crate::shared::{
     folder::{MIB, content},
-    program::{self, Home, Running, Service},
+    program::{Home, Running, Service},
     proxy::Proxy,
+    target::until,
 };
 
 /// A home with something to serve.
@@ -64,11 +64,7 @@ fn begin(home: &Home, arguments: &[&str], service: &Service, path: &str, is_begu
     let mut command = home.command(["-q", "-d", "got"].iter().chain(arguments).chain([&&*address]));
     command.stderr(std::process::Stdio::null());
     let mut client = Running::start(command);
-    let start = Instant::now();
-    while !is_begun(&home.path().join("got")) {
-        assert!(start.elapsed() < program::PATIENCE, "nothing of {path} is verified");
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    until("a verified block", || is_begun(&home.path().join("got")));
     client.signal(Signal::INT);
     assert_eq!(client.end().code, 130);
 }

@@ -1,13 +1,13 @@
 //! Sessions without a screen.
 
-use std::{
-    fs,
-    path::PathBuf,
-    time::{Duration, Instant},
-};
+use std::{fs, path::PathBuf};
 
-use crate::shared::program::{self, Home, Lines, Running, Service};
 use rustix::process::Signal;
+
+use crate::shared::{
+    program::{Home, Lines, Running, Service},
+    target::until,
+};
 
 const FILE: usize = 6 << 20;
 
@@ -33,22 +33,14 @@ fn listed(home: &Home) -> usize {
     text.lines().filter(|line| line.contains(" block ")).count()
 }
 
-fn wait_until(what: &str, is: impl Fn() -> bool) {
-    let start = Instant::now();
-    while !is() {
-        assert!(start.elapsed() < program::PATIENCE, "{what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
 /// A slow run of a session with two downloads, of which some bytes are received.
 fn begun(home: &Home, service: &Service) -> (Running, Lines) {
     let (large, small) = (service.at("large.bin"), service.at("small.txt"));
     let options = ["--headless", "--session", "nightly", "-d", "got", "-j", "1", "--limit", "1M"];
     let mut client = Running::start(home.command(options.into_iter().chain([&*large, &*small])));
     let lines = client.stderr();
-    wait_until("a block is there", || listed(home) > 0);
-    wait_until("the queue is kept", || {
+    until("a block is there", || listed(home) > 0);
+    until("the queue is kept", || {
         fs::read_to_string(file(home, "nightly")).is_ok_and(|text| text.contains("small.txt"))
     });
     (client, lines)
@@ -215,7 +207,7 @@ fn a_run_killed_at_any_moment_loses_nothing_of_its_queue() {
     let fetched = || fs::read_dir(home.path().join("got")).map_or(0, |entries| entries.count());
     let mut first =
         Running::start(home.command(options.into_iter().chain(addresses.iter().map(String::as_str))));
-    wait_until("the queue is kept", || file(&home, "nightly").exists());
+    until("the queue is kept", || file(&home, "nightly").exists());
     first.signal(Signal::KILL);
     drop(first);
     let mut kills = 1;
@@ -226,7 +218,7 @@ fn a_run_killed_at_any_moment_loses_nothing_of_its_queue() {
         }
         let mut run = Running::start(home.command(options));
         // Later and later in a run, so that it comes to something.
-        wait_until("something comes", || fetched() >= (before + round).min(FILES));
+        until("something comes", || fetched() >= (before + round).min(FILES));
         run.signal(Signal::KILL);
         drop(run);
         kills += 1;

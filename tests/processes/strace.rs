@@ -16,7 +16,7 @@ use zip::{ZipWriter, write::SimpleFileOptions};
 
 use crate::shared::{
     frames::{self, PREAMBLE, json as control},
-    program::{self, Home, PATIENCE, Running},
+    program::{self, Home, MAX_WAIT, Running},
     traversal,
 };
 
@@ -97,7 +97,7 @@ fn ask(port: u16, kind: u8, message: &Value) -> Vec<u8> {
     let request = control(kind, 1, message);
     let bye = control(0x0f, 0, &json!({ "reason": "done" }));
     let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("it accepts");
-    stream.set_read_timeout(Some(PATIENCE)).expect("set");
+    stream.set_read_timeout(Some(MAX_WAIT)).expect("set");
     stream.write_all(&[&PREAMBLE[..], &hello, &request, &bye].concat()).expect("sent");
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer);
@@ -179,7 +179,7 @@ fn a_server_under_attack_opens_nothing_outside_its_folder() {
             asked_for_files(port, "", &["file", &path, "sub/deep/file"]);
             asked_for_files(port, &path, &["secret", "file"]);
             let mut classic = TcpStream::connect(("127.0.0.1", port)).expect("it accepts");
-            classic.set_read_timeout(Some(PATIENCE)).expect("set");
+            classic.set_read_timeout(Some(MAX_WAIT)).expect("set");
             let _ = classic.write_all(path.as_bytes());
             let _ = classic.shutdown(Shutdown::Write);
             let _ = classic.read_to_end(&mut Vec::new());
@@ -308,7 +308,7 @@ fn announcing(name: &str) -> u16 {
         for mut stream in listener.incoming().map_while(Result::ok) {
             let _ = stream.write_all(&answer);
             let _ = stream.shutdown(Shutdown::Write);
-            let _ = stream.set_read_timeout(Some(PATIENCE));
+            let _ = stream.set_read_timeout(Some(MAX_WAIT));
             let _ = stream.read_to_end(&mut Vec::new());
         }
     });

@@ -14,7 +14,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// Long for anything that is tested here, on the slowest machine.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+pub const MAX_WAIT: Duration = Duration::from_secs(120);
 
 /// A home folder of its own, in which programs run.
 pub struct Home {
@@ -76,7 +76,7 @@ pub fn finish(child: Child) -> Outcome {
     let pid = pid(&child);
     let (sender, receiver) = mpsc::channel();
     std::thread::spawn(move || sender.send(child.wait_with_output()));
-    let output = receiver.recv_timeout(PATIENCE).unwrap_or_else(|_| {
+    let output = receiver.recv_timeout(MAX_WAIT).unwrap_or_else(|_| {
         let _ = kill_process(pid, Signal::KILL);
         panic!("the program did not end");
     });
@@ -198,7 +198,7 @@ impl Lines {
 
     #[track_caller]
     pub fn next(&mut self) -> String {
-        self.receiver.recv_timeout(PATIENCE).expect("a line")
+        self.receiver.recv_timeout(MAX_WAIT).expect("a line")
     }
 
     /// The next object that tells of this event.

@@ -1,4 +1,4 @@
-//! A folder to download to, and what is in it.
+//! A download folder and its contents.
 
 use std::{
     fs,
@@ -9,15 +9,15 @@ use std::{
 
 use tempfile::TempDir;
 
-/// No test waits longer for anything.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+/// Maximum time that a test waits for a condition.
+pub const MAX_WAIT: Duration = Duration::from_secs(60);
 
-/// Waits until it is so; for what no event reports.
+/// Waits until a condition is true that no event reports.
 #[track_caller]
 pub fn until(what: &str, mut is: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !is() {
-        assert!(begun.elapsed() < PATIENCE, "too long without {what}");
+        assert!(begun.elapsed() < MAX_WAIT, "too long without {what}");
         thread::sleep(Duration::from_millis(1));
     }
 }

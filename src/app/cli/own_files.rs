@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_with_the_state_in_it_is_not_served() {
+    fn a_folder_that_contains_the_state_folder_is_not_served() {
         let state = Path::new("/home/me/.local/state/fdsp");
         let refused = |root, hidden| served(root, hidden).check_state(state).err().map(|error| error.0);
         for root in ["/", "/home/me", "/home/me/.local/state/fdsp", "/home/me/.local/state/fdsp/server"] {
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn links_lead_to_where_it_is() {
+    fn links_in_a_path_are_resolved() {
         let place = tempfile::tempdir().expect("a folder");
         let real = place.path().canonicalize().expect("there");
         std::fs::create_dir(real.join("real")).expect("made");

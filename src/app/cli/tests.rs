@@ -74,7 +74,7 @@ fn the_original_clients_options_work() {
 }
 
 #[test]
-fn a_local_path_that_is_a_folder_is_where_it_goes() {
+fn a_local_path_can_be_a_folder() {
     for local in ["/usr", "/nowhere/yet/"] {
         let fetch = fetch(&format!("-H h -r a -l {local}"));
         assert_eq!((fetch.jobs[0].folder.as_path(), &fetch.jobs[0].save_as), (Path::new(local), &None));
@@ -82,7 +82,7 @@ fn a_local_path_that_is_a_folder_is_where_it_goes() {
 }
 
 #[test]
-fn a_server_is_what_was_asked_for() {
+fn options_of_serving_configure_the_server() {
     let config = serve("--serve --arch select -P 0 -H 0.0.0.0 --max-connections 9 --classic /usr");
     assert_eq!((config.root.as_path(), config.host.as_str(), config.port), (Path::new("/usr"), "0.0.0.0", 0));
     assert_eq!((config.arch, config.limits.max_connections), (Arch::Select, 9));
@@ -111,7 +111,7 @@ fn the_demo_listens_on_loopback_only() {
 }
 
 #[test]
-fn the_face_is_what_the_surroundings_and_the_options_allow() {
+fn the_face_depends_on_the_terminal_and_the_options() {
     let terminal = Environment { terminal: Terminal::Screen, ..environment() };
     let face = |line: &str, environment: &Environment| planned_in(line, environment).map(|plan| plan.face);
     assert_eq!(face("", &terminal), Ok(Face::Screen));
@@ -124,7 +124,7 @@ fn the_face_is_what_the_surroundings_and_the_options_allow() {
 }
 
 #[test]
-fn the_screen_has_a_session_and_a_script_only_where_it_names_one() {
+fn the_screen_has_a_session_and_a_script_only_if_named() {
     let terminal = Environment { terminal: Terminal::Screen, ..environment() };
     let session =
         |line: &str, environment: &Environment| match planned_in(line, environment).map(|plan| plan.task) {
@@ -144,7 +144,7 @@ fn the_screen_has_a_session_and_a_script_only_where_it_names_one() {
 }
 
 #[test]
-fn a_run_resumes_the_queue_of_the_last_one() {
+fn a_run_resumes_the_queue_of_the_last_run() {
     use crate::client::{
         SavedState, Trouble, TroubleKind,
         session::{Changed, Saved},
@@ -170,14 +170,14 @@ fn a_run_resumes_the_queue_of_the_last_one() {
 }
 
 #[test]
-fn verbosity_and_files_reach_the_log() {
+fn verbosity_and_log_file_configure_the_log() {
     let log = planned("--serve -vv --log-file /tmp/x.log").expect("right").log;
     assert_eq!((log.level, log.stderr), (tracing::Level::TRACE, true));
     assert_eq!(log.destination, Destination::File("/tmp/x.log".into()));
 }
 
 #[test]
-fn a_demo_does_not_log_into_what_it_serves() {
+fn the_demo_does_not_log_into_its_served_folder() {
     let log = LogOptions { folder: Some(Optional(Some("/usr/log".into()))), ..LogOptions::default() };
     let options = Options { log, ..Options::default() };
     let log = |line: &str| match typed(line).expect("right") {
@@ -190,7 +190,7 @@ fn a_demo_does_not_log_into_what_it_serves() {
 }
 
 #[test]
-fn wrong_usage_is_one_sentence_that_says_what_to_do() {
+fn wrong_usage_is_one_sentence_with_advice() {
     let cases = [
         ("--foo", "unexpected argument '--foo' found"),
         ("-s 17", "invalid value '17' for '--segments <N>': it must be a whole number from 1 to 16"),
@@ -284,7 +284,7 @@ fn a_link_local_address_has_a_zone() {
 }
 
 #[test]
-fn a_token_and_a_pin_go_to_their_server_and_to_no_other() {
+fn a_token_and_a_pin_are_assigned_only_to_their_server() {
     let pin = format!("sha256:{}", "a5".repeat(32));
     let own = "fdsp://its-own-token@nas/c";
     let jobs =
@@ -318,7 +318,7 @@ fn a_token_and_a_pin_go_to_their_server_and_to_no_other() {
 
 /// Otherwise the token would be sent to the pin of another address.
 #[test]
-fn a_token_goes_to_addresses_of_one_pin_only() {
+fn a_token_is_assigned_to_addresses_of_one_pin_only() {
     let [pin, other] = ["a5", "5a"].map(|byte| format!("sha256:{}", byte.repeat(32)));
     let (x, y) = (format!("fdsp://nas/x#{pin}"), "fdsp://nas/y");
     for line in [
@@ -338,7 +338,7 @@ fn a_token_goes_to_addresses_of_one_pin_only() {
 }
 
 #[test]
-fn a_server_has_tls_and_where_others_reach_it_a_token() {
+fn a_server_has_tls_and_a_token_by_default() {
     let state = Path::new("/state/server");
     let config = serve("--serve");
     assert_eq!(config.identity, Some(Certificate::Kept(state.to_owned())));
@@ -368,7 +368,7 @@ fn control_characters_of_arguments_do_not_reach_the_terminal() {
 }
 
 #[test]
-fn a_tip_is_part_of_the_sentence() {
+fn a_tip_is_part_of_the_error() {
     let error = planned("--headles -H h a").expect_err("misspelt");
     assert_eq!(error, "unexpected argument '--headles' found (a similar argument exists: '--headless')");
 }
@@ -388,13 +388,13 @@ fn help_version_completions_and_manual_are_printed() {
 }
 
 #[test]
-fn the_definition_is_sound() {
+fn the_command_definition_is_valid() {
     use clap::CommandFactory;
     Cli::command().debug_assert();
 }
 
 #[test]
-fn a_colour_may_be_a_word_of_its_own() {
+fn the_value_of_color_can_be_a_separate_argument() {
     for (line, color) in [
         ("--color never -H h a", When::Never),
         ("--color=never -H h a", When::Never),

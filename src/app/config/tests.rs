@@ -20,7 +20,7 @@ fn variable(name: &str, value: &str) -> (OsString, OsString) {
 }
 
 #[test]
-fn the_default_file_says_what_is_built_in() {
+fn the_default_file_matches_the_defaults() {
     assert_eq!(overlaid(DEFAULT).expect("the defaults"), Settings::default());
 }
 
@@ -76,7 +76,7 @@ fn the_help_names_the_defaults() {
 }
 
 #[test]
-fn the_limits_are_those_of_the_library() {
+fn the_limits_match_those_of_the_library() {
     assert_eq!(server::Limits::from(&Limits::default()), server::Limits::default());
     assert_eq!(Client::default().extract_limits(), crate::client::Extract::default());
     assert_eq!(Server::default().policy(), crate::storage::root::Policy::default());
@@ -175,7 +175,7 @@ fn errors_name_line_and_key() {
 }
 
 #[test]
-fn a_missing_file_matters_only_when_it_was_named() {
+fn only_a_named_file_must_exist() {
     let error = Options::load(Some(Path::new("/nowhere/c.toml")), []).expect_err("named");
     assert!(
         error.to_string().starts_with("cannot read the configuration '/nowhere/c.toml': No such file"),
@@ -207,7 +207,7 @@ fn errors_of_the_environment_name_the_variable() {
 }
 
 #[test]
-fn variables_that_name_no_section_are_not_ours() {
+fn variables_without_a_section_are_ignored() {
     let names = [
         "FDSP_CONFIG",
         "FDSP_",
@@ -231,7 +231,7 @@ fn a_leading_tilde_is_the_home_folder() {
 
 proptest! {
     #[test]
-    fn no_file_can_hurt(content in any::<String>(), lines in proptest::collection::vec("[a-z\\[\\]=\". \n0-9-]{0,20}", 0..8)) {
+    fn no_configuration_file_panics(content in any::<String>(), lines in proptest::collection::vec("[a-z\\[\\]=\". \n0-9-]{0,20}", 0..8)) {
         for content in [content, lines.join("\n")] {
             if let Err(message) = overlaid(&content) {
                 prop_assert!(!message.contains(crate::text::is_unsafe), "{message:?}");

@@ -190,7 +190,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn it_is_never_100_percent_before_it_is_done() {
+    fn progress_is_below_100_percent_before_the_end() {
         assert_eq!(percent((4, 4)), 99);
         assert_eq!(percent((0, 0)), 0);
         assert_eq!(percent((u64::MAX / 2, u64::MAX)), 49);
@@ -214,7 +214,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn the_last_line_has_all_facts() {
+    fn the_last_line_is_complete() {
         let mut finished = finished();
         let done = Event::Done { id: JobId(1), name: "a.zip".into(), finished: finished.clone() };
         let line = Lines::default().line(&done, Instant::now()).expect("a line");
@@ -254,7 +254,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn failures_are_one_sentence_that_names_what_it_is_about() {
+    fn failures_are_one_sentence_with_their_subject() {
         let line = |name: &str, kind, message: &str| failed(&name.into(), &Trouble::new(kind, message));
         assert_eq!(line("b", TroubleKind::NotFound, "not on the server"), "tui: b: not on the server");
         assert_eq!(line("b", TroubleKind::NotFound, "'b' is gone"), "tui: 'b' is gone");

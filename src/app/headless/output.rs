@@ -83,7 +83,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn escaping_changes_nothing_but_what_is_seen(
+        fn escaping_keeps_the_json_value(
             text in prop_oneof![any::<String>(), "[a\u{7f}\u{9b}\u{202e}\u{200b}\u{e0041}\"\\\\]{0,9}"],
         ) {
             let json = serde_json::json!({ "a": text }).to_string();

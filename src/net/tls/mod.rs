@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_but_tls_1_3_is_spoken() {
+    fn only_tls_1_3_is_accepted() {
         let provider = provider();
         assert_eq!(provider.cipher_suites.len(), 3);
         assert!(

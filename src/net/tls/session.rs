@@ -31,7 +31,7 @@ pub(crate) trait Records {
     fn process<'c, 'i>(&'c mut self, incoming: &'i mut [u8]) -> UnbufferedStatus<'c, 'i, Self::Side>;
 
     /// Whether messages wait to be encoded.
-    fn has_to_say(&self) -> bool;
+    fn has_outgoing(&self) -> bool;
 }
 
 impl Records for UnbufferedClientConnection {
@@ -41,7 +41,7 @@ impl Records for UnbufferedClientConnection {
         self.process_tls_records(incoming)
     }
 
-    fn has_to_say(&self) -> bool {
+    fn has_outgoing(&self) -> bool {
         self.wants_write()
     }
 }
@@ -53,7 +53,7 @@ impl Records for UnbufferedServerConnection {
         self.process_tls_records(incoming)
     }
 
-    fn has_to_say(&self) -> bool {
+    fn has_outgoing(&self) -> bool {
         self.wants_write()
     }
 }
@@ -271,7 +271,7 @@ impl<R: Records> Session<R> {
     /// Queues the alert of an error, after the messages before it. The received bytes must still be
     /// there: `rustls` reads them, and would process them once no message is queued.
     fn take_alert(&mut self) {
-        while self.records.has_to_say() {
+        while self.records.has_outgoing() {
             let status = self.records.process(&mut self.incoming[self.start..self.end]);
             let Ok(ConnectionState::EncodeTlsData(encode)) = status.state else { return };
             if put(&mut self.outgoing, encode).is_err() {

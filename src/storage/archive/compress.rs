@@ -1,4 +1,4 @@
-//! What is deflated and what is not, and the deflating itself.
+//! Decides which files are deflated, and deflates them.
 
 use std::sync::OnceLock;
 
@@ -15,9 +15,9 @@ use flate2::{Compress, Compression, FlushCompress, Status};
 ///
 /// Level 4 keeps a link of one gigabit busy with text; 6 takes half as long again for 1.5 to 4 % less.
 const LEVEL: u32 = 4;
-/// How much of a large file is tried.
+/// Bytes of a large file that are deflated as a sample.
 pub(super) const SAMPLE_LEN: usize = 64 * 1024;
-/// A file whose beginning deflates to more than this many hundredths is stored.
+/// A file whose sample deflates to more than this percentage is stored.
 const MAX_RATIO: usize = 95;
 /// Bytes that are read and deflated at a time. Part of the format of the stream: deflate may cut its
 /// blocks by it, and the archive must be the same each time.
@@ -25,7 +25,7 @@ pub(super) const CHUNK: usize = 128 * 1024;
 /// Bytes that are deflated before they are passed on.
 const OUTPUT_LEN: usize = 64 * 1024;
 
-/// Extensions of formats that are compressed already.
+/// Extensions of compressed formats.
 const STORED_EXTENSIONS: [&str; 71] = [
     "3gp", "7z", "aac", "apk", "avif", "br", "bz2", "cab", "crate", "crx", "deb", "dmg", "docx", "ear",
     "epub", "f4v", "flac", "flv", "gif", "gz", "heic", "heif", "ipa", "jar", "jpeg", "jpg", "jxl", "lz",
@@ -35,7 +35,7 @@ const STORED_EXTENSIONS: [&str; 71] = [
     "zip", "zst",
 ];
 
-/// Whether a name says that deflating is of no use.
+/// Whether a name has the extension of a compressed format.
 pub(super) fn is_stored(name: &[u8]) -> bool {
     let Some(dot) = name.iter().rposition(|byte| *byte == b'.') else { return false };
     let extension = name[dot + 1..].to_ascii_lowercase();
@@ -170,7 +170,7 @@ mod tests {
 
     /// As many as a folder has, in whatever way they end.
     #[test]
-    fn contents_that_do_not_shrink_leave_nothing_behind() {
+    fn incompressible_contents_leave_no_state() {
         let (mut deflater, mut out) = (Deflater::new(), Vec::new());
         let mut noise = vec![0; 3000];
         for number in 0..1000_u32 {
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_shrink_is_left() {
+    fn incompressible_content_is_not_deflated() {
         let (mut deflater, mut out) = (Deflater::new(), Vec::new());
         assert!(deflater.whole(&[b'a'; 1000], &mut out));
         assert!(out.len() < 50);

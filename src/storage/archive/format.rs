@@ -381,7 +381,7 @@ mod tests {
     }
 
     #[test]
-    fn times_are_those_of_the_calendar() {
+    fn dos_times_match_the_calendar() {
         assert_eq!(civil_date(0), (1970, 1, 1));
         assert_eq!(civil_date(11_016), (2000, 2, 29));
         assert_eq!(civil_date(-1), (1969, 12, 31));
@@ -395,7 +395,7 @@ mod tests {
     }
 
     #[test]
-    fn blocks_are_as_long_as_they_say() {
+    fn blocks_have_their_computed_length() {
         for size in [1, 65_534, 65_535, 65_536, 131_070, 131_071, 200_000] {
             let (layout, length) = (Layout::new(size), Layout::length(size));
             let (mut at, mut content, mut ended) = (0, 0, false);
@@ -427,7 +427,7 @@ mod tests {
     proptest! {
         /// The lengths that the plan computes are those of the records.
         #[test]
-        fn lengths_are_exact(
+        fn planned_lengths_match_the_records(
             name in "[a-z/]{1,60}",
             seconds in any::<i64>(),
             size in prop_oneof![0..1000_u64, ZIP64_LIMIT - 3..ZIP64_LIMIT + 3, any::<u64>().prop_map(|size| size >> 16)],

@@ -1,8 +1,8 @@
-//! What one pass over an archive leaves behind for the next one.
+//! The index that one pass over an archive leaves for the next one.
 
 use super::format::{Method, Written};
 
-/// What an entry became.
+/// An archived entry.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct IndexEntry {
     pub(super) written: Written,
@@ -11,7 +11,7 @@ pub(super) struct IndexEntry {
     pub(super) end: u64,
 }
 
-/// The beginning of a large file that is not shrunk.
+/// The processed beginning of a large file that is not compressed.
 #[derive(Clone, Debug)]
 pub(super) struct PartialEntry {
     /// Bytes of it.
@@ -20,7 +20,7 @@ pub(super) struct PartialEntry {
     pub(super) crc: crc32fast::Hasher,
 }
 
-/// What a pass over a plan has learned of its entries, from the first one on.
+/// The index of the first entries of a plan.
 #[derive(Debug, Default)]
 pub struct Index {
     pub(super) entries: Vec<IndexEntry>,

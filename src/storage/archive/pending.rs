@@ -1,6 +1,6 @@
-//! The small buffer between what makes an archive's records and who reads them.
+//! The buffer between the encoder of an archive's records and its reader.
 
-/// Bytes that were made and not yet read.
+/// Encoded bytes that are not read yet.
 #[derive(Debug, Default)]
 pub(super) struct Pending {
     pub(super) bytes: Vec<u8>,

@@ -1,4 +1,4 @@
-//! What an archive will be made from: every entry, in the order in which it is written.
+//! The plan of an archive: every entry, in the order of the archive.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ pub(super) const MAX_SMALL_FILE: usize = 128 * 1024;
 /// The most bytes that a name in an archive can have.
 const MAX_NAME: usize = u16::MAX as usize;
 
-/// What an archive will be made from.
+/// The plan of an archive.
 #[derive(Debug)]
 pub struct Plan {
     pub(super) entries: Entries,
@@ -34,12 +34,12 @@ impl Plan {
         &self.identity
     }
 
-    /// What goes in; as many entries as there are files and directories, the archive's own among them.
+    /// The number of files and directories, including the archived directory itself.
     pub fn sources(&self) -> Sources {
         self.sources
     }
 
-    /// What should be in the archive and is not.
+    /// Entries that are missing in the archive.
     pub fn missing(&self) -> &Missing {
         &self.missing
     }
@@ -64,7 +64,7 @@ pub(super) enum Kind {
     LinkedFile,
 }
 
-/// What is remembered of a source; 40 bytes, since there may be millions.
+/// A planned source; 40 bytes, since there may be millions.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Source {
     pub(super) kind: Kind,

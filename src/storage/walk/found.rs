@@ -1,4 +1,4 @@
-//! What the entries of a walked directory are, and which of them are left out.
+//! The kinds of the entries of a walked directory, and which of them are omitted.
 
 use std::{
     ffi::CStr,
@@ -27,7 +27,7 @@ use crate::{
     },
 };
 
-/// What the walk is for, which decides on names, order and links.
+/// The purpose of a walk, which decides on names, order and links.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
     /// An archive: links to files are files. Sorted by the bytes of the paths, where a directory's ends with `/`.
@@ -37,7 +37,7 @@ pub(crate) enum Purpose {
     Tree(NameForm),
 }
 
-/// What an entry was when it was looked at.
+/// The metadata of an entry at the time of the walk.
 #[derive(Debug)]
 pub(crate) struct Found {
     pub(crate) kind: Kind,
@@ -49,7 +49,7 @@ pub(crate) struct Found {
     pub(crate) identity: Identity,
 }
 
-/// What an entry is.
+/// The kind of an entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Directory,
@@ -77,7 +77,7 @@ impl Found {
     }
 }
 
-/// What an entry is; `None` for what is left out.
+/// The kind and metadata of an entry; `None` if it is omitted.
 pub(crate) fn examine(
     root: &WalkRoot,
     purpose: Purpose,
@@ -132,12 +132,12 @@ fn kept_link(
     }
 }
 
-/// The file that a link leads to; `None` where it leads to none inside the root.
+/// The target of a link; `None` if it is not a file inside the root.
 fn linked_file(root: &WalkRoot, path: &[u8]) -> io::Result<Option<Found>> {
     let path = root.path_from_root(path);
     let look = match root.folder.open(&*path, Access::Look) {
         Ok(look) => look,
-        // It may lead to a file that is served: only its own path is too long.
+        // Its target may be a served file: only its own path is too long.
         Err(error) if is_absent(&error) && Errno::from_io_error(&error) != Some(Errno::NAMETOOLONG) => {
             return Ok(None);
         }
@@ -154,10 +154,10 @@ fn linked_file(root: &WalkRoot, path: &[u8]) -> io::Result<Option<Found>> {
     Ok(Some(Found::file(Kind::LinkedFile, &opened.stat)))
 }
 
-/// Asks beforehand, so that a file that cannot be read is left out, and does not end the answer in its middle.
+/// Checks read permission beforehand, so that an unreadable file is omitted instead of interrupting the answer.
 fn readable(root: &WalkRoot, directory: BorrowedFd<'_>, name: &CStr, stat: &Stat) -> io::Result<()> {
     match rustix::fs::accessat(directory, name, rustix::fs::Access::READ_OK, AtFlags::EACCESS) {
-        // A system that cannot tell lets the reading tell.
+        // If the system cannot check it, reading reports the error.
         Ok(()) | Err(Errno::NOSYS | Errno::INVAL) => {}
         Err(error) => return Err(error.into()),
     }

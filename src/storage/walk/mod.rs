@@ -1,4 +1,4 @@
-//! The walk over a directory, entry by entry, holding at most three handles whatever the tree is like.
+//! The walk over a directory, entry by entry, with at most three open handles.
 
 pub(super) mod found;
 pub(super) mod root;
@@ -31,48 +31,48 @@ pub(crate) struct Walk {
     root: Arc<WalkRoot>,
     purpose: Purpose,
     begun: bool,
-    /// What is still to be visited, of each directory from the top to the present one.
+    /// The entries still to be visited, of each directory from the top to the current one.
     levels: Vec<Level>,
     /// The directory whose entries are being read.
     reading: Option<Reading>,
-    /// Bytes that the children take which are still to be visited.
+    /// Bytes of memory of the entries still to be visited.
     cost: usize,
 }
 
-/// What a step of the walk came to.
+/// The result of a step.
 #[derive(Debug)]
 pub(crate) enum Step {
-    /// Nothing to tell of.
+    /// Nothing to report.
     On,
-    /// An entry; each directory comes before what is in it, and the top first.
+    /// An entry. Each directory precedes its entries.
     Entry(Visited),
-    /// Something that is left out by policy.
+    /// An entry omitted by policy.
     Omitted,
-    /// Something that should be there and cannot be.
+    /// An entry that cannot be read or sent.
     Missing(MissingEntry),
-    /// That was all.
+    /// The walk is complete.
     End,
 }
 
-/// An entry in its place.
+/// A visited entry.
 #[derive(Debug)]
 pub(crate) struct Visited {
-    /// How many directories it is in: none for the top.
+    /// Its depth: 0 for the top.
     pub(crate) depth: usize,
-    /// From the top, as it is on disk.
+    /// The raw path from the top.
     pub(crate) path: Vec<u8>,
     pub(crate) found: Found,
 }
 
-/// An entry that cannot be read or carried.
+/// An entry that cannot be read or sent.
 #[derive(Debug)]
 pub(crate) struct MissingEntry {
-    /// From the top, as it is on disk.
+    /// The raw path from the top.
     pub(crate) path: Vec<u8>,
     pub(crate) reason: Cow<'static, str>,
 }
 
-/// Why a path cannot be carried, nor anything beneath it.
+/// Why a path and everything beneath it cannot be sent.
 #[derive(Clone, Copy, Debug)]
 enum Unsupported {
     TooLong,
@@ -83,12 +83,12 @@ impl Unsupported {
     fn reason(self) -> Cow<'static, str> {
         Cow::Borrowed(match self {
             Unsupported::TooLong => "its path is longer than 4096 bytes",
-            Unsupported::NotText => "its name is not UTF-8, and the client cannot take it",
+            Unsupported::NotText => "its name is not UTF-8, which the client does not support",
         })
     }
 }
 
-/// The children of a directory in the order in which they are visited.
+/// The entries of a directory in the order of the visit.
 type Children = BTreeMap<Box<[u8]>, Child>;
 
 #[derive(Debug)]
@@ -104,7 +104,7 @@ struct Child {
 }
 
 impl Child {
-    /// Bytes that it takes with its place in [`Children`], which is half empty at worst.
+    /// Bytes of memory of its place in [`Children`], which can be half empty.
     fn cost(name: &[u8]) -> usize {
         2 * size_of::<(Box<[u8]>, Child)>() + name.len()
     }
@@ -116,7 +116,7 @@ struct Reading {
     names: Dir,
     children: Children,
     unsupported: Option<Unsupported>,
-    /// Whether what was read of it is empty.
+    /// Whether no entry was read so far.
     empty: bool,
 }
 
@@ -125,15 +125,15 @@ impl Walk {
         Walk { root, purpose, begun: false, levels: Vec::new(), reading: None, cost: 0 }
     }
 
-    /// Bytes that it takes, about.
+    /// Approximate bytes of memory.
     pub(crate) fn cost(&self) -> usize {
         self.cost
     }
 
-    /// Looks at one entry at most.
+    /// Visits at most one entry.
     ///
     /// # Errors
-    /// The top cannot be read, a directory has become another, or the system has run out of something. The walk is over
+    /// The top cannot be read, a directory was replaced, or the system is out of resources. The walk ends
     /// then.
     pub(crate) fn step(&mut self) -> Result<Step, StorageError> {
         if !self.begun {
@@ -146,7 +146,7 @@ impl Walk {
         }
     }
 
-    /// Visits the next of what was read.
+    /// Visits the next entry that was read.
     fn visit_one(&mut self) -> Result<Step, StorageError> {
         while let Some(level) = self.levels.last_mut() {
             let Some((name, child)) = level.children.pop_first() else {
@@ -164,7 +164,7 @@ impl Walk {
         Ok(Step::End)
     }
 
-    /// Visits a directory and begins to read it.
+    /// Visits a directory and starts reading it.
     fn enter(
         &mut self,
         depth: usize,
@@ -181,7 +181,7 @@ impl Walk {
             }
             Err(error) => return Err(error),
         };
-        // Its entries are newer than what was seen of it from outside.
+        // Its entries are read after its metadata.
         let found = Found::directory(&stat);
         if seen.is_some_and(|seen| seen != found.identity) {
             return Err(StorageError::Changed { path: self.root.shown(&path) });
@@ -195,7 +195,7 @@ impl Walk {
         })
     }
 
-    /// Reads the next name of the directory that is being read, or ends it.
+    /// Reads the next name of the current directory, or ends it.
     fn read_one(&mut self, mut reading: Reading) -> Result<Step, StorageError> {
         let read = match reading.names.read() {
             Some(Ok(entry)) => {
@@ -236,13 +236,13 @@ impl Walk {
         read
     }
 
-    /// A directory was read.
+    /// Ends a directory.
     fn end(&mut self, reading: Reading) {
         let Reading { path, children, .. } = reading;
         self.levels.push(Level { path, children });
     }
 
-    /// Takes one name of a directory in.
+    /// Adds one name of a directory.
     fn look_at(&mut self, reading: &mut Reading, raw: &CStr) -> Result<Step, StorageError> {
         let path = join(&reading.path, raw.to_bytes());
         let unsupported = match self.purpose {
@@ -258,7 +258,7 @@ impl Walk {
         let found = match found::examine(&self.root, self.purpose, directory, raw, &path) {
             Ok(Some(found)) => found,
             Ok(None) => return Ok(Step::Omitted),
-            // Gone since its name was read: the snapshot is without it.
+            // Deleted since its name was read.
             Err(error) if Errno::from_io_error(&error) == Some(Errno::NOENT) => return Ok(Step::On),
             Err(error) if is_shortage(&error) => return Err(self.root.unreadable(&path, error)),
             Err(error) => return Ok(Step::Missing(MissingEntry { path, reason: reason(&error).into() })),

@@ -18,7 +18,7 @@ use crate::{
     text::SafeText,
 };
 
-/// Longest path that is given to the system at once; it takes 4095 bytes.
+/// Maximum length of a path in one system call, which accepts 4095 bytes.
 const MAX_PATH_PIECE: usize = 4000;
 
 /// A directory and its place in the served folder. Paths are relative to it and as they are on disk; the empty one is its own.
@@ -26,7 +26,7 @@ const MAX_PATH_PIECE: usize = 4000;
 pub(crate) struct WalkRoot {
     pub(crate) folder: Arc<Folder>,
     pub(crate) handle: OwnedFd,
-    /// From the served folder; empty for that itself.
+    /// The path from the served folder; empty for the folder itself.
     path: Vec<u8>,
 }
 
@@ -41,7 +41,7 @@ impl WalkRoot {
         name::join(&self.path, path)
     }
 
-    /// The path from the served folder, for people.
+    /// The path from the served folder, for messages.
     pub(crate) fn shown(&self, path: &[u8]) -> SafeText {
         shown(&self.path_from_root(path))
     }
@@ -51,8 +51,8 @@ impl WalkRoot {
         self.open(if path.is_empty() { b"." } else { path }, Access::Directory)
     }
 
-    /// Opens the file of that identity. A device or FIFO in its place is not even opened, unless somebody puts it there
-    /// between the look and the opening; what is read is compared with the identity in any case.
+    /// Opens the file with that identity. A device or FIFO in its place is not opened, unless it is created
+    /// between the check and the opening; the identity is always compared after reading.
     pub(crate) fn open_file(&self, path: &[u8], identity: Identity) -> io::Result<File> {
         let look = self.open(path, Access::Look)?;
         if Identity::of_file(&rustix::fs::fstat(&look)?) != identity {
@@ -61,7 +61,7 @@ impl WalkRoot {
         Ok(File::from(self.open(path, Access::Read)?))
     }
 
-    /// Opens a path by pieces that the system takes.
+    /// Opens a path in pieces of the maximum length.
     fn open(&self, path: &[u8], access: Access) -> io::Result<OwnedFd> {
         let mut within = None;
         let mut rest = path;
@@ -76,12 +76,12 @@ impl WalkRoot {
         self.folder.open_in(within.as_ref().unwrap_or(&self.handle), rest, access)
     }
 
-    /// The error for what cannot be read.
+    /// The error of an unreadable entry.
     pub(crate) fn unreadable(&self, path: &[u8], error: io::Error) -> StorageError {
         reading(self.shown(path), ReadError::System(error))
     }
 
-    /// The error for what was seen and cannot be opened: it is there no longer, or the system does not let it be read.
+    /// The error of a walked entry that cannot be opened: it is deleted or unreadable.
     pub(crate) fn vanished(&self, path: &[u8], error: io::Error) -> StorageError {
         let refused = matches!(Errno::from_io_error(&error), Some(Errno::ACCESS | Errno::PERM));
         if is_absent(&error) && !refused {

@@ -11,7 +11,7 @@ use fdsp::{
 };
 use zip::ZipArchive;
 
-use crate::conformance::harness::{PATIENCE, Served, noise, serve_with};
+use crate::conformance::harness::{MAX_WAIT, Served, noise, serve_with};
 
 fn classic(arch: Arch) -> Served {
     serve_with(arch, Some(Dialect::Classic), Limits::default())
@@ -27,7 +27,7 @@ struct Original(TcpStream);
 impl Original {
     fn connect(served: &Served) -> Original {
         let stream = TcpStream::connect(served.address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(MAX_WAIT)).unwrap();
         Original(stream)
     }
 

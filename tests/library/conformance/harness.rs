@@ -21,7 +21,7 @@ pub use crate::shared::folder::content as noise;
 use crate::shared::folder::temporary;
 
 /// Within this everything happens, on the slowest machine.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+pub const MAX_WAIT: Duration = Duration::from_secs(120);
 
 thread_local! {
     /// Whether the servers that this test starts speak with TLS.
@@ -139,7 +139,7 @@ impl Served {
             if let Some(found) = events.iter().find_map(&mut choose) {
                 return found;
             }
-            let left = PATIENCE.checked_sub(start.elapsed());
+            let left = MAX_WAIT.checked_sub(start.elapsed());
             let left = left.unwrap_or_else(|| panic!("no {what} among {events:#?}"));
             events = self.log.grown.wait_timeout(events, left).unwrap().0;
         }
@@ -169,7 +169,7 @@ impl Served {
         let start = Instant::now();
         let mut events = self.log.events.lock().unwrap();
         while events.iter().filter(|event| matches!(event, Event::Disconnected { .. })).count() < count {
-            let left = PATIENCE.checked_sub(start.elapsed());
+            let left = MAX_WAIT.checked_sub(start.elapsed());
             let left = left.unwrap_or_else(|| panic!("not {count} ends among {events:#?}"));
             events = self.log.grown.wait_timeout(events, left).unwrap().0;
         }
@@ -194,7 +194,7 @@ impl Served {
             if is(&snapshot) {
                 return snapshot;
             }
-            assert!(start.elapsed() < PATIENCE, "not {what}: {snapshot:#?}");
+            assert!(start.elapsed() < MAX_WAIT, "not {what}: {snapshot:#?}");
             std::thread::sleep(Duration::from_millis(2));
         }
     }

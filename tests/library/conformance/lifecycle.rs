@@ -11,7 +11,7 @@ use fdsp::{
 };
 
 use crate::conformance::{
-    harness::{PATIENCE, Served, noise, serve, serve_with},
+    harness::{MAX_WAIT, Served, noise, serve, serve_with},
     peer::{Came, Peer, files, get},
 };
 
@@ -176,7 +176,7 @@ pub fn dropped(arch: Arch) {
     assert!(matches!(peer.next(), Came::Closed(_)));
     let start = Instant::now();
     while !handle.snapshot(0..0).stopped {
-        assert!(start.elapsed() < PATIENCE);
+        assert!(start.elapsed() < MAX_WAIT);
         std::thread::sleep(Duration::from_millis(2));
     }
 }

@@ -11,7 +11,7 @@ use std::{
 use rustls::ClientConnection;
 
 use crate::conformance::{
-    harness::{PATIENCE, is_secure},
+    harness::{MAX_WAIT, is_secure},
     secure,
 };
 
@@ -32,8 +32,8 @@ impl Line {
     }
 
     pub fn over(stream: TcpStream, address: SocketAddr) -> Line {
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(MAX_WAIT)).unwrap();
+        stream.set_write_timeout(Some(MAX_WAIT)).unwrap();
         stream.set_nodelay(true).unwrap();
         let secure = is_secure(address).then(|| Arc::new(Mutex::new(secure::client(&[b"fdsp/1"]))));
         Line { stream, secure, came: VecDeque::new(), ended: false }

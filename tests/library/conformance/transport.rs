@@ -12,7 +12,7 @@ use fdsp::{
 };
 
 use crate::conformance::{
-    harness::{PATIENCE, Served, noise, serve, serve_with},
+    harness::{MAX_WAIT, Served, noise, serve, serve_with},
     peer::{Peer, get},
     secure::Secure,
 };
@@ -33,7 +33,7 @@ fn client_hello() -> Vec<u8> {
 
 fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(MAX_WAIT)).unwrap();
     stream
 }
 

@@ -19,7 +19,7 @@ use fdsp::{
 use tempfile::TempDir;
 use tokio::{runtime::Runtime, sync::mpsc::UnboundedReceiver, time::timeout};
 
-use crate::shared::target::PATIENCE;
+use crate::shared::target::MAX_WAIT;
 pub use crate::shared::{
     folder::{MIB, content},
     target::names,
@@ -140,7 +140,7 @@ impl Client {
         loop {
             let event = self
                 .runtime
-                .block_on(async { timeout(PATIENCE, self.events.recv()).await })
+                .block_on(async { timeout(MAX_WAIT, self.events.recv()).await })
                 .unwrap_or_else(|_| panic!("no event for too long, waiting for {what}: {:#?}", self.seen))
                 .expect("the engine runs");
             let found = wanted(&event);
@@ -198,7 +198,7 @@ impl Client {
     pub fn verified(&self, job: JobId, bytes: u64) {
         let start = Instant::now();
         while self.view(job).received < bytes {
-            assert!(start.elapsed() < PATIENCE, "{:?}", self.view(job));
+            assert!(start.elapsed() < MAX_WAIT, "{:?}", self.view(job));
             std::thread::yield_now();
         }
     }

@@ -35,7 +35,7 @@ fn a_zip_resumes_at_any_byte_with_or_without_the_index_of_the_server() {
                 let folder = Folder::new();
                 let gate = Proxy::gate(served.at(), place);
                 let run = folder.begin(gate.at(), "d");
-                gate.wait(place, crate::resume::support::PATIENCE);
+                gate.wait(place, crate::resume::support::MAX_WAIT);
                 let blocks = place.saturating_sub(20_000) / (MIB + 1000);
                 until("what came", || folder.listed("d.zip") >= blocks);
                 run.stop();

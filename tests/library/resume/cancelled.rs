@@ -7,7 +7,7 @@ use fdsp::client::{
 
 use crate::resume::{
     proxy::Proxy,
-    support::{Folder, MIB, PATIENCE, Served, config, content, until},
+    support::{Folder, MAX_WAIT, MIB, Served, config, content, until},
 };
 
 /// Interrupts a download, and cancels it in another run by a command; returns the names that are left. `elsewhere`:
@@ -32,7 +32,7 @@ fn left(form: Form, state: SavedState, command: fn(Vec<JobId>) -> Command, elsew
         until("an empty folder", || folder.names().is_empty());
     }
     engine.command(Command::Stop);
-    engine.join(PATIENCE);
+    engine.join(MAX_WAIT);
     folder.names()
 }
 
@@ -77,7 +77,7 @@ fn the_next_run_deletes_files_of_a_cancelled_job_if_a_run_was_killed() {
         until("an empty folder", || folder.names().is_empty());
         until("a session without it", || engine.saved().discarded.is_empty());
         engine.command(Command::Stop);
-        opened.session.save(engine.join(PATIENCE)).unwrap();
+        opened.session.save(engine.join(MAX_WAIT)).unwrap();
         drop(opened.session);
         assert_eq!(open().saved.discarded, []);
     }
@@ -110,14 +110,14 @@ fn files_that_another_job_can_resume_are_kept_until_it_is_cancelled() {
             let (engine, _events) = resume(config(), vec![paused(form), paused(other)]).unwrap();
             engine.command(command(vec![JobId(1)]));
             engine.command(Command::Stop);
-            engine.join(PATIENCE);
+            engine.join(MAX_WAIT);
             assert_eq!(folder.names(), left, "{form:?} beside {other:?}");
         }
         let (engine, _events) = resume(config(), vec![paused(form), paused(other)]).unwrap();
         engine.command(Command::Remove(vec![JobId(0), JobId(1)]));
         until("an empty folder", || folder.names().is_empty());
         engine.command(Command::Stop);
-        engine.join(PATIENCE);
+        engine.join(MAX_WAIT);
         assert!(folder.names().is_empty(), "{form:?} with {other:?}: {:?}", folder.names());
     }
 }

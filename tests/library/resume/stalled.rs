@@ -5,13 +5,13 @@ use std::{fs, path::Path};
 use fdsp::client::{Config, Existing, Form, NewJob};
 
 use crate::{
-    resume::support::{Folder, MIB, PATIENCE, Served, config, content, until},
+    resume::support::{Folder, MAX_WAIT, MIB, Served, config, content, until},
     shared::proxy::Proxy,
 };
 
 /// A client that does not time out, which would write the journal as well.
 fn patient() -> Config {
-    Config { timeout: PATIENCE * 2, ..config() }
+    Config { timeout: MAX_WAIT * 2, ..config() }
 }
 
 /// The bytes of an incomplete block that the journal records.

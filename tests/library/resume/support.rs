@@ -14,7 +14,7 @@ use crate::resume::proxy::Proxy;
 
 pub use crate::shared::{
     folder::{MIB, content},
-    target::{Folder, PATIENCE, until},
+    target::{Folder, MAX_WAIT, until},
 };
 
 /// The secret that authenticates journals, in all tests.
@@ -186,12 +186,12 @@ impl Run {
                 }
             }
         };
-        runtime.block_on(async { tokio::time::timeout(PATIENCE, seen).await.ok() })
+        runtime.block_on(async { tokio::time::timeout(MAX_WAIT, seen).await.ok() })
     }
 
     /// Ends it in order, before its job is done.
     pub fn stop(self) {
         self.engine.command(Command::Stop);
-        self.engine.join(PATIENCE);
+        self.engine.join(MAX_WAIT);
     }
 }

@@ -13,7 +13,7 @@ use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system}
 use rustix::process::{Pid, Signal, kill_process};
 
 /// Nothing that is waited for may take longer, on however slow a machine.
-const PATIENCE: Duration = Duration::from_secs(30);
+const MAX_WAIT: Duration = Duration::from_secs(30);
 
 /// The path of the binary.
 pub const TUI: &str = env!("CARGO_BIN_EXE_tui");
@@ -118,7 +118,7 @@ impl Session {
         let (output, changed) = &*self.output;
         let guard = lock(output);
         let (output, timeout) = changed
-            .wait_timeout_while(guard, PATIENCE, |output| !is(output.parser.screen()) && !output.ended)
+            .wait_timeout_while(guard, MAX_WAIT, |output| !is(output.parser.screen()) && !output.ended)
             .unwrap_or_else(PoisonError::into_inner);
         let screen = output.parser.screen();
         assert!(is(screen), "{what}: not so (timed out: {}):\n{}", timeout.timed_out(), screen.contents());
@@ -229,7 +229,7 @@ pub fn watch_end(pid: i32) -> (Duration, Duration) {
         if state == 'Z' {
             break;
         }
-        assert!(start.elapsed() < PATIENCE, "process {pid} is still there");
+        assert!(start.elapsed() < MAX_WAIT, "process {pid} is still there");
         thread::sleep(Duration::from_millis(5));
     }
     (start.elapsed(), processor)

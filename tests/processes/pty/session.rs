@@ -3,17 +3,18 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use rustix::process::Signal;
 
-use crate::pty::{
-    downloads::Server,
-    harness::{Session, TUI},
+use crate::{
+    pty::{
+        downloads::Server,
+        harness::{Session, TUI},
+    },
+    shared::target::until,
 };
-
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Starts the screen and waits until it is there.
 fn open(home: &Path, arguments: &[&str]) -> Session {
@@ -34,16 +35,8 @@ fn begun(server: &Server, home: &Path) -> Session {
         &["-H", "127.0.0.1", "-P", port, "--plain", "-j", "1", "--limit", "3M", "large.bin", "readme.txt"],
     );
     session.wait_for("3.0 MB/s");
-    wait_until("a block is listed", || listed(home) > 0);
+    until("a block is listed", || listed(home) > 0);
     session
-}
-
-fn wait_until(what: &str, is: impl Fn() -> bool) {
-    let start = Instant::now();
-    while !is() {
-        assert!(start.elapsed() < PATIENCE, "{what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
 }
 
 /// Blocks that the control file of the large file lists.
@@ -71,7 +64,7 @@ fn goes_on(home: &Path) -> Session {
     });
     session.wait_for("limit 3.0 MB/s");
     session.wait_for("resumes with");
-    wait_until("more blocks come", || listed(home) > before);
+    until("more blocks come", || listed(home) > before);
     session
 }
 
@@ -94,7 +87,7 @@ fn signals_keep_the_queue() {
         let (server, home) = (Server::start(), tempfile::tempdir().expect("a folder"));
         let mut session = begun(&server, home.path());
         // A moment later it is on the disk.
-        wait_until("the queue is kept", || saved(home.path()).contains("readme.txt"));
+        until("the queue is kept", || saved(home.path()).contains("readme.txt"));
         session.signal(signal);
         session.end();
         drop(session);
@@ -165,7 +158,7 @@ fn the_queue_waits_with_paused() {
     session.wait_for("P resumes them");
     assert_eq!(listed(home.path()), before);
     session.send("P");
-    wait_until("it goes on", || listed(home.path()) > before);
+    until("it goes on", || listed(home.path()) > before);
 }
 
 #[test]
@@ -191,7 +184,7 @@ fn an_unreadable_session_is_set_aside_and_reported() {
     session.wait_for("default.json.aside-1");
     session.send("readme.txt\r");
     session.wait_for("verified");
-    wait_until("the new queue is kept", || saved(home.path()).contains("\"done\""));
+    until("the new queue is kept", || saved(home.path()).contains("\"done\""));
     let aside = fs::read_to_string(home.path().join("fdsp/sessions/default.json.aside-1"));
     assert_eq!(aside.expect("kept"), "{\"fdsp-session\": 1, \"queue\": [");
 }

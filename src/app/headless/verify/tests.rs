@@ -46,7 +46,7 @@ impl Case {
 const ALL: [(&str, &str); 4] = [("a", "aaa"), ("sub/", ""), ("sub/b", "bb"), ("sub/empty/", "")];
 
 #[test]
-fn the_same_is_the_same_with_or_without_the_folders_name() {
+fn equal_archives_verify_with_and_without_the_folder_name() {
     let case = Case::new();
     for prefix in ["", "root/"] {
         let found = case.verify(prefix, &ALL).expect("the same");
@@ -60,7 +60,7 @@ fn the_same_is_the_same_with_or_without_the_folders_name() {
 }
 
 #[test]
-fn differences_are_named() {
+fn differences_are_reported() {
     let case = Case::new();
     let with = |index: usize, entry| {
         let mut entries = ALL;
@@ -76,7 +76,7 @@ fn differences_are_named() {
 }
 
 #[test]
-fn what_changed_later_is_no_difference() {
+fn files_changed_later_are_no_difference() {
     let case = Case::new();
     let later = File::options().write(true).open(case.root().join("a")).expect("there");
     later.set_len(1).expect("cut");
@@ -89,7 +89,7 @@ fn what_changed_later_is_no_difference() {
 }
 
 #[test]
-fn a_wrong_digest_is_said() {
+fn a_wrong_digest_is_reported() {
     let case = Case::new();
     case.verify("", &ALL).expect("the same");
     let path = case.place.path().join("root.zip");

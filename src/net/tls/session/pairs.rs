@@ -57,7 +57,7 @@ fn pair(piece: usize) -> (Client, Server) {
 }
 
 #[test]
-fn content_passes_both_ways_however_it_is_cut() {
+fn content_is_received_however_it_is_cut() {
     for piece in [1, 7, 1000, usize::MAX] {
         let (mut client, mut server) = pair(piece);
         for length in [0, 1, 100, RECORD_LEN - 1, RECORD_LEN, RECORD_LEN + 1, 5 * RECORD_LEN + 3] {
@@ -79,7 +79,7 @@ fn content_passes_both_ways_however_it_is_cut() {
 }
 
 #[test]
-fn nothing_is_sealed_before_both_have_agreed() {
+fn nothing_is_encrypted_before_the_handshake() {
     assert!(client().seal(b"secret").is_err());
     assert!(server().seal(b"secret").is_err());
 }
@@ -98,7 +98,7 @@ fn fails<R: Records>(session: &mut Session<R>, bytes: &[u8]) -> bool {
 }
 
 #[test]
-fn a_failure_is_said_once() {
+fn a_failure_sends_one_alert() {
     let mut server = server();
     assert!(fails(&mut server, b"GET / HTTP/1.1\r\n\r\n"));
     assert!(server.outgoing().len() <= 7, "an alert, or nothing");
@@ -114,7 +114,7 @@ fn a_failure_is_said_once() {
 }
 
 #[test]
-fn an_endless_handshake_is_left() {
+fn an_endless_handshake_is_rejected() {
     let mut server = server();
     // A handshake message of the maximum announced length, in many records.
     let mut sent = 0;
@@ -130,7 +130,7 @@ fn an_endless_handshake_is_left() {
 
 proptest! {
     #[test]
-    fn no_bytes_at_all_make_it_panic(
+    fn no_bytes_panic_a_session(
         noise in prop::collection::vec(any::<u8>(), 0..600),
         kind in 0x14u8..0x19,
         at in 0usize..2000,

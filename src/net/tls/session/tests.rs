@@ -38,7 +38,7 @@ fn pair() -> (Client, Server) {
 }
 
 /// Transfers the outgoing bytes of `from`, in pieces.
-fn hand_over<R: Records, S: Records>(
+fn transfer<R: Records, S: Records>(
     from: &mut Session<R>,
     to: &mut Session<S>,
     piece: usize,
@@ -52,12 +52,12 @@ fn hand_over<R: Records, S: Records>(
 }
 
 #[test]
-fn a_certificate_that_is_not_trusted_ends_both_sides_however_the_bytes_are_cut() {
+fn an_untrusted_certificate_ends_both_sides_however_the_bytes_are_cut() {
     for piece in [usize::MAX, 1000, 100, 7, 1] {
         let (mut client, mut server) = pair();
         client.open(&mut Vec::new()).unwrap();
-        hand_over(&mut client, &mut server, piece).unwrap();
-        let refused = hand_over(&mut server, &mut client, piece).unwrap_err();
+        transfer(&mut client, &mut server, piece).unwrap();
+        let refused = transfer(&mut server, &mut client, piece).unwrap_err();
         assert!(matches!(refused, Error::InvalidCertificate(_)), "{refused}");
         assert!(!client.outgoing().is_empty(), "the server gets an alert");
         assert!(client.unread().is_empty(), "nothing is kept");
@@ -66,14 +66,14 @@ fn a_certificate_that_is_not_trusted_ends_both_sides_however_the_bytes_are_cut()
         assert_eq!(client.open(&mut Vec::new()), Err(refused.clone()));
         client.seal(b"content").unwrap_err();
         client.close();
-        let told = hand_over(&mut client, &mut server, piece).unwrap_err();
+        let told = transfer(&mut client, &mut server, piece).unwrap_err();
         assert!(matches!(told, Error::AlertReceived(_)), "{told}");
         assert!(server.outgoing().is_empty(), "an alert is not answered");
     }
 }
 
 #[test]
-fn what_is_no_record_is_answered_with_one_alert() {
+fn invalid_records_are_answered_with_one_alert() {
     for piece in [usize::MAX, 3, 1] {
         let (_, mut server) = pair();
         let mut garbage = b"\x16\x03\x01\xff\xffgarbage that is no handshake".chunks(piece);

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::conformance::{
     frames::{self, PREAMBLE, header},
-    harness::{PATIENCE, Served, noise},
+    harness::{MAX_WAIT, Served, noise},
     line::Line,
 };
 
@@ -145,7 +145,7 @@ fn end_by_deadlines(served: &Served, arch: Arch, tricks: &[(&str, Vec<u8>)]) {
             // It waits for its turn, which comes; on a slow machine it is too slow itself now and then.
             let start = Instant::now();
             while !tries(served) {
-                assert!(start.elapsed() < PATIENCE, "nobody is served behind {name}");
+                assert!(start.elapsed() < MAX_WAIT, "nobody is served behind {name}");
             }
         }
     }
