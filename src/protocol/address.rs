@@ -20,10 +20,10 @@ pub const DEFAULT_PORT: u16 = 7878;
 const PLAIN: &str = "fdsp+plain";
 /// The scheme of a connection with TLS.
 const SECURE: &str = "fdsp";
-/// Most bytes of a host name.
+/// Bytes of a host name, at most.
 const MAX_HOST: usize = 253;
 
-/// How a server is spoken to.
+/// Whether connections to a server are encrypted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Security {
     /// Without TLS.
@@ -50,14 +50,14 @@ impl Security {
     }
 }
 
-/// A server: where it is, and what it takes to be served by it. `Display` gives `HOST:PORT`.
+/// A server: where it is, and what it is reached with. `Display` gives `HOST:PORT`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Authority {
     /// Name or address, an IPv6 address without brackets.
     pub host: String,
     /// TCP port.
     pub port: u16,
-    /// How it is spoken to.
+    /// Whether connections to it are encrypted.
     pub security: Security,
     /// The token that it wants.
     pub token: Option<Token>,
@@ -73,7 +73,7 @@ pub struct Address {
     pub path: RemotePath,
 }
 
-/// Why a text is no address. Each sentence says what to write instead.
+/// Why a text is not an address. Each sentence says what to write instead.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
     /// No `://` in it.
@@ -88,10 +88,10 @@ pub enum AddressError {
     /// Nothing before the path.
     #[error("the address names no host: write {SECURE}://HOST[:PORT]/PATH")]
     NoHost,
-    /// What stands before the `@` is no token.
+    /// The part before the `@` is not a token.
     #[error("the part before the '@' is not a valid token: {0}")]
     Token(#[from] TokenError),
-    /// The host cannot be one.
+    /// The host is not a host name.
     #[error("'{0}' is not a host name: it may have letters, digits, '.', '-' and '_'")]
     Host(String),
     /// Brackets without an IPv6 address in them.
@@ -100,13 +100,13 @@ pub enum AddressError {
     /// An IPv6 address without brackets.
     #[error("an IPv6 address is written in brackets: write {SECURE}://[::1]:{DEFAULT_PORT}/PATH")]
     NoBrackets,
-    /// Nothing stands behind the colon.
+    /// There is no port after the colon.
     #[error("there is no port after the ':': write a number from 1 to 65535, or leave the ':' out")]
     NoPort,
-    /// What stands behind the colon is no port.
+    /// The part after the colon is not a port.
     #[error("'{0}' is not a port: it is a number from 1 to 65535")]
     Port(String),
-    /// What stands behind the `#` is no pin.
+    /// The part after the `#` is not a pin.
     #[error("the part after '#' is not a valid pin: {0}; a '#' in a path is written %23")]
     Pin(#[from] PinError),
     /// A pin where there is no TLS.
@@ -114,7 +114,7 @@ pub enum AddressError {
         "a pin after '#' is for TLS: write {SECURE}://…, or leave it out; a '#' in a path is written %23"
     )]
     PlainPin,
-    /// A `%` without two hex digits behind it.
+    /// A `%` that two hex digits do not follow.
     #[error("a '%' in a path is written %25")]
     Percent,
     /// The path is not valid.
@@ -123,7 +123,7 @@ pub enum AddressError {
 }
 
 impl Address {
-    /// Whether both are the same path of the same server, as far as host and port or the pin tell.
+    /// Whether both are the same path of the same server: they have the same host and port, or the same pin.
     pub fn is_same_as(&self, other: &Address) -> bool {
         let (one, two) = (&self.authority, &other.authority);
         let same_pin = one.security == two.security && matches!(one.security, Security::Tls { pin: Some(_) });
@@ -167,7 +167,7 @@ impl Address {
         Ok(Address { authority, path: RemotePath::parse(&decode(path)?)? })
     }
 
-    /// The address with its token, for where it is to be pasted from, or kept as a secret.
+    /// The address with its token: to be pasted elsewhere, or saved as a secret.
     pub fn revealed(&self) -> String {
         let mut text = String::new();
         // Writing into a text cannot fail.
@@ -235,7 +235,7 @@ impl Authority {
 }
 
 impl Authority {
-    /// Whether both are the same server, in whatever way it is spoken to.
+    /// Whether both are the same server, whatever they are reached with.
     pub fn is_at(&self, other: &Authority) -> bool {
         (&self.host, self.port) == (&other.host, other.port)
     }
@@ -354,7 +354,7 @@ const UNESCAPED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b':')
     .remove(b'@');
 
-/// A path, or a part of one, as it stands in an address.
+/// A path, or a part of one, as it is written in an address.
 pub fn encoded(path: &str) -> String {
     let bytes: Vec<u8> = odd_name::bytes(path).collect();
     percent_encode(&bytes, UNESCAPED).to_string()
@@ -374,15 +374,15 @@ fn decode(text: &str) -> Result<String, AddressError> {
     Ok(odd_name::to_text(&bytes).into_owned())
 }
 
-/// A text that is not an address, for a sentence. What is before an `@` may have been meant as a token, and is kept back.
-pub fn untold(text: &str) -> SafeText {
+/// A text that is not an address, for a sentence. The part before an `@` may be a token, and is left out.
+pub fn without_token(text: &str) -> SafeText {
     match text.rsplit_once('@') {
         Some((_, rest)) => SafeText::new(&format!("…@{rest}")),
         None => SafeText::new(text),
     }
 }
 
-/// A piece of the user's text for a sentence: short, and nothing that a terminal obeys.
+/// A part of the user's text for a sentence: short, without control characters.
 fn shown(text: &str) -> String {
     const LIMIT: usize = 60;
     let mut shown = String::new();

@@ -17,7 +17,7 @@ use crate::{
         session::{Changed, Saved},
     },
     protocol::{
-        address::{Authority, Security, untold},
+        address::{Authority, Security, without_token},
         path::odd_name,
     },
     text::SafeText,
@@ -140,12 +140,13 @@ impl Fetch {
     /// It is not an address, or it is a path without a server.
     pub fn resolve(&self, text: &str) -> Result<Locator, UsageError> {
         if text.contains("://") {
-            return Locator::parse(text).map_err(|error| UsageError(format!("'{}': {error}", untold(text))));
+            return Locator::parse(text)
+                .map_err(|error| UsageError(format!("'{}': {error}", without_token(text))));
         }
         let Some(server) = &self.server else {
             return wrong(format!(
                 "'{}' names no server: give one with -H HOST, or write fdsp://HOST[:PORT]/PATH",
-                untold(text)
+                without_token(text)
             ));
         };
         server
@@ -309,7 +310,7 @@ fn authority(host: &str, port: u64, security: Security) -> Result<Authority, Usa
     let text = match address.parse::<std::net::Ipv6Addr>() {
         Ok(_) => format!("[{bare}]:{port}"),
         Err(_) if host.contains(':') => {
-            return wrong(format!("'{}' is not a host: give the port with -P", untold(host)));
+            return wrong(format!("'{}' is not a host: give the port with -P", without_token(host)));
         }
         Err(_) => format!("{host}:{port}"),
     };

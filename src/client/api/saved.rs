@@ -45,7 +45,7 @@ pub struct SavedJob {
     /// What was asked for.
     #[serde(flatten)]
     pub new: NewJob,
-    /// Where it stands.
+    /// Its state.
     pub state: SavedState,
     /// Its name, once the server has announced it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -64,7 +64,7 @@ pub struct SavedJob {
     pub files: Option<(u64, u64)>,
 }
 
-/// Where a job of a saved queue stands.
+/// The state of a job of a saved queue.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SavedState {

@@ -15,7 +15,7 @@ use crate::{
     text::SafeText,
 };
 
-/// Where a job stands.
+/// The state of a job.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum JobState {
@@ -148,9 +148,9 @@ pub struct JobView {
     pub address: SafeText,
     /// A short name: the target's, once known, else the path's last segment.
     pub name: SafeText,
-    /// Where it goes, as far as known.
+    /// Where it is saved, once that is known; else the folder.
     pub target: SafeText,
-    /// Where it stands.
+    /// Its state.
     pub state: JobState,
     /// Bytes of the content, where known.
     pub size: Option<u64>,

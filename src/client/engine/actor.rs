@@ -47,7 +47,7 @@ pub(crate) enum Message {
     Closed { id: JobId, resume: Box<JobResume>, event: Option<Box<Event>> },
     /// A server is trusted.
     Trusted(NewServer),
-    /// A server that was unreachable was tried; with how many connections it serves at the same time, if it said so.
+    /// A server that was unreachable was tried; with how many connections it serves at the same time, if it announced that.
     Probed { server: ServerId, result: Result<Option<u32>, Fault> },
 }
 

@@ -72,7 +72,7 @@ impl Stopped {
     }
 }
 
-/// Starts an engine on a runtime of its own. Events come on the receiver, which must be drained.
+/// Starts an engine on a runtime of its own. Events are sent to the receiver, which must be drained.
 ///
 /// # Errors
 /// The system gives no threads.

@@ -10,7 +10,7 @@ use crate::client::{
 
 /// See the module.
 #[derive(Debug)]
-struct Server {
+struct ServerPermits {
     shared: Arc<Shared>,
     id: ServerId,
 }
@@ -18,10 +18,10 @@ struct Server {
 /// Takes a permit of a server.
 pub(super) fn take(shared: &Arc<Shared>, id: ServerId) -> Permit {
     shared.with(|state| state.servers.take(id));
-    Permit::taken(Arc::new(Server { shared: Arc::clone(shared), id }))
+    Permit::taken(Arc::new(ServerPermits { shared: Arc::clone(shared), id }))
 }
 
-impl permit::Server for Server {
+impl permit::Server for ServerPermits {
     fn take_spare(&self) -> bool {
         self.shared.with(|state| {
             let is_spare = state.servers.has_spare(self.id);
@@ -42,7 +42,7 @@ impl permit::Server for Server {
     }
 
     fn announced(&self, parallel: usize) {
-        if self.shared.with(|state| state.servers.learned(self.id, parallel)) {
+        if self.shared.with(|state| state.servers.set_parallel(self.id, parallel)) {
             self.shared.freed.notify_one();
         }
         self.reached();

@@ -1,4 +1,4 @@
-//! What the tasks of an engine share: the queue and the servers behind one short lock, which is not held across I/O.
+//! What the tasks of an engine share: the queue and the servers, under one lock that is not held across I/O.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},

@@ -13,7 +13,7 @@ use crate::{
             view::{Finished, JobState, JobView, Trouble, work},
         },
         queue::{
-            counters::{Counters, Counts},
+            Counters, Counts,
             history::History,
             phase::Phase,
             schedule::{Outage, ServerId},
@@ -23,7 +23,7 @@ use crate::{
     text::{SafeText, units},
 };
 
-use super::sums::Share;
+use super::sums::Contribution;
 
 /// A job of the queue.
 #[derive(Debug)]
@@ -195,11 +195,11 @@ impl Job {
         self.files.map(|files| (done.min(files), files))
     }
 
-    pub(super) fn share(&self) -> Share {
-        let given_up = matches!(self.phase, Phase::Failed | Phase::Cancelled);
-        let at_rest = if given_up || self.live.is_some() { None } else { self.progress() };
-        let ended = given_up || self.phase == Phase::Done;
-        Share {
+    pub(super) fn contribution(&self) -> Contribution {
+        let has_failed = matches!(self.phase, Phase::Failed | Phase::Cancelled);
+        let at_rest = if has_failed || self.live.is_some() { None } else { self.progress() };
+        let ended = has_failed || self.phase == Phase::Done;
+        Contribution {
             phase: self.phase,
             unknown: !ended && self.live.is_none() && self.total.is_none(),
             progress: at_rest.unwrap_or_default(),

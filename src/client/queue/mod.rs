@@ -1,9 +1,8 @@
-//! The state of the queue: order, where each job stands, and the sums, kept up with each change. No I/O, and
+//! The state of the queue: order, the phase of each job, and the sums, updated with each change. No I/O, and
 //! time is an argument.
 
 mod again;
 mod arrange;
-pub(crate) mod counters;
 mod history;
 mod job;
 mod order;
@@ -42,7 +41,7 @@ pub(crate) use self::{
     again::Requested,
     job::first_name,
     removed::Removed,
-    transfers::{Ended, Resumed, Started},
+    transfers::{Counters, Counts, Ended, Resumed, Started},
 };
 use self::{
     job::{Busy, Job},
@@ -55,7 +54,7 @@ use self::{
 pub(crate) struct Queue {
     order: Vec<JobId>,
     jobs: HashMap<JobId, Job>,
-    /// The jobs for each path, on whatever server.
+    /// The jobs for each path, of all servers.
     by_path: HashMap<String, BTreeSet<JobId>>,
     next: u64,
     generation: u64,
@@ -85,7 +84,7 @@ impl Queue {
         let id = self.unused_id();
         let job = Job::new(id, saved, server);
         self.questions.add(job.doubt());
-        self.sums.add(&job.share());
+        self.sums.add(&job.contribution());
         self.by_path.entry(job.new.address.path().to_owned()).or_default().insert(id);
         self.jobs.insert(id, job);
         self.order.push(id);
@@ -105,12 +104,12 @@ impl Queue {
         self.order.iter().filter_map(|id| self.jobs.get(id)).map(Job::saved).collect()
     }
 
-    /// Rises with every change of what is to be kept.
+    /// Rises with every change of what is to be saved.
     pub(crate) fn revision(&self) -> u64 {
         self.revision
     }
 
-    /// Something changed that is to be kept.
+    /// Something changed that is to be saved.
     pub(crate) fn touch(&mut self) {
         self.revision += 1;
     }
@@ -126,14 +125,14 @@ impl Queue {
     fn change<T>(&mut self, id: JobId, work: impl FnOnce(&mut Job) -> T) -> Option<T> {
         let job = self.jobs.get_mut(&id)?;
         self.revision += 1;
-        self.sums.subtract(&job.share());
+        self.sums.subtract(&job.contribution());
         self.questions.subtract(job.doubt());
         let (due, group) = (job.due, job.phase.group());
         let result = work(job);
         if job.phase.group() != group {
             self.generation += 1;
         }
-        self.sums.add(&job.share());
+        self.sums.add(&job.contribution());
         self.questions.add(job.doubt());
         if due != job.due {
             if let Some(due) = due {
@@ -172,7 +171,7 @@ impl Queue {
         done
     }
 
-    /// Where a job stands.
+    /// The phase of a job.
     pub(crate) fn phase(&self, id: JobId) -> Option<Phase> {
         self.jobs.get(&id).map(|job| job.phase)
     }
@@ -195,7 +194,7 @@ impl Queue {
         self.sums.ready_servers()
     }
 
-    /// What was fetched of a job is gone.
+    /// What was received of a job is deleted.
     pub(crate) fn reset(&mut self, id: JobId) {
         self.change(id, |job| {
             (job.received, job.position, job.files_done) = (0, 0, 0);
@@ -237,12 +236,12 @@ impl Queue {
         self.generation
     }
 
-    /// What was asked for by a job, and its name.
+    /// What was requested by a job, and its name.
     pub(crate) fn asked(&self, id: JobId) -> Option<(NewJob, SafeText)> {
         self.jobs.get(&id).map(|job| (job.new.clone(), job.name.clone()))
     }
 
-    /// What other jobs ask for at this address and have not finished, and their names.
+    /// What was requested by other jobs for this address that have not finished, and their names.
     pub(crate) fn others_for(&self, address: &Locator, but: JobId) -> Vec<(NewJob, SafeText)> {
         let is_other = |job: &&Job| {
             !matches!(job.phase, Phase::Done | Phase::Cancelled)
@@ -255,7 +254,7 @@ impl Queue {
             .collect()
     }
 
-    /// The jobs for a path, on whatever server.
+    /// The jobs for a path, of all servers.
     fn for_path(&self, path: &str) -> impl Iterator<Item = &Job> {
         self.by_path.get(path).into_iter().flatten().filter_map(|id| self.jobs.get(id))
     }
@@ -266,7 +265,11 @@ impl Queue {
     }
 
     /// Fails all jobs that wait for this server, in order: each with its name, and why.
-    pub(crate) fn give_up(&mut self, server: ServerId, trouble: &Trouble) -> Vec<(JobId, SafeText, Trouble)> {
+    pub(crate) fn fail_waiting(
+        &mut self,
+        server: ServerId,
+        trouble: &Trouble,
+    ) -> Vec<(JobId, SafeText, Trouble)> {
         let waits = |id: &JobId| {
             let job = self.jobs.get(id)?;
             let waits = job.server == server
@@ -279,7 +282,7 @@ impl Queue {
         };
         let waiting: Vec<_> = self.order.iter().filter_map(waits).collect();
         for (id, _, trouble) in &waiting {
-            self.apply(*id, Input::GiveUp);
+            self.apply(*id, Input::TimedOut);
             self.change(*id, |job| job.trouble = Some(trouble.clone()));
         }
         waiting

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use crate::client::api::command::JobId;
 
-/// Moves `ids` by a number of places (negative: towards the front), each as far as there is room, keeping the order
+/// Moves `ids` by a number of places (negative: towards the front), each until there is no room, keeping the order
 /// among themselves. Returns whether anything moved.
 pub(super) fn move_by(order: &mut [JobId], ids: &[JobId], places: isize) -> bool {
     let chosen: HashSet<_> = ids.iter().copied().collect();

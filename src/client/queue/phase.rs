@@ -1,6 +1,6 @@
 //! The phases of a job, and what leads from one to the next.
 
-/// Where a job stands.
+/// The phase of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Phase {
     Queued,
@@ -29,13 +29,13 @@ pub(crate) enum Input {
     /// Its server cannot be reached: it waits for that, not for itself.
     Unreachable,
     /// Its server could not be reached for too long.
-    GiveUp,
+    TimedOut,
     Finished,
     Failed,
 }
 
 impl Phase {
-    /// How many there are.
+    /// The number of phases.
     pub(crate) const COUNT: usize = Phase::Cancelled as usize + 1;
 
     /// Its place among the groups in which a queue is shown: running, waiting, paused, failed, cancelled, done.
@@ -66,7 +66,7 @@ impl Phase {
             (Input::Complete, Connecting | Running) => Verifying,
             (Input::Again,    Connecting | Running | Verifying) => Waiting,
             (Input::Unreachable, Connecting | Running | Verifying) => Queued,
-            (Input::GiveUp,   Queued | Waiting) => Failed,
+            (Input::TimedOut,   Queued | Waiting) => Failed,
             (Input::Finished, Queued | Waiting | Connecting | Running | Verifying | Paused | Cancelled) => Done,
             (Input::Failed,   Connecting | Running | Verifying) => Failed,
             _ => return None,
@@ -88,7 +88,7 @@ mod tests {
         Input::Complete,
         Input::Again,
         Input::Unreachable,
-        Input::GiveUp,
+        Input::TimedOut,
         Input::Finished,
         Input::Failed,
     ];
@@ -124,7 +124,7 @@ mod tests {
                 Input::Complete,
                 Input::Again,
                 Input::Unreachable,
-                Input::GiveUp,
+                Input::TimedOut,
                 Input::Failed,
             ] {
                 assert_eq!(phase.next(input), None, "{phase:?} {input:?}");

@@ -44,7 +44,7 @@ impl Queue {
         let mut removed = Vec::new();
         for (place, id) in places.collect::<Vec<_>>() {
             let Some(mut job) = self.jobs.remove(&id) else { continue };
-            self.sums.subtract(&job.share());
+            self.sums.subtract(&job.contribution());
             self.questions.subtract(job.doubt());
             if let Some(same) = self.by_path.get_mut(job.new.address.path()) {
                 same.remove(&id);
@@ -81,7 +81,7 @@ impl Queue {
                 job.phase = Phase::Queued;
             }
             job.busy = Busy::No;
-            self.sums.add(&job.share());
+            self.sums.add(&job.contribution());
             self.questions.add(job.doubt());
             self.by_path.entry(job.new.address.path().to_owned()).or_default().insert(job.id);
             self.order.push(job.id);

@@ -31,7 +31,7 @@ impl Queue {
         self.rows(&self.order[rows.start.min(end)..end], now, servers)
     }
 
-    /// The rows of these jobs, as far as there are such.
+    /// The rows of those of these jobs that exist.
     pub(crate) fn rows(&self, ids: &[JobId], now: Instant, servers: &Servers) -> Vec<JobView> {
         let view = |job: &Job| job.view(now, servers.outage(job.server));
         ids.iter().filter_map(|id| self.jobs.get(id)).map(view).collect()
@@ -61,8 +61,8 @@ impl Queue {
             match job.progress() {
                 Some((done, total)) => {
                     progress = (progress.0.saturating_add(done), progress.1.saturating_add(total));
-                    let (there, all) = job.files().unwrap_or_default();
-                    files = (files.0.saturating_add(there), files.1.saturating_add(all));
+                    let (complete, all) = job.files().unwrap_or_default();
+                    files = (files.0.saturating_add(complete), files.1.saturating_add(all));
                 }
                 None => unknown += 1,
             }

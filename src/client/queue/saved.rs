@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_done_or_goes_elsewhere_is_a_job_of_its_own() {
+    fn a_request_for_a_finished_job_or_another_folder_is_a_new_job() {
         let mut jobs = queue();
         let elsewhere = NewJob { folder: "/e".into(), ..new("queued") };
         add(&mut jobs, vec![new("done"), elsewhere, new("other"), new("other")]);
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_wants_another_token_gets_it_for_all() {
+    fn a_new_token_of_a_server_is_used_for_all_its_jobs() {
         let mut jobs = queue();
         let at = |text: &str| Locator::parse(text).expect("an address").server();
         reach(&mut jobs, &at("fdsp+plain://h/"));

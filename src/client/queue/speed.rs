@@ -5,12 +5,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Speed is the mean of so much time: long enough to be readable, short enough to follow.
-const WINDOW: Duration = Duration::from_secs(4);
+/// Speed is the mean over this time: long enough to be readable, short enough to follow changes.
+const SPEED_WINDOW: Duration = Duration::from_secs(4);
 /// The estimate of the time left follows changes of the rate with this time constant, so that it does not
 /// jump with each burst.
-const SLOW: Duration = Duration::from_secs(12);
-/// No estimate before so much data.
+const ESTIMATE_TIME: Duration = Duration::from_secs(12);
+/// No estimate before samples of this time.
 const MIN_OBSERVED: Duration = Duration::from_secs(3);
 
 /// Watches one rising counter.
@@ -24,20 +24,20 @@ pub(crate) struct Meter {
 }
 
 impl Meter {
-    /// The counter stood at `total`.
+    /// The counter was at `total`.
     pub(crate) fn sample(&mut self, now: Instant, total: u64) {
         if let Some(&(then, before)) = self.samples.back() {
             let Some(elapsed) = now.checked_duration_since(then).filter(|elapsed| !elapsed.is_zero()) else {
                 return;
             };
             let rate = total.saturating_sub(before) as f64 / elapsed.as_secs_f64();
-            let keep = (-elapsed.as_secs_f64() / SLOW.as_secs_f64()).exp();
+            let keep = (-elapsed.as_secs_f64() / ESTIMATE_TIME.as_secs_f64()).exp();
             self.weighted = self.weighted * keep + rate * (1.0 - keep);
             self.weight = self.weight * keep + (1.0 - keep);
             self.observed += elapsed;
         }
         self.samples.push_back((now, total));
-        while self.samples.get(1).is_some_and(|&(then, _)| now.duration_since(then) >= WINDOW) {
+        while self.samples.get(1).is_some_and(|&(then, _)| now.duration_since(then) >= SPEED_WINDOW) {
             self.samples.pop_front();
         }
     }
@@ -52,8 +52,8 @@ impl Meter {
         }
     }
 
-    /// The speed; `None` while nothing has come and it is too early to call that a standstill: a server may
-    /// first have to look at a whole folder.
+    /// The speed; `None` while nothing is received and it is too early to show a speed of 0: a server may
+    /// first have to read a whole folder.
     pub(crate) fn known(&self) -> Option<f64> {
         let speed = self.speed();
         (speed > 0.0 || self.observed >= MIN_OBSERVED).then_some(speed)
@@ -64,13 +64,13 @@ impl Meter {
         (self.observed >= MIN_OBSERVED && self.weight > 0.0).then(|| self.weighted / self.weight)
     }
 
-    /// Seconds until `remaining` more have come.
+    /// Seconds until `remaining` more are received.
     pub(crate) fn eta(&self, remaining: u64) -> Option<f64> {
         eta(remaining, self.slow_rate()?)
     }
 }
 
-/// Seconds for `remaining` units at `rate`; `None` if that is no time worth showing.
+/// Seconds for `remaining` units at `rate`; `None` if that is too long to be shown.
 pub(crate) fn eta(remaining: u64, rate: f64) -> Option<f64> {
     let seconds = remaining as f64 / rate;
     (seconds.is_finite() && seconds < 1e9).then_some(seconds)
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_just_begun_does_not_stand_still() {
+    fn a_transfer_that_has_just_begun_has_no_speed_of_0() {
         let mut meter = Meter::default();
         assert_eq!(meter.known(), None);
         let (now, total) = run(&mut meter, Instant::now(), 0, &[0; 2]);

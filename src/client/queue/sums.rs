@@ -9,7 +9,7 @@ use crate::client::{
 
 /// What one job adds to the sums.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Share {
+pub(super) struct Contribution {
     pub(super) phase: Phase,
     /// Done and total bytes while it is at rest; running ones are read when asked for.
     pub(super) progress: (u64, u64),
@@ -33,7 +33,7 @@ pub(super) struct Sums {
 }
 
 impl Sums {
-    pub(super) fn add(&mut self, share: &Share) {
+    pub(super) fn add(&mut self, share: &Contribution) {
         self.phases[share.phase as usize] += 1;
         self.progress.0 += u128::from(share.progress.0);
         self.progress.1 += u128::from(share.progress.1);
@@ -45,7 +45,7 @@ impl Sums {
         }
     }
 
-    pub(super) fn subtract(&mut self, share: &Share) {
+    pub(super) fn subtract(&mut self, share: &Contribution) {
         self.phases[share.phase as usize] -= 1;
         self.progress.0 -= u128::from(share.progress.0);
         self.progress.1 -= u128::from(share.progress.1);

@@ -18,10 +18,7 @@ use crate::client::{
         picture::Part,
         view::{Finished, JobState, Trouble, TroubleKind},
     },
-    queue::{
-        counters::{Counters, Counts},
-        schedule::Servers,
-    },
+    queue::schedule::Servers,
 };
 
 /// Counters that a test sets.
@@ -142,7 +139,7 @@ fn a_job_that_is_resumed_while_it_stops_waits_for_its_transfer() {
 }
 
 #[test]
-fn a_file_that_is_in_place_is_done_whatever_was_said_meanwhile() {
+fn a_file_that_is_in_place_is_done_whatever_was_commanded_meanwhile() {
     let (mut queue, mut servers) = (Queue::default(), Servers::default());
     let id = add(&mut queue, &mut servers, "a", 1);
     start_job(&mut queue, id, Instant::now()).unwrap();
@@ -154,7 +151,7 @@ fn a_file_that_is_in_place_is_done_whatever_was_said_meanwhile() {
 }
 
 #[test]
-fn waiting_jobs_come_back_when_they_are_due() {
+fn waiting_jobs_are_queued_when_they_are_due() {
     let (mut queue, mut servers) = (Queue::default(), Servers::default());
     let id = add(&mut queue, &mut servers, "a", 1);
     let now = Instant::now();
@@ -187,7 +184,7 @@ fn a_job_whose_content_is_all_received_says_what_it_needs_an_unreachable_server_
         queue.ended(id, Ended::Unreachable);
     }
     let server = queue.server(JobId(0)).unwrap();
-    let failed = queue.give_up(server, &Trouble::new(TroubleKind::Connection, "refused"));
+    let failed = queue.fail_waiting(server, &Trouble::new(TroubleKind::Connection, "refused"));
     let said: Vec<_> = failed.iter().map(|(_, _, trouble)| trouble.message.as_str()).collect();
     let all = "refused; all 10 B are received and verified, and the next try only asks the server whether they are one version";
     assert_eq!(said, [all, "refused"]);
@@ -201,7 +198,7 @@ fn failed(queue: &mut Queue, id: JobId, kind: TroubleKind) {
 }
 
 #[test]
-fn what_a_server_has_refused_goes_on_once_it_is_reached_with_its_token() {
+fn jobs_that_a_server_has_refused_resume_once_it_is_reached_with_its_token() {
     let (mut queue, mut servers) = (Queue::default(), Servers::default());
     let ids = [("refused", 1), ("missing", 1), ("queued", 1), ("elsewhere", 2)]
         .map(|(path, port)| add(&mut queue, &mut servers, path, port));
@@ -239,7 +236,7 @@ fn sums_of_any_sizes_are_right_again_once_a_job_has_gone() {
 }
 
 #[test]
-fn what_is_asked_for_again_goes_on_where_it_is() {
+fn a_job_that_is_requested_again_resumes_at_its_place() {
     let (mut queue, mut servers) = (Queue::default(), Servers::default());
     let ids = ["failed", "paused", "queued"].map(|path| add(&mut queue, &mut servers, path, 1));
     failed(&mut queue, ids[0], TroubleKind::NotFound);
@@ -257,7 +254,7 @@ fn what_is_asked_for_again_goes_on_where_it_is() {
 }
 
 #[test]
-fn what_is_asked_for_again_while_it_stops_is_no_second_job_and_goes_on_once_it_has_stopped() {
+fn a_job_that_is_requested_again_while_it_stops_resumes_once_it_has_stopped() {
     let (mut queue, mut servers) = (Queue::default(), Servers::default());
     let id = add(&mut queue, &mut servers, "a", 1);
     for (existing, replaced) in [(Existing::Keep, false), (Existing::Overwrite, true)] {
@@ -289,7 +286,7 @@ fn the_filter_ignores_case() {
 }
 
 #[test]
-fn ten_thousand_rows_cost_what_the_visible_ones_cost() {
+fn ten_thousand_rows_cost_as_much_as_the_visible_ones() {
     let (mut queue, mut servers) = (Queue::default(), Servers::default());
     for number in 0..10_000 {
         add(&mut queue, &mut servers, &format!("f{number}"), 1);
@@ -307,7 +304,7 @@ fn ten_thousand_rows_cost_what_the_visible_ones_cost() {
 
 /// A tree of 20,000 files of 6 bytes and one of 70 MB: by the bytes alone, it would stand at 0 % and take weeks.
 #[test]
-fn a_tree_gets_on_with_each_of_its_files() {
+fn a_tree_progresses_with_each_of_its_files() {
     let (mut queue, mut servers) = (Queue::default(), Servers::default());
     let id = add(&mut queue, &mut servers, "tree", 1);
     let mut now = Instant::now();
@@ -379,7 +376,7 @@ fn check(queue: &Queue, busy: &BTreeMap<JobId, Arc<Counted>>) {
     assert_eq!(queue.order.len(), queue.jobs.len());
     assert!(queue.order.iter().all(|id| queue.jobs.contains_key(id)));
     let mut sums = Sums::default();
-    queue.jobs.values().for_each(|job| sums.add(&job.share()));
+    queue.jobs.values().for_each(|job| sums.add(&job.contribution()));
     assert_eq!(queue.sums, sums);
     let totals = queue.totals(None);
     let none = |phase| queue.jobs.values().filter(|job| job.phase == phase).count();

@@ -1,7 +1,7 @@
-//! Sessions: the queue of an engine, kept on the disk as it changes, so that it survives whatever ends the program.
+//! Sessions: the queue of an engine, kept on the disk as it changes, so that it survives any end of the program.
 //!
 //! A session is open in one process at a time. It is written when something has changed, a moment later, so that
-//! what comes together is written together; at rest nothing happens at all. That partial files are to be deleted is
+//! several changes are written together; at rest nothing is written. That partial files are to be deleted is
 //! written at once: until it is, a kill undoes the command.
 
 mod format;
@@ -59,7 +59,7 @@ pub enum OpenError {
     Held {
         /// Which.
         name: SessionName,
-        /// Who, as far as known.
+        /// Which process, if known.
         holder: Option<SafeText>,
     },
     /// Its files cannot be used.
@@ -100,9 +100,9 @@ struct Inner {
     undeleted: Mutex<(Vec<PathBuf>, Vec<SavedJob>)>,
     /// The history changed.
     changed: Notify,
-    /// Held from reading the queue to the end of the write: an older state never follows a newer one.
+    /// Locked from reading the queue to the end of the write: an older state never follows a newer one.
     writer: Mutex<Writer>,
-    /// The last writing failed, and that was said.
+    /// The last write failed, and that was logged.
     failing: AtomicBool,
 }
 

@@ -6,7 +6,7 @@ use std::{fmt, str::FromStr};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionName(String);
 
-/// A text is no name of a session.
+/// A text is not the name of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a session's name has 1 to 64 letters, digits, '-', '_' or '.', and does not begin with a '.'")]
 pub struct NameError;

@@ -18,10 +18,10 @@ use crate::{
     text::SafeText,
 };
 
-/// Most bytes that are read of who holds a session.
-const HOLDER: u64 = 200;
-/// Most files of one session that are kept aside.
-const ASIDE: u32 = 1000;
+/// Bytes that are read of a lock file, at most.
+const MAX_HOLDER_LEN: u64 = 200;
+/// Files of one session that are kept aside, at most.
+const MAX_ASIDE: u32 = 1000;
 
 /// The files of an open session.
 #[derive(Debug)]
@@ -61,12 +61,12 @@ impl Store {
             Err(TryLockError::Error(error)) => return Err(error.into()),
         }
         let mut store = Store { path: path.to_owned(), folder, name, lock };
-        store.sign()?;
+        store.write_holder()?;
         Ok(store)
     }
 
-    /// Says in the lock whose it is.
-    fn sign(&mut self) -> io::Result<()> {
+    /// Writes this process into the lock file.
+    fn write_holder(&mut self) -> io::Result<()> {
         let pid = std::process::id();
         let terminal = rustix::termios::ttyname(io::stdin(), Vec::new()).ok();
         let terminal = terminal.and_then(|name| name.into_string().ok());
@@ -104,7 +104,7 @@ impl Store {
     /// Renames the file, and returns its new name.
     pub(super) fn set_aside(&self) -> io::Result<String> {
         let from = self.file();
-        for number in 1..=ASIDE {
+        for number in 1..=MAX_ASIDE {
             let to = format!("{from}.aside-{number}");
             match platform::rename_new(&self.folder, &from, &to) {
                 Ok(()) => return Ok(to),
@@ -112,7 +112,7 @@ impl Store {
                 Err(error) => return Err(error),
             }
         }
-        Err(io::Error::other(format!("{ASIDE} files are kept beside it already; delete some")))
+        Err(io::Error::other(format!("{MAX_ASIDE} files are kept beside it already; delete some")))
     }
 
     /// Replaces the file, and waits until the disk has it. After a crash it is the old or the new one.
@@ -133,11 +133,11 @@ fn open_at(folder: impl AsFd, name: &str, flags: OFlags) -> io::Result<File> {
     Ok(rustix::io::retry_on_intr(open)?.into())
 }
 
-/// What stands in a lock; nothing if its holder has only just come.
+/// The process that is named in a lock file; `None` if it has not written its name yet.
 fn holder(lock: &mut File) -> Option<SafeText> {
     let mut bytes = Vec::new();
     lock.rewind().ok()?;
-    lock.take(HOLDER).read_to_end(&mut bytes).ok()?;
+    lock.take(MAX_HOLDER_LEN).read_to_end(&mut bytes).ok()?;
     let text = String::from_utf8(bytes).ok()?;
     let text = text.trim();
     (!text.is_empty()).then(|| SafeText::new(text))

@@ -34,7 +34,7 @@ fn kept(count: usize) -> SavedQueue {
 }
 
 #[test]
-fn what_is_saved_is_found_again() {
+fn a_saved_queue_is_read_again() {
     let folder = tempfile::tempdir().expect("a folder");
     let place = folder.path().join("state/sessions");
     let Opened { session, saved, warning } = open(&place);
@@ -49,7 +49,7 @@ fn what_is_saved_is_found_again() {
 }
 
 #[test]
-fn nobody_else_can_read_it() {
+fn no_other_user_can_read_it() {
     let folder = tempfile::tempdir().expect("a folder");
     let place = folder.path().join("sessions");
     fs::create_dir(&place).expect("made");
@@ -91,7 +91,7 @@ fn a_session_is_open_once() {
 }
 
 #[test]
-fn what_cannot_be_understood_is_set_aside_and_never_lost() {
+fn a_file_that_cannot_be_understood_is_set_aside() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("default.json");
     for (number, content) in ["{", "", "{\"fdsp-session\":9}", "\u{0}\u{1}"].into_iter().enumerate() {
@@ -114,7 +114,7 @@ fn what_cannot_be_understood_is_set_aside_and_never_lost() {
 }
 
 #[test]
-fn a_failed_writing_leaves_what_was_there() {
+fn a_failed_write_leaves_the_old_file() {
     let folder = tempfile::tempdir().expect("a folder");
     let [path, moved] = ["sessions", "moved"].map(|name| folder.path().join(name));
     let session = open(&path).session;
@@ -127,7 +127,7 @@ fn a_failed_writing_leaves_what_was_there() {
 }
 
 #[test]
-fn what_is_over_is_not_kept_for_ever() {
+fn ended_jobs_are_kept_up_to_a_maximum() {
     let over = |number: usize| job(&format!("f{number}"), SavedState::Cancelled);
     let mut queue: Vec<_> = (0..MAX_ENDED + 5).map(over).collect();
     queue.insert(0, job("first", SavedState::Queued));

@@ -168,7 +168,7 @@ impl Exchange {
         Ok(())
     }
 
-    /// Makes sure that the content ended where its size says. In `classic-select` nothing tells where the size itself ends: of a size that
+    /// Makes sure that the content ended where its size says. In `classic-select` nothing marks the end of the size itself: of a size that
     /// was cut (`10` received as `1` and `0`) a short file would count as complete, but then more bytes follow.
     async fn nothing_more(&mut self) -> Result<(), Fault> {
         // An empty content ends before its acknowledgement was sent.

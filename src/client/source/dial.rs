@@ -33,7 +33,7 @@ pub(crate) async fn dial(authority: &Authority, limit: Duration) -> Result<TcpSt
     let began = Instant::now();
     let deadline = began + limit;
     let began = began.into_std();
-    let peer = peer(authority);
+    let peer = authority.to_string();
     let unreachable = |message: String| Fault::unreachable(began, message);
     let late = |doing: &str| unreachable(format!("{doing} took longer than {} s", limit.as_secs_f32()));
     let resolved = timeout_at(deadline, lookup_host((authority.host.as_str(), authority.port)))
@@ -60,13 +60,7 @@ pub(crate) async fn dial(authority: &Authority, limit: Duration) -> Result<TcpSt
     Ok(stream)
 }
 
-/// `host:port` for people.
-pub(crate) fn peer(authority: &Authority) -> String {
-    let Authority { host, port, .. } = authority;
-    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
-}
-
-/// The resolver does not tell a name that is wrong from a resolver that is down but by its words.
+/// Only the words of the resolver distinguish a wrong name from a resolver that does not answer.
 fn unknown_host(host: &str, error: &io::Error, began: std::time::Instant) -> Fault {
     let text = error.to_string();
     let words = text.strip_prefix("failed to lookup address information: ").unwrap_or(&text);
@@ -162,7 +156,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_refused_address_does_not_hinder_the_next() {
+    async fn the_next_address_is_tried_after_one_is_refused() {
         let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let refused = closed.local_addr().unwrap();
         drop(closed);
@@ -200,16 +194,10 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_is_wrong_is_to_be_checked() {
+    fn the_message_about_an_unknown_host_says_to_check_the_name() {
         let error = io::Error::other("failed to lookup address information: Name or service not known");
         let fault = unknown_host("nas", &error, std::time::Instant::now());
         let said = "cannot find the host nas: name or service not known; check the name";
         assert_eq!(fault.trouble.message.as_str(), said);
-    }
-
-    #[test]
-    fn peers_are_shown_as_they_are_typed() {
-        assert_eq!(peer(&Authority::new("::1", 7878, Security::Plain)), "[::1]:7878");
-        assert_eq!(peer(&Authority::new("h", 1, Security::Plain)), "h:1");
     }
 }

@@ -83,8 +83,8 @@ impl Source {
     /// The server, for people.
     pub(crate) fn peer(&self) -> String {
         match self {
-            Source::Fdsp(fdsp) => dial::peer(fdsp.server()),
-            Source::Classic(classic) => dial::peer(classic.server()),
+            Source::Fdsp(fdsp) => fdsp.server().to_string(),
+            Source::Classic(classic) => classic.server().to_string(),
         }
     }
 

@@ -16,8 +16,7 @@ use crate::{
             view::TroubleKind,
         },
         error::Fault,
-        source::dial,
-        trust::{AcceptedBy, Belief, Distrust, Servers, Verifier},
+        trust::{AcceptedBy, KnownServers, Trusted, Untrusted, Verifier},
     },
     net::tls::{self, Session},
     platform::reason,
@@ -49,9 +48,9 @@ pub(crate) struct Secured {
 pub(crate) async fn secure(
     stream: &TcpStream,
     authority: &Authority,
-    servers: &Arc<Servers>,
+    servers: &Arc<KnownServers>,
 ) -> Result<Secured, Fault> {
-    let (peer, began) = (dial::peer(authority), Instant::now());
+    let (peer, began) = (authority.to_string(), Instant::now());
     let verifier = Arc::new(Verifier::new(Arc::clone(servers), authority.clone()));
     let mut session = Box::new(begin(authority, &verifier).map_err(|error| {
         Fault::never(TroubleKind::Connection, format!("cannot speak TLS with {peer}: {error}"))
@@ -70,24 +69,24 @@ pub(crate) async fn secure(
         };
         flush(stream, &mut session).await.map_err(lost)?;
         if let Err(error) = opened {
-            return Err(match verifier.distrust() {
-                Some(distrust) => refused(&distrust, authority, servers),
+            return Err(match verifier.untrusted() {
+                Some(untrusted) => refused(&untrusted, authority, servers),
                 None => failed(&peer, &error, &first),
             });
         }
         if session.is_established() {
-            let (pin, belief) = verifier.found().ok_or_else(|| {
+            let (pin, trusted) = verifier.found().ok_or_else(|| {
                 Fault::never(
                     TroubleKind::Connection,
                     format!("{peer} shows no certificate; check host and port"),
                 )
             })?;
-            let credential = credential(authority, session.protocol(), pin, belief)?;
-            if belief == Belief::New {
+            let credential = credential(authority, session.protocol(), pin, trusted)?;
+            if trusted == Trusted::New {
                 tracing::info!("{authority}: a new server, accepted with the certificate {pin}");
                 let accepted =
                     block_in_place(|| servers.accept(&authority.into(), pin, AcceptedBy::FirstUse));
-                accepted.map_err(|distrust| refused(&distrust, authority, servers))?;
+                accepted.map_err(|untrusted| refused(&untrusted, authority, servers))?;
             }
             return Ok(Secured { session, pin, credential });
         }
@@ -107,9 +106,9 @@ fn credential(
     authority: &Authority,
     selected: Option<&[u8]>,
     pin: Pin,
-    belief: Belief,
+    trusted: Trusted,
 ) -> Result<Option<Credential>, Fault> {
-    let peer = dial::peer(authority);
+    let peer = authority.to_string();
     match (selected, &authority.token) {
         (Some(tls::PROOF_PROTOCOL | tls::TOKEN_PROTOCOL), None) => Ok(None),
         (Some(tls::PROOF_PROTOCOL), Some(token)) => {
@@ -118,7 +117,7 @@ fn credential(
             })?;
             Ok(Some(Credential::Proof(TokenProof::new(token, pin, nonce))))
         }
-        (Some(tls::TOKEN_PROTOCOL), Some(token)) if belief == Belief::Verified => {
+        (Some(tls::TOKEN_PROTOCOL), Some(token)) if trusted == Trusted::Verified => {
             Ok(Some(Credential::Token(token.clone())))
         }
         (Some(tls::TOKEN_PROTOCOL), Some(_)) => {
@@ -136,7 +135,7 @@ fn credential(
         // What the server of another protocol does with a token is unknown.
         _ => Err(Fault::never(
             TroubleKind::Connection,
-            format!("{peer} speaks TLS, but is no fdsp server; check host and port"),
+            format!("{peer} speaks TLS, but is not an fdsp server; check host and port"),
         )),
     }
 }
@@ -183,8 +182,8 @@ async fn receive(stream: &TcpStream, session: &mut Secure) -> io::Result<usize> 
 }
 
 /// The certificate is not trusted.
-fn refused(distrust: &Distrust, authority: &Authority, servers: &Servers) -> Fault {
-    let peer = dial::peer(authority);
+fn refused(untrusted: &Untrusted, authority: &Authority, servers: &KnownServers) -> Fault {
+    let peer = authority.to_string();
     let file = servers.file().unwrap_or("the known servers".as_ref()).shown();
     let refused = |message: String| Fault::never(TroubleKind::Refused, message);
     let other = |what: String| {
@@ -194,8 +193,8 @@ fn refused(distrust: &Distrust, authority: &Authority, servers: &Servers) -> Fau
         fault.trouble.doubt = Some(Box::new(Doubt::Other(authority.clone().into())));
         fault
     };
-    match distrust {
-        Distrust::Unknown { found } => {
+    match untrusted {
+        Untrusted::Unknown { found } => {
             let mut fault = refused(format!(
                 "{peer} is not known yet, its certificate is {found}; if that is what the server shows, accept it with \
                  --accept-new, or paste the whole address that the server shows"
@@ -204,15 +203,15 @@ fn refused(distrust: &Distrust, authority: &Authority, servers: &Servers) -> Fau
             fault.trouble.doubt = Some(Box::new(Doubt::New(new)));
             fault
         }
-        Distrust::WrongPin { expected, found } => other(format!(
+        Untrusted::WrongPin { expected, found } => other(format!(
             "its certificate is {found}, the pin is {expected}; the connection may be intercepted, or the server was \
              set up again: then paste the new address that it shows"
         )),
-        Distrust::Changed { known, found } => other(format!(
+        Untrusted::Changed { known, found } => other(format!(
             "its certificate is {found}, and was {known}; the connection may be intercepted, or the server was set up \
              again: if you are sure of that, delete its line from '{file}'"
         )),
-        Distrust::File(error) => {
+        Untrusted::File(error) => {
             refused(format!("{peer} cannot be trusted: '{file}' cannot be used: {}", reason(error)))
         }
     }

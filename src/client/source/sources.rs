@@ -18,7 +18,7 @@ use crate::{
             new_job::Speak,
         },
         error::Fault,
-        trust::Servers,
+        trust::KnownServers,
     },
     protocol::message::Entries,
 };
@@ -67,7 +67,7 @@ impl Sources {
     }
 
     /// Known servers.
-    pub(crate) fn servers(&self) -> &Arc<Servers> {
+    pub(crate) fn servers(&self) -> &Arc<KnownServers> {
         self.pool.servers()
     }
 

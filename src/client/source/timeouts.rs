@@ -179,20 +179,20 @@ mod tests {
     }
 
     #[test]
-    fn a_trickle_is_as_good_as_silence() {
+    fn a_server_that_is_too_slow_is_lost() {
         assert!(lasts(100));
         assert!(!lasts(99));
         assert!(!lasts(13), "a frame with one byte of content a second");
     }
 
     #[test]
-    fn no_minimum_is_none() {
+    fn a_minimum_rate_of_0_is_no_minimum() {
         let mut patience = Watchdog::new(Timeouts { speed_limit: 0, ..patience().timeouts() });
         assert!((0..60).all(|_| patience.took_in(SECOND, 1)));
     }
 
     #[test]
-    fn what_is_asked_begins_anew() {
+    fn a_request_restarts_the_measurement() {
         let mut patience = patience();
         for _ in 0..10 {
             assert!(patience.took_in(29 * SECOND, 60), "an answer of few bytes may take its time");
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn saying_often_that_it_works_does_not_help_a_server() {
+    fn a_server_that_only_says_that_it_works_is_lost() {
         let mut patience = patience();
         let mut budget = reading_time(patience.timeouts());
         assert_eq!(lasts_working(&mut patience, &mut budget, 12_000), 1800 + 29);

@@ -19,7 +19,7 @@ use crate::{
             secure::{Secure, Secured, secure},
             timeouts::{Timeouts, Watchdog},
         },
-        trust::Servers,
+        trust::KnownServers,
     },
     platform::reason,
     protocol::{
@@ -73,14 +73,14 @@ impl Wire {
     pub(crate) async fn open(
         authority: &Authority,
         timeouts: Timeouts,
-        servers: &Arc<Servers>,
+        servers: &Arc<KnownServers>,
     ) -> Result<(Wire, Option<Credential>), Fault> {
         if authority.token.is_some() && !servers.may_have_token(authority) {
             let message = "without TLS others on the network could read the token; use fdsp:// instead of \
                            fdsp+plain://, or add --plain to send it all the same";
             return Err(Fault::never(TroubleKind::Refused, message));
         }
-        let (peer, began) = (dial::peer(authority), Instant::now());
+        let (peer, began) = (authority.to_string(), Instant::now());
         let stream = dial::dial(authority, timeouts.silence).await?;
         let (secure, origin, credential) = match authority.security {
             Security::Plain => {

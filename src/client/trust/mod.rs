@@ -1,5 +1,5 @@
-//! Which servers are trusted: those with the right pin, those that the system's authorities vouch for, and those that were accepted
-//! before.
+//! Which servers are trusted: those with the right pin, those that are valid by the system's authorities, and those that
+//! were accepted before.
 
 mod known;
 mod servers;
@@ -8,6 +8,6 @@ mod verifier;
 
 pub(crate) use self::{
     known::AcceptedBy,
-    servers::{Belief, Distrust, Servers},
+    servers::{KnownServers, Trusted, Untrusted},
     verifier::Verifier,
 };

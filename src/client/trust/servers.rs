@@ -20,7 +20,7 @@ use crate::{
 
 /// Why a server is not trusted with its certificate.
 #[derive(Debug)]
-pub(crate) enum Distrust {
+pub(crate) enum Untrusted {
     /// The certificate has not the pin of the address.
     WrongPin { expected: Pin, found: Pin },
     /// Another certificate was accepted before.
@@ -33,7 +33,7 @@ pub(crate) enum Distrust {
 
 /// Why a server is trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Belief {
+pub(crate) enum Trusted {
     /// Its certificate has the pin of the address, was accepted by the user, or is valid by the system's authorities.
     Verified,
     /// Its certificate was accepted on its first use, without being compared.
@@ -44,17 +44,17 @@ pub(crate) enum Belief {
 
 /// What is known of servers.
 #[derive(Debug)]
-pub(crate) struct Servers {
+pub(crate) struct KnownServers {
     trust: Trust,
     /// Servers that were accepted in this run, where no file can keep them.
-    met: Mutex<HashMap<String, Known>>,
+    accepted: Mutex<HashMap<String, Known>>,
     /// Certificates that the system's authorities have verified in this run.
-    vouched: Mutex<HashMap<String, Pin>>,
+    by_system: Mutex<HashMap<String, Pin>>,
 }
 
-impl Servers {
-    pub(crate) fn new(trust: Trust) -> Servers {
-        Servers { trust, met: Mutex::default(), vouched: Mutex::default() }
+impl KnownServers {
+    pub(crate) fn new(trust: Trust) -> KnownServers {
+        KnownServers { trust, accepted: Mutex::default(), by_system: Mutex::default() }
     }
 
     /// Whether a token may be sent to a server.
@@ -67,50 +67,50 @@ impl Servers {
         self.trust.known.as_deref()
     }
 
-    /// Decides by the certificate; `vouched` asks the system's authorities, which takes a while.
-    pub(super) fn judge(
+    /// Verifies the certificate. `by_system` asks the system's authorities, which takes a while.
+    pub(super) fn verify(
         &self,
         authority: &Authority,
         found: Pin,
-        vouched: impl FnOnce() -> bool,
-    ) -> Result<Belief, Distrust> {
+        by_system: impl FnOnce() -> bool,
+    ) -> Result<Trusted, Untrusted> {
         if let Security::Tls { pin: Some(expected) } = authority.security {
             let right = expected == found;
-            return if right { Ok(Belief::Verified) } else { Err(Distrust::WrongPin { expected, found }) };
+            return if right { Ok(Trusted::Verified) } else { Err(Untrusted::WrongPin { expected, found }) };
         }
-        let known = self.known(authority).map_err(Distrust::File)?;
+        let known = self.known(authority).map_err(Untrusted::File)?;
         match known {
-            // Even if the system vouches for it: the user accepted that certificate and no other.
-            Some(known) if known.pin != found => Err(Distrust::Changed { known: known.pin, found }),
-            Some(Known { by: AcceptedBy::User, .. }) => Ok(Belief::Verified),
-            _ if vouched() => {
-                lock_map(&self.vouched).insert(authority.to_string(), found);
-                Ok(Belief::Verified)
+            // Even if it is valid by the system's authorities: the user accepted that certificate and no other.
+            Some(known) if known.pin != found => Err(Untrusted::Changed { known: known.pin, found }),
+            Some(Known { by: AcceptedBy::User, .. }) => Ok(Trusted::Verified),
+            _ if by_system() => {
+                lock_map(&self.by_system).insert(authority.to_string(), found);
+                Ok(Trusted::Verified)
             }
-            Some(_) => Ok(Belief::FirstUse),
-            None if self.trust.accept_new => Ok(Belief::New),
-            None => Err(Distrust::Unknown { found }),
+            Some(_) => Ok(Trusted::FirstUse),
+            None if self.trust.accept_new => Ok(Trusted::New),
+            None => Err(Untrusted::Unknown { found }),
         }
     }
 
     /// Whether a certificate that was accepted before is still trusted: the user may have removed its line.
     pub(crate) fn is_still_trusted(&self, authority: &Authority, found: Pin) -> bool {
-        let vouched = || lock_map(&self.vouched).get(&authority.to_string()) == Some(&found);
-        matches!(self.judge(authority, found, vouched), Ok(Belief::Verified | Belief::FirstUse))
+        let by_system = || lock_map(&self.by_system).get(&authority.to_string()) == Some(&found);
+        matches!(self.verify(authority, found, by_system), Ok(Trusted::Verified | Trusted::FirstUse))
     }
 
     fn known(&self, authority: &Authority) -> io::Result<Option<Known>> {
         let name = authority.to_string();
-        let met = self.met().get(&name).copied();
-        match (met, &self.trust.known) {
+        let accepted = self.accepted().get(&name).copied();
+        match (accepted, &self.trust.known) {
             (Some(known), _) => Ok(Some(known)),
             (None, Some(path)) => lookup(path, &name),
             (None, None) => Ok(None),
         }
     }
 
-    fn met(&self) -> MutexGuard<'_, HashMap<String, Known>> {
-        lock_map(&self.met)
+    fn accepted(&self) -> MutexGuard<'_, HashMap<String, Known>> {
+        lock_map(&self.accepted)
     }
 
     /// Trusts a server from now on.
@@ -118,19 +118,19 @@ impl Servers {
     /// # Errors
     /// Another certificate was accepted meanwhile: that one counts. Or the server is trusted, but only in this run, since the file
     /// cannot be written.
-    pub(crate) fn accept(&self, host: &Host, found: Pin, by: AcceptedBy) -> Result<(), Distrust> {
+    pub(crate) fn accept(&self, host: &Host, found: Pin, by: AcceptedBy) -> Result<(), Untrusted> {
         let (name, new) = (host.to_string(), Known { pin: found, by });
         let remembered = self.trust.known.as_deref().map(|path| remember(path, &name, new));
         let (known, result) = match remembered {
             Some(Ok(known)) => (known, Ok(())),
             other => {
                 let known =
-                    *self.met().entry(name).and_modify(|known| *known = known.and(new)).or_insert(new);
-                (known, other.map_or(Ok(()), |failed| failed.map(drop).map_err(Distrust::File)))
+                    *self.accepted().entry(name).and_modify(|known| *known = known.and(new)).or_insert(new);
+                (known, other.map_or(Ok(()), |failed| failed.map(drop).map_err(Untrusted::File)))
             }
         };
         if known.pin != found {
-            return Err(Distrust::Changed { known: known.pin, found });
+            return Err(Untrusted::Changed { known: known.pin, found });
         }
         result
     }
@@ -159,29 +159,29 @@ mod tests {
     }
 
     /// Why a server is not trusted, or an empty text. A new server is accepted as after its handshake.
-    fn judge(servers: &Servers, authority: &Authority, found: Pin, vouched: bool) -> String {
-        let judged = servers.judge(authority, found, || vouched).and_then(|belief| match belief {
-            Belief::New => servers.accept(&authority.into(), found, AcceptedBy::FirstUse),
-            Belief::Verified | Belief::FirstUse => Ok(()),
+    fn verify(servers: &KnownServers, authority: &Authority, found: Pin, by_system: bool) -> String {
+        let verified = servers.verify(authority, found, || by_system).and_then(|trusted| match trusted {
+            Trusted::New => servers.accept(&authority.into(), found, AcceptedBy::FirstUse),
+            Trusted::Verified | Trusted::FirstUse => Ok(()),
         });
-        judged.map_or_else(|distrust| format!("{distrust:?}"), |()| String::new())
+        verified.map_or_else(|untrusted| format!("{untrusted:?}"), |()| String::new())
     }
 
     fn unknown(found: Pin) -> String {
-        format!("{:?}", Distrust::Unknown { found })
+        format!("{:?}", Untrusted::Unknown { found })
     }
 
     fn changed(known: Pin, found: Pin) -> String {
-        format!("{:?}", Distrust::Changed { known, found })
+        format!("{:?}", Untrusted::Changed { known, found })
     }
 
     #[test]
     fn a_pin_decides_alone() {
-        let servers = Servers::new(Trust { accept_new: true, ..Trust::default() });
+        let servers = KnownServers::new(Trust { accept_new: true, ..Trust::default() });
         servers.accept(&nas(), OLD, AcceptedBy::User).unwrap();
-        assert_eq!(judge(&servers, &server(Some(NEW)), NEW, false), "");
-        let wrong = format!("{:?}", Distrust::WrongPin { expected: NEW, found: OLD });
-        assert_eq!(judge(&servers, &server(Some(NEW)), OLD, true), wrong);
+        assert_eq!(verify(&servers, &server(Some(NEW)), NEW, false), "");
+        let wrong = format!("{:?}", Untrusted::WrongPin { expected: NEW, found: OLD });
+        assert_eq!(verify(&servers, &server(Some(NEW)), OLD, true), wrong);
     }
 
     #[test]
@@ -189,15 +189,15 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let known = Some(place.path().join("known_servers"));
         for trust in [Trust::default(), Trust { known, ..Trust::default() }] {
-            let servers = Servers::new(trust.clone());
+            let servers = KnownServers::new(trust.clone());
             servers.accept(&nas(), OLD, AcceptedBy::User).unwrap();
-            for servers in [&servers, &Servers::new(trust.clone())]
+            for servers in [&servers, &KnownServers::new(trust.clone())]
                 .into_iter()
                 .take(1 + usize::from(trust.known.is_some()))
             {
                 let refused = format!("{:?}", servers.accept(&nas(), NEW, AcceptedBy::User).unwrap_err());
                 assert_eq!(refused, changed(OLD, NEW));
-                assert_eq!(judge(servers, &server(None), OLD, false), "");
+                assert_eq!(verify(servers, &server(None), OLD, false), "");
                 servers.accept(&nas(), OLD, AcceptedBy::User).unwrap();
             }
         }
@@ -208,49 +208,49 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let known = Some(place.path().join("state/known_servers"));
         let trust = Trust { known, ..Trust::default() };
-        let servers = Servers::new(trust.clone());
-        assert_eq!(judge(&servers, &server(None), OLD, false), unknown(OLD));
-        assert_eq!(judge(&servers, &server(None), OLD, true), "", "the system vouches for it");
+        let servers = KnownServers::new(trust.clone());
+        assert_eq!(verify(&servers, &server(None), OLD, false), unknown(OLD));
+        assert_eq!(verify(&servers, &server(None), OLD, true), "", "it is valid by the system's authorities");
         assert!(
             servers.is_still_trusted(&server(None), OLD) && !servers.is_still_trusted(&server(None), NEW)
         );
         servers.accept(&nas(), OLD, AcceptedBy::User).unwrap();
-        for servers in [servers, Servers::new(trust)] {
-            assert_eq!(judge(&servers, &server(None), OLD, false), "");
-            assert_eq!(judge(&servers, &server(None), NEW, false), changed(OLD, NEW));
+        for servers in [servers, KnownServers::new(trust)] {
+            assert_eq!(verify(&servers, &server(None), OLD, false), "");
+            assert_eq!(verify(&servers, &server(None), NEW, false), changed(OLD, NEW));
             assert_eq!(
-                judge(&servers, &server(None), NEW, true),
+                verify(&servers, &server(None), NEW, true),
                 changed(OLD, NEW),
-                "whoever vouches for it"
+                "also if it is valid by the system's authorities"
             );
             let other = Authority { port: 1, ..server(None) };
-            assert_eq!(judge(&servers, &other, OLD, false), unknown(OLD));
+            assert_eq!(verify(&servers, &other, OLD, false), unknown(OLD));
         }
     }
 
     #[test]
-    fn a_line_that_is_taken_out_is_forgotten_at_once() {
+    fn a_server_is_unknown_as_soon_as_its_line_is_deleted() {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("known_servers");
-        let servers = Servers::new(Trust { known: Some(path.clone()), ..Trust::default() });
+        let servers = KnownServers::new(Trust { known: Some(path.clone()), ..Trust::default() });
         servers.accept(&nas(), OLD, AcceptedBy::User).unwrap();
-        assert_eq!(judge(&servers, &server(None), OLD, false), "");
+        assert_eq!(verify(&servers, &server(None), OLD, false), "");
         assert!(
             servers.is_still_trusted(&server(None), OLD) && !servers.is_still_trusted(&server(None), NEW)
         );
         fs::write(&path, HEAD).unwrap();
         assert!(!servers.is_still_trusted(&server(None), OLD), "idle connections are not used either");
         assert!(servers.is_still_trusted(&server(Some(OLD)), OLD), "a pin needs no line");
-        assert_eq!(judge(&servers, &server(None), OLD, false), unknown(OLD));
-        assert_eq!(judge(&servers, &server(None), NEW, false), unknown(NEW));
+        assert_eq!(verify(&servers, &server(None), OLD, false), unknown(OLD));
+        assert_eq!(verify(&servers, &server(None), NEW, false), unknown(NEW));
     }
 
     #[test]
-    fn a_new_server_may_be_accepted_unasked_and_a_changed_one_never() {
+    fn a_new_server_may_be_accepted_without_a_question_and_a_changed_one_never() {
         let trust = Trust { accept_new: true, ..Trust::default() };
-        let servers = Servers::new(trust);
-        assert_eq!(judge(&servers, &server(None), OLD, false), "");
-        assert_eq!(judge(&servers, &server(None), NEW, false), changed(OLD, NEW));
+        let servers = KnownServers::new(trust);
+        assert_eq!(verify(&servers, &server(None), OLD, false), "");
+        assert_eq!(verify(&servers, &server(None), NEW, false), changed(OLD, NEW));
     }
 
     #[test]
@@ -259,25 +259,29 @@ mod tests {
         let path = place.path().join("known_servers");
         for file in [None, Some(path.clone())] {
             let has_file = file.is_some();
-            let servers = Servers::new(Trust { known: file, accept_new: true, ..Trust::default() });
-            let belief = |found, vouched| servers.judge(&server(None), found, || vouched).ok();
-            assert_eq!(belief(OLD, false), Some(Belief::New));
+            let servers = KnownServers::new(Trust { known: file, accept_new: true, ..Trust::default() });
+            let trusted = |found, by_system| servers.verify(&server(None), found, || by_system).ok();
+            assert_eq!(trusted(OLD, false), Some(Trusted::New));
             assert_eq!(
-                belief(NEW, false),
-                Some(Belief::New),
+                trusted(NEW, false),
+                Some(Trusted::New),
                 "it is not accepted before the handshake's end"
             );
             servers.accept(&nas(), OLD, AcceptedBy::FirstUse).unwrap();
-            assert_eq!(belief(OLD, false), Some(Belief::FirstUse));
+            assert_eq!(trusted(OLD, false), Some(Trusted::FirstUse));
             assert!(servers.is_still_trusted(&server(None), OLD));
-            assert_eq!(belief(OLD, true), Some(Belief::Verified), "the system vouches for it");
-            assert_eq!(belief(NEW, true), None);
+            assert_eq!(
+                trusted(OLD, true),
+                Some(Trusted::Verified),
+                "it is valid by the system's authorities"
+            );
+            assert_eq!(trusted(NEW, true), None);
             if has_file {
                 assert_eq!(fs::read_to_string(&path).unwrap(), format!("{HEAD}nas:7878 {OLD} first-use\n"));
             }
             servers.accept(&nas(), OLD, AcceptedBy::User).unwrap();
             servers.accept(&nas(), OLD, AcceptedBy::FirstUse).unwrap();
-            assert_eq!(belief(OLD, false), Some(Belief::Verified));
+            assert_eq!(trusted(OLD, false), Some(Trusted::Verified));
             if has_file {
                 assert_eq!(fs::read_to_string(&path).unwrap(), format!("{HEAD}nas:7878 {OLD}\n"));
             }
@@ -288,6 +292,6 @@ mod tests {
     fn nothing_is_trusted_if_the_file_cannot_be_read() {
         let place = tempfile::tempdir().unwrap();
         let trust = Trust { known: Some(place.path().to_owned()), accept_new: true, ..Trust::default() };
-        assert!(Servers::new(trust).judge(&server(None), OLD, || true).is_err());
+        assert!(KnownServers::new(trust).verify(&server(None), OLD, || true).is_err());
     }
 }

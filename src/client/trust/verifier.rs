@@ -11,7 +11,7 @@ use rustls::{
 
 use crate::{
     client::trust::{
-        servers::{Belief, Distrust, Servers},
+        servers::{KnownServers, Trusted, Untrusted},
         system::system,
     },
     net::tls,
@@ -21,23 +21,23 @@ use crate::{
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Verifier {
-    servers: Arc<Servers>,
+    servers: Arc<KnownServers>,
     authority: Authority,
-    verdict: Mutex<Option<Result<(Pin, Belief), Distrust>>>,
+    verdict: Mutex<Option<Result<(Pin, Trusted), Untrusted>>>,
 }
 
 impl Verifier {
-    pub(crate) fn new(servers: Arc<Servers>, authority: Authority) -> Verifier {
+    pub(crate) fn new(servers: Arc<KnownServers>, authority: Authority) -> Verifier {
         Verifier { servers, authority, verdict: Mutex::default() }
     }
 
     /// Why it was not believed, if that was so.
-    pub(crate) fn distrust(&self) -> Option<Distrust> {
+    pub(crate) fn untrusted(&self) -> Option<Untrusted> {
         self.verdict.lock().unwrap_or_else(PoisonError::into_inner).take_if(|verdict| verdict.is_err())?.err()
     }
 
     /// The certificate that is trusted, and why.
-    pub(crate) fn found(&self) -> Option<(Pin, Belief)> {
+    pub(crate) fn found(&self) -> Option<(Pin, Trusted)> {
         self.verdict.lock().unwrap_or_else(PoisonError::into_inner).as_ref()?.as_ref().ok().copied()
     }
 }
@@ -51,13 +51,13 @@ impl ServerCertVerifier for Verifier {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let vouched = || {
+        let by_system = || {
             system().is_some_and(|system| {
                 system.verify_server_cert(end_entity, intermediates, server_name, ocsp, now).is_ok()
             })
         };
         let pin = tls::pin(end_entity);
-        let verdict = self.servers.judge(&self.authority, pin, vouched).map(|belief| (pin, belief));
+        let verdict = self.servers.verify(&self.authority, pin, by_system).map(|trusted| (pin, trusted));
         let verified = match verdict {
             Ok(_) => Ok(ServerCertVerified::assertion()),
             Err(_) => Err(Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure)),

@@ -34,7 +34,7 @@ fn every_right_form_is_read() {
 }
 
 #[test]
-fn the_scheme_the_token_and_the_pin_say_what_it_takes() {
+fn scheme_token_and_pin_are_read() {
     let pin = Pin([0xa5; 32]);
     let token = Token::parse("S3cret-S3cret").unwrap();
     for (text, security, token) in [
@@ -61,7 +61,7 @@ fn a_token_is_shown_only_on_demand() {
 }
 
 #[test]
-fn every_wrong_form_gets_its_sentence() {
+fn every_wrong_form_has_its_own_error() {
     use AddressError::{
         Host, Ipv6, NoBrackets, NoHost, NoPort, NoScheme, NotAlone, OtherScheme, Path, Percent, Pin,
         PlainPin, Port, Token,
@@ -169,7 +169,7 @@ fn no_token_goes_to_a_server_with_another_pin() {
     completed.complete(&known);
     assert_eq!(completed, stranger);
     let mut followed = known.clone();
-    assert!(!followed.follow(&stranger), "whoever names a pin alone");
+    assert!(!followed.follow(&stranger), "a pin alone names another server");
     assert_eq!(followed, known);
     let anew = authority(&format!("fdsp://other-other-other@h/#{other}"));
     assert!(followed.follow(&anew), "what a server prints has both");

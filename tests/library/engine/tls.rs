@@ -169,7 +169,7 @@ fn nothing_is_sent_to_a_server_that_did_not_select_the_protocol() {
         } else {
             let trouble = ended.unwrap_err();
             assert_eq!(trouble.kind, TroubleKind::Connection, "{trouble}");
-            assert!(trouble.message.as_str().contains("is no fdsp server"), "{trouble}");
+            assert!(trouble.message.as_str().contains("is not an fdsp server"), "{trouble}");
             assert_eq!(heard, "", "the client sent something");
         }
     }

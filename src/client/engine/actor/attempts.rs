@@ -17,11 +17,7 @@ use crate::client::{
         resume::JobResume,
         worker,
     },
-    queue::{
-        Resumed, Started,
-        counters::{Counters, Counts},
-        phase::Phase,
-    },
+    queue::{Counters, Counts, Resumed, Started, phase::Phase},
     transfer::progress::Progress,
 };
 

@@ -23,7 +23,7 @@ use crate::{
             Queue, Requested,
             phase::{Input, Phase},
         },
-        trust::{AcceptedBy, Distrust},
+        trust::{AcceptedBy, Untrusted},
     },
     text::{SafeText, units},
 };
@@ -122,7 +122,7 @@ impl Actor {
             match servers.accept(&at.host(), *pin, AcceptedBy::User) {
                 Ok(()) => tracing::info!("{at}: accepted with the certificate {pin}"),
                 // It is accepted for this run only.
-                Err(Distrust::File(error)) => {
+                Err(Untrusted::File(error)) => {
                     tracing::warn!("{at} could not be added to the known servers: {error}");
                 }
                 // The jobs report that when they are retried.

@@ -89,7 +89,7 @@ impl Actor {
             None => {
                 if let Ok(Some(parallel)) = result {
                     let parallel = usize::try_from(parallel).unwrap_or(usize::MAX);
-                    self.shared.with(|state| state.servers.learned(server, parallel));
+                    self.shared.with(|state| state.servers.set_parallel(server, parallel));
                 }
                 self.shared.reached(server);
             }
@@ -120,7 +120,7 @@ impl Actor {
                 let tried = units::duration(max.unwrap_or_default());
                 trouble.message = SafeText::new(&format!("{} (tried for {tried})", trouble.message));
                 tracing::error!("{peer}: no longer retried: {}", trouble.message);
-                let failed = self.shared.with(|state| state.queue.give_up(server, &trouble));
+                let failed = self.shared.with(|state| state.queue.fail_waiting(server, &trouble));
                 for (id, name, trouble) in failed {
                     self.shared.claims.release(id);
                     let event = Event::Failed { id, name, trouble };

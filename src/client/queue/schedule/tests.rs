@@ -7,20 +7,20 @@ fn address() -> Locator {
 }
 
 #[test]
-fn a_server_gets_what_it_said() {
+fn a_server_gets_as_many_connections_as_it_announced() {
     let mut servers = Servers::default();
     let server = servers.number(&address(), Speak::V1);
     assert_eq!(servers.number(&address(), Speak::V1), server);
     servers.take(server);
     assert!(!servers.has_room(server), "one until it said more");
-    assert!(servers.learned(server, 3));
-    assert!(!servers.learned(server, 3));
+    assert!(servers.set_parallel(server, 3));
+    assert!(!servers.set_parallel(server, 3));
     servers.take(server);
     servers.take(server);
     assert!(!servers.has_room(server));
     servers.give_back(server);
     assert!(servers.has_room(server));
-    servers.learned(server, 0);
+    servers.set_parallel(server, 0);
     servers.give_back(server);
     servers.give_back(server);
     assert!(servers.has_room(server), "at least one");
@@ -59,7 +59,7 @@ fn a_server_that_cannot_be_reached_is_tried_by_one_at_a_time() {
 }
 
 #[test]
-fn a_server_is_given_up_in_time() {
+fn a_server_is_no_longer_retried_after_the_maximum_time() {
     let (mut servers, server) = one();
     let (start, max) = (Instant::now(), Some(10 * SECOND));
     let lose = |servers: &mut Servers, seconds: u32| {

@@ -156,7 +156,7 @@ proptest! {
     }
 
     #[test]
-    fn whatever_it_holds_it_is_read_without_harm(
+    fn any_bytes_are_read_without_a_panic(
         saved in saved(), bytes in any::<Vec<u8>>(), at in any::<prop::sample::Index>(), bit in 0u8..8,
     ) {
         let _ = parse(&bytes);
@@ -242,7 +242,7 @@ fn another_version_is_not_guessed_at() {
 }
 
 #[test]
-fn what_is_not_understood_is_refused_and_named() {
+fn an_unknown_member_is_refused_and_named() {
     let with = |member: &str| {
         damaged(&format!(
             r#"{{"fdsp-session":1,"queue":[{{"address":"fdsp+plain://nas/a","folder":"/d","state":"queued"{member}}}]}}"#

@@ -26,7 +26,7 @@ use crate::{
             timeouts::{Timeouts, reading_time},
             wire::Wire,
         },
-        trust::Servers,
+        trust::KnownServers,
     },
     protocol::{
         address::Authority,
@@ -61,7 +61,7 @@ impl Link {
     pub(crate) async fn open(
         authority: &Authority,
         timeouts: Timeouts,
-        servers: &Arc<Servers>,
+        servers: &Arc<KnownServers>,
     ) -> Result<Link, Fault> {
         let (wire, credential) = Wire::open(authority, timeouts, servers).await?;
         let machine = Client::with_credential(AGENT, credential);

@@ -15,8 +15,8 @@ use crate::{
     client::{
         api::{config::Trust, origin::Origin},
         error::Fault,
-        source::{dial, fdsp::link::Link, timeouts::Timeouts},
-        trust::Servers,
+        source::{fdsp::link::Link, timeouts::Timeouts},
+        trust::KnownServers,
     },
     protocol::address::Authority,
 };
@@ -66,12 +66,12 @@ impl Drop for Transfer {
 pub(crate) struct Pool {
     inner: Mutex<Inner>,
     timeouts: Timeouts,
-    servers: Arc<Servers>,
+    servers: Arc<KnownServers>,
 }
 
 impl Pool {
     pub(crate) fn new(timeouts: Timeouts, trust: Trust) -> Pool {
-        Pool { inner: Mutex::default(), timeouts, servers: Arc::new(Servers::new(trust)) }
+        Pool { inner: Mutex::default(), timeouts, servers: Arc::new(KnownServers::new(trust)) }
     }
 
     /// The timeouts of its connections.
@@ -86,7 +86,7 @@ impl Pool {
     }
 
     /// Known servers.
-    pub(crate) fn servers(&self) -> &Arc<Servers> {
+    pub(crate) fn servers(&self) -> &Arc<KnownServers> {
         &self.servers
     }
 
@@ -127,7 +127,7 @@ impl Pool {
         if link.origin() == origin {
             return Ok(link);
         }
-        let peer = dial::peer(authority);
+        let peer = authority.to_string();
         Err(Fault::changed(format!("{peer} shows another certificate than it did a moment ago")))
     }
 

@@ -3,7 +3,7 @@
 use super::{browser, reach::reach};
 use crate::{
     client::{Command, NewJob, Trouble},
-    protocol::{address::untold, message::Entries},
+    protocol::{address::without_token, message::Entries},
     text::units,
     ui::{
         actions::InputAction,
@@ -88,7 +88,7 @@ pub(super) fn add_all(model: &mut Model, lines: &[String]) -> Vec<Effect> {
             }
             Err(error) => {
                 refused += 1;
-                problem.get_or_insert_with(|| format!("'{}': {error}", untold(line)));
+                problem.get_or_insert_with(|| format!("'{}': {error}", without_token(line)));
             }
         }
     }

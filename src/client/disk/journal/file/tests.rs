@@ -189,7 +189,7 @@ fn every_byte_can_be_flipped_without_a_false_claim() {
 proptest! {
     #![proptest_config(crate::fuzzing::cases(64))]
     #[test]
-    fn any_bytes_are_read_without_harm(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+    fn any_bytes_are_read_without_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
         let _ = read(&bytes[..], 1 << 40);
         let text = journal(&content(Some(5 * FULL)), &[]);
         let found = read(&[&text[..], &bytes[..]].concat()[..], 5 * FULL);

@@ -83,7 +83,7 @@ async fn files_are_to_be_deleted_from_the_command_until_they_are_gone() {
 }
 
 #[tokio::test]
-async fn what_an_engine_that_stops_does_not_get_to_is_left_to_the_next_one() {
+async fn deletions_that_an_engine_does_not_complete_are_left_to_the_next_one() {
     let (mut actor, id, deletions) = running();
     actor.command(Command::Remove(vec![id]));
     actor.shared.deletions.stop();

@@ -61,10 +61,10 @@ impl Link {
     ) -> Result<T, Fault> {
         self.wire.asked();
         loop {
-            // A server need not read a request before the answer to an earlier one is sent: what comes is taken meanwhile.
+            // A server need not read a request before the answer to an earlier one is sent: answers are received meanwhile.
             let (count, pending) = self.wire.try_write(self.machine.outgoing())?;
             self.machine.sent(count);
-            // The first time, what came with the answer before.
+            // The first time, what was received with the answer before.
             match block_in_place(|| self.receive(take))? {
                 Taken::Until(result) => return Ok(result),
                 Taken::Some => {
@@ -95,8 +95,8 @@ impl Link {
                     self.broken = true;
                     let violation = self.machine.end_of_stream().err();
                     return Err(match violation {
-                        // A server beyond its limits closes like this, and so does one that is just starting, or what
-                        // stands before one that is away.
+                        // A server beyond its limits closes like this, and so does one that is just starting, or a
+                        // proxy of a server that is not running.
                         Some(violation @ Violation::NotOurs(Stranger::Silent)) => {
                             self.wire.closed(format!("{}: {violation}", self.wire.peer()))
                         }

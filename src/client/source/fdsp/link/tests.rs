@@ -88,13 +88,13 @@ async fn connect(at: SocketAddr) -> Link {
     let authority = Authority::new("127.0.0.1", at.port(), Security::Plain);
     let timeouts =
         Timeouts { silence: Duration::from_secs(10), speed_limit: 0, speed_time: Duration::from_secs(10) };
-    let servers = Arc::new(Servers::new(Trust::default()));
+    let servers = Arc::new(KnownServers::new(Trust::default()));
     Link::open(&authority, timeouts, &servers).await.unwrap()
 }
 
 /// The answers that are in the buffer may keep the disk busy for longer than a transfer may take to stop.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_task_that_is_told_to_stop_does_not_take_all_that_came_first() {
+async fn a_task_that_is_stopped_does_not_handle_all_received_events_first() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let at = listener.local_addr().unwrap();
     let serving = std::thread::spawn(move || serve(listener.accept().unwrap().0));

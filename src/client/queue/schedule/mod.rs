@@ -23,7 +23,7 @@ struct ServerState {
     speak: Speak,
     /// Connections in use.
     used: usize,
-    /// How many it serves us at the same time; `None` until it said so.
+    /// How many it serves at the same time; `None` until it announced that.
     parallel: Option<usize>,
     /// A job waits for a connection.
     wanted: bool,
@@ -57,8 +57,8 @@ pub(crate) enum Lost {
     TooLong,
 }
 
-/// What is known of the servers, and how many connections each has. Until a server has said how many it
-/// serves at the same time it gets one: a single-threaded one would only make the others wait.
+/// What is known of the servers, and how many connections each has. Until a server has announced how many it
+/// serves at the same time it gets one: a single-threaded server would only make the others wait.
 #[derive(Debug, Default)]
 pub(crate) struct Servers {
     numbers: HashMap<(Server, bool), ServerId>,
@@ -112,7 +112,7 @@ impl Servers {
         self.servers[server.0].known = true;
     }
 
-    /// If it cannot be reached: since when, and what is done about it.
+    /// Its outage, if it cannot be reached.
     pub(crate) fn outage(&self, server: ServerId) -> Option<&Outage> {
         self.servers[server.0].outage.as_ref()
     }
@@ -192,7 +192,7 @@ impl Servers {
         server.outage.as_ref().filter(|_| server.used == 0).and_then(|outage| outage.due)
     }
 
-    /// The user wants to try it now. Whether it is one that cannot be reached.
+    /// The user wants to try it now. Returns whether it is a server that cannot be reached.
     pub(crate) fn try_now(&mut self, server: ServerId, now: Instant) -> bool {
         let Some(outage) = &mut self.servers[server.0].outage else { return false };
         outage.attempts = 0;
@@ -205,7 +205,7 @@ impl Servers {
         self.has_room(server) && !self.is_wanted(server)
     }
 
-    /// How many connections it serves us at the same time, as far as is known.
+    /// How many connections it serves at the same time; 1 until it announced that.
     pub(crate) fn parallel(&self, server: ServerId) -> usize {
         self.servers[server.0].parallel.unwrap_or(1)
     }
@@ -228,14 +228,14 @@ impl Servers {
         self.servers[server.0].used += 1;
     }
 
-    /// It is no longer.
+    /// A connection is no longer used.
     pub(crate) fn give_back(&mut self, server: ServerId) {
         let used = &mut self.servers[server.0].used;
         *used = used.saturating_sub(1);
     }
 
-    /// The server said how many connections it serves at the same time. Returns whether that is news.
-    pub(crate) fn learned(&mut self, server: ServerId, parallel: usize) -> bool {
+    /// The server announced how many connections it serves at the same time. Returns whether that changed.
+    pub(crate) fn set_parallel(&mut self, server: ServerId, parallel: usize) -> bool {
         let parallel = Some(parallel.max(1));
         std::mem::replace(&mut self.servers[server.0].parallel, parallel) != parallel
     }
