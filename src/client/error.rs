@@ -12,7 +12,7 @@ use crate::{
     client::api::view::{Trouble, TroubleKind},
     platform::reason,
     protocol::{
-        error::{Code, Stranger, Violation},
+        error::{Code, UnknownProtocol, Violation},
         message::Failure,
     },
     text::{SafeText, ShowPath, without_number},
@@ -156,11 +156,11 @@ impl Fault {
     /// The peer broke the protocol, or speaks another one.
     pub(crate) fn violation(peer: &str, violation: &Violation) -> Fault {
         match violation {
-            Violation::NotOurs(Stranger::Tls) => Fault::never(
+            Violation::NotOurs(UnknownProtocol::Tls) => Fault::never(
                 TroubleKind::Connection,
                 format!(
                     "{peer} {}; use fdsp:// instead of fdsp+plain://, or leave out --plain",
-                    Stranger::Tls
+                    UnknownProtocol::Tls
                 ),
             ),
             Violation::NotOurs(_) => {

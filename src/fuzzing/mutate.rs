@@ -125,7 +125,7 @@ fn step(rng: &mut Rng, input: &mut Vec<u8>, words: &[&str], corpus: &[Vec<u8>]) 
         }
         9 => digits(rng, input, at),
         10 => {
-            // The same again, a part of another input behind it.
+            // The same again, followed by a part of another input.
             let other = &corpus[rng.below(corpus.len().max(1)).min(corpus.len() - 1)];
             let from = rng.below(other.len() + 1);
             let to = (from + 1 + rng.below(400)).min(other.len());

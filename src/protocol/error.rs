@@ -86,7 +86,7 @@ impl std::fmt::Display for Code {
 pub enum Violation {
     /// The first bytes are not this protocol's.
     #[error("the other side is not an fdsp server: it {0}")]
-    NotOurs(Stranger),
+    NotOurs(UnknownProtocol),
     /// A preamble of this protocol that contradicts itself.
     #[error("malformed preamble")]
     Preamble,
@@ -141,7 +141,7 @@ pub enum Violation {
 
 /// The protocol of a peer with another one, guessed from its first bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stranger {
+pub enum UnknownProtocol {
     /// Began with `HTTP/`.
     Http,
     /// Began with `SSH-`.
@@ -156,18 +156,18 @@ pub enum Stranger {
 
 /// The first bytes of known protocols. A TLS peer answers what it does not understand with an alert (0x15) of
 /// version 3.x.
-const BEGINNINGS: [(&[u8], Stranger); 4] = [
-    (b"HTTP/", Stranger::Http),
-    (b"SSH-", Stranger::Ssh),
-    (&[TLS_FIRST_BYTE, 3], Stranger::Tls),
-    (&[0x15, 3], Stranger::Tls),
+const BEGINNINGS: [(&[u8], UnknownProtocol); 4] = [
+    (b"HTTP/", UnknownProtocol::Http),
+    (b"SSH-", UnknownProtocol::Ssh),
+    (&[TLS_FIRST_BYTE, 3], UnknownProtocol::Tls),
+    (&[0x15, 3], UnknownProtocol::Tls),
 ];
 
-impl Stranger {
+impl UnknownProtocol {
     /// The protocol that begins like this, if it is known.
-    pub fn of(begin: &[u8]) -> Option<Stranger> {
+    pub fn of(begin: &[u8]) -> Option<UnknownProtocol> {
         let known = BEGINNINGS.iter().find(|(beginning, _)| begin.starts_with(beginning));
-        known.map(|(_, stranger)| *stranger)
+        known.map(|(_, protocol)| *protocol)
     }
 
     /// Whether more bytes could make it one of those that are known.
@@ -176,14 +176,14 @@ impl Stranger {
     }
 }
 
-impl std::fmt::Display for Stranger {
+impl std::fmt::Display for UnknownProtocol {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            Stranger::Http => "answers like a web server (HTTP)",
-            Stranger::Ssh => "answers like an SSH server",
-            Stranger::Tls => "answers with TLS",
-            Stranger::Silent => "closed the connection without an answer",
-            Stranger::Unknown => "answers in an unknown protocol",
+            UnknownProtocol::Http => "answers like a web server (HTTP)",
+            UnknownProtocol::Ssh => "answers like an SSH server",
+            UnknownProtocol::Tls => "answers with TLS",
+            UnknownProtocol::Silent => "closed the connection without an answer",
+            UnknownProtocol::Unknown => "answers in an unknown protocol",
         })
     }
 }

@@ -196,8 +196,8 @@ impl Files {
         FileSource::new(handle, shown(path), name.to_owned(), stat, self.top.folder.medium(stat))
     }
 
-    /// Opens a file by the handle of its directory: half the way for the system. `None` if that does not lead to a regular
-    /// file; another way may, or tells why not.
+    /// Opens a file by the handle of its directory, which takes the system half as long as by the path. `None` if that is no regular
+    /// file; opening it by the path may succeed, or has the error.
     fn open_beside(&mut self, directory: &[u8], name: &[u8]) -> Option<(OwnedFd, Stat)> {
         let folder = Arc::clone(&self.top.folder);
         let parent = self.parent(directory, Files::open_directory)?;

@@ -11,8 +11,10 @@ fn what_cannot_succeed_is_not_tried_again() {
     for code in [Code::NotFound, Code::WrongKind, Code::Unsupported, Code::Violation] {
         assert_eq!(Fault::refused("a", &failure(code, Some(1))).verdict, Verdict::Never, "{code:?}");
     }
-    for stranger in [Stranger::Http, Stranger::Ssh, Stranger::Tls, Stranger::Unknown] {
-        let fault = Fault::violation("h:1", &Violation::NotOurs(stranger));
+    for protocol in
+        [UnknownProtocol::Http, UnknownProtocol::Ssh, UnknownProtocol::Tls, UnknownProtocol::Unknown]
+    {
+        let fault = Fault::violation("h:1", &Violation::NotOurs(protocol));
         assert_eq!((fault.verdict, fault.trouble.kind), (Verdict::Never, TroubleKind::Connection));
     }
     assert_eq!(Fault::disk("full").verdict, Verdict::Never);

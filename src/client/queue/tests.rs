@@ -434,7 +434,7 @@ proptest! {
                         2 => Ended::Again { trouble: trouble(), due: now + Duration::from_millis(500) },
                         _ => Ended::Stopped,
                     });
-                    // A transfer stops by itself only when it was told to.
+                    // A transfer stops by itself only when it was paused or cancelled.
                     if how == 3 && matches!(queue.phase(id(&at)), Some(Phase::Connecting | Phase::Running | Phase::Verifying)) {
                         queue.command(id(&at), Input::Pause);
                     }

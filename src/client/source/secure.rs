@@ -22,7 +22,7 @@ use crate::{
     platform::reason,
     protocol::{
         address::Authority,
-        error::Stranger,
+        error::UnknownProtocol,
         message::Credential,
         trust::{pin::Pin, token_proof::TokenProof},
     },
@@ -231,9 +231,9 @@ fn failed(peer: &str, error: &Error, first: &[u8]) -> Fault {
             never("speaks only an old version of TLS; check host and port")
         }
         Error::AlertReceived(alert) => never(&format!("refuses TLS ({alert:?}); check host and port")),
-        Error::InvalidMessage(InvalidMessage::InvalidContentType) => match Stranger::of(first) {
-            Some(stranger @ (Stranger::Http | Stranger::Ssh)) => {
-                never(&format!("{stranger}; check host and port"))
+        Error::InvalidMessage(InvalidMessage::InvalidContentType) => match UnknownProtocol::of(first) {
+            Some(protocol @ (UnknownProtocol::Http | UnknownProtocol::Ssh)) => {
+                never(&format!("{protocol}; check host and port"))
             }
             _ => never(
                 "does not answer with TLS; check host and port, or if it speaks without TLS, use fdsp+plain:// or \

@@ -164,26 +164,26 @@ fn no_token_goes_to_a_server_with_another_pin() {
     let authority = |text: &str| Address::parse(text).unwrap().authority;
     let (pin, other) = (Pin([7; 32]), Pin([8; 32]));
     let known = authority(&format!("fdsp://sesame-sesame-sesame@h/#{pin}"));
-    let stranger = authority(&format!("fdsp://h/#{other}"));
-    let mut completed = stranger.clone();
+    let other_server = authority(&format!("fdsp://h/#{other}"));
+    let mut completed = other_server.clone();
     completed.complete(&known);
-    assert_eq!(completed, stranger);
+    assert_eq!(completed, other_server);
     let mut followed = known.clone();
-    assert!(!followed.follow(&stranger), "a pin alone names another server");
+    assert!(!followed.follow(&other_server), "a pin alone names another server");
     assert_eq!(followed, known);
     let anew = authority(&format!("fdsp://other-other-other@h/#{other}"));
     assert!(followed.follow(&anew), "what a server prints has both");
     assert_eq!(followed, anew);
     // Whoever writes an address can write a pin into it; how the server is known that the token was given for, it does not say.
     let known = authority("fdsp://sesame-sesame-sesame@h/");
-    let mut completed = stranger.clone();
+    let mut completed = other_server.clone();
     completed.complete(&known);
-    assert_eq!(completed, stranger);
+    assert_eq!(completed, other_server);
     let mut followed = known.clone();
-    assert!(!followed.follow(&stranger));
+    assert!(!followed.follow(&other_server));
     assert!(followed.follow(&anew));
     let mut without = authority(&format!("fdsp://h/#{pin}"));
-    assert!(without.follow(&stranger), "there is no token that it could get");
+    assert!(without.follow(&other_server), "there is no token that it could get");
 }
 
 /// An address with a pin alone can come from anywhere: a token that is typed later is not for that pin.

@@ -2,7 +2,7 @@
 
 use super::{HASH_LEN, HASHES_HEADER_LEN, HEADER, Header, Kind};
 use crate::protocol::{
-    error::{Stranger, Violation},
+    error::{UnknownProtocol, Violation},
     preamble::{self, Versions},
 };
 
@@ -56,9 +56,9 @@ impl Reader {
     /// What is wrong with a stream that ends before its preamble is complete; `None` if it was.
     pub(crate) fn ended_early(&self) -> Option<Violation> {
         match self.state {
-            State::Preamble if self.head.is_empty() => Some(Violation::NotOurs(Stranger::Silent)),
+            State::Preamble if self.head.is_empty() => Some(Violation::NotOurs(UnknownProtocol::Silent)),
             State::Preamble if preamble::may_begin(&self.head) => Some(Violation::Truncated),
-            State::Preamble => Some(Violation::NotOurs(Stranger::Unknown)),
+            State::Preamble => Some(Violation::NotOurs(UnknownProtocol::Unknown)),
             _ => None,
         }
     }
@@ -79,7 +79,7 @@ impl Reader {
         }
     }
 
-    /// Byte by byte, so that what a stranger seems to be does not depend on how his bytes are cut.
+    /// Byte by byte, so that the guess at an unknown protocol does not depend on how its bytes are cut.
     fn preamble<'input>(
         &mut self,
         input: &mut &'input [u8],
@@ -87,8 +87,8 @@ impl Reader {
         while let Some((&byte, rest)) = input.split_first() {
             *input = rest;
             self.head.push(byte);
-            if let Some(stranger) = stranger(&self.head) {
-                return Err(Violation::NotOurs(stranger));
+            if let Some(protocol) = unknown_protocol(&self.head) {
+                return Err(Violation::NotOurs(protocol));
             }
             if let Some(bytes) = self.head.first_chunk() {
                 let versions = Versions::decode(bytes).ok_or(Violation::Preamble)?;
@@ -178,9 +178,9 @@ fn gather(kept: &mut Vec<u8>, input: &mut &[u8], length: usize) -> usize {
 }
 
 /// The protocol of a peer that begins like this, if it is certainly another one.
-fn stranger(begin: &[u8]) -> Option<Stranger> {
-    let undecided = preamble::may_begin(begin) || Stranger::may_begin(begin);
-    Stranger::of(begin).or((!undecided).then_some(Stranger::Unknown))
+fn unknown_protocol(begin: &[u8]) -> Option<UnknownProtocol> {
+    let undecided = preamble::may_begin(begin) || UnknownProtocol::may_begin(begin);
+    UnknownProtocol::of(begin).or((!undecided).then_some(UnknownProtocol::Unknown))
 }
 
 #[cfg(test)]

@@ -116,7 +116,7 @@ mod tests {
         let first = listen("127.0.0.1", 0).unwrap();
         let address = first.local_addr().unwrap();
         match listen("127.0.0.1", address.port()) {
-            Err(StartError::Listen { address: told, .. }) => assert_eq!(told, address),
+            Err(StartError::Listen { address: reported, .. }) => assert_eq!(reported, address),
             other => panic!("{other:?}"),
         }
     }

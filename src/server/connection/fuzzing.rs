@@ -178,8 +178,8 @@ fn handshakes_are_fuzzed() {
         ends.iter().for_each(|reason| assert_harmless(reason));
         let [whole, cut] = ends.as_slice() else { panic!("{ends:?}") };
         // An unknown protocol is answered from its first piece.
-        let stranger = input.first() != Some(&0x16);
-        assert!(stranger || whole == cut, "{whole}, and {cut} when it is cut");
+        let is_plain = input.first() != Some(&0x16);
+        assert!(is_plain || whole == cut, "{whole}, and {cut} when it is cut");
         shape(whole)
     });
 }

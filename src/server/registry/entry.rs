@@ -39,7 +39,7 @@ pub(crate) struct Entry {
     /// Weak: a connection is closed when its loop drops it, also while a dashboard reads the registry.
     socket: Weak<Socket>,
     disconnected: AtomicBool,
-    made_way: AtomicBool,
+    evicted: AtomicBool,
     authenticated: AtomicBool,
     refused: AtomicBool,
     state: AtomicU8,
@@ -76,7 +76,7 @@ impl Entry {
             since: now,
             socket,
             disconnected: AtomicBool::new(false),
-            made_way: AtomicBool::new(false),
+            evicted: AtomicBool::new(false),
             authenticated: AtomicBool::new(false),
             refused: AtomicBool::new(false),
             state: AtomicU8::new(0),
@@ -227,14 +227,14 @@ impl Entry {
     }
 
     /// Ends the connection so that another client has its place.
-    pub(crate) fn make_way(&self) {
-        self.made_way.store(true, Relaxed);
+    pub(crate) fn evict(&self) {
+        self.evicted.store(true, Relaxed);
         self.disconnect();
     }
 
     /// Whether it ends for that.
-    pub fn has_made_way(&self) -> bool {
-        self.made_way.load(Relaxed)
+    pub fn is_evicted(&self) -> bool {
+        self.evicted.load(Relaxed)
     }
 
     /// Its row.

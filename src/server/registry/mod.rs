@@ -44,7 +44,7 @@ struct Live {
     unauthenticated: Pool,
     /// Connections that are served.
     authenticated: Pool,
-    /// Connections that have made way for others and are not removed yet.
+    /// Connections that were evicted for others and are not removed yet.
     leaving: usize,
     /// Connections that have not reported yet that they are gone.
     unfinished: usize,
@@ -68,7 +68,7 @@ impl Registry {
         let is_full = live.unauthenticated.len() + live.authenticated.len() >= places;
         if is_full || network.is_some() {
             let entry = live.random_unauthenticated(peer.ip(), network)?;
-            live.make_way(&entry)?;
+            live.evict(&entry)?;
         }
         live.unauthenticated.add(peer.ip());
         live.last += 1;
@@ -82,7 +82,7 @@ impl Registry {
     /// Whether [`Registry::authenticate`] would find a place now.
     pub fn has_place(&self, entry: &Entry, limits: &Limits) -> bool {
         entry.is_authenticated()
-            || entry.has_made_way()
+            || entry.is_evicted()
             || lock(&self.live).place(entry.peer.ip(), limits).is_some()
     }
 
@@ -94,11 +94,11 @@ impl Registry {
             return true;
         }
         let mut live = lock(&self.live);
-        if entry.has_made_way() {
+        if entry.is_evicted() {
             return true;
         }
         let Some(other) = live.place(entry.peer.ip(), limits) else { return false };
-        if other.is_some_and(|other| live.make_way(&other).is_none()) {
+        if other.is_some_and(|other| live.evict(&other).is_none()) {
             return false;
         }
         live.unauthenticated.remove(entry.peer.ip());
@@ -111,7 +111,7 @@ impl Registry {
     pub fn remove(&self, entry: &Entry) {
         let mut live = lock(&self.live);
         if live.entries.remove(&entry.id).is_some() {
-            if entry.has_made_way() {
+            if entry.is_evicted() {
                 live.leaving -= 1;
             } else {
                 live.release(entry);
@@ -211,11 +211,11 @@ impl Live {
     }
 
     /// Ends a connection so that another one has its place; `None` if too many are ending for others already.
-    fn make_way(&mut self, entry: &Entry) -> Option<()> {
+    fn evict(&mut self, entry: &Entry) -> Option<()> {
         if self.leaving >= MAX_UNAUTHENTICATED {
             return None;
         }
-        entry.make_way();
+        entry.evict();
         self.release(entry);
         self.leaving += 1;
         Some(())

@@ -1,4 +1,4 @@
-//! Counts of connections by the networks that they come from: how many a network may have, and which connections make way for a
+//! Counts of connections by the networks that they come from: how many a network may have, and which connections are evicted for a
 //! new one.
 
 use std::{

@@ -26,7 +26,7 @@ fn a_reset_is_noticed_without_reading() {
     assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
 }
 
-/// Enters connections from addresses, where there are so many places.
+/// Enters connections from addresses, where there are this many places.
 struct Clients {
     socket: Arc<TcpListener>,
     registry: Registry,
@@ -69,8 +69,8 @@ impl Clients {
     }
 }
 
-fn made_way(entries: &[Arc<Entry>]) -> usize {
-    entries.iter().filter(|entry| entry.has_made_way()).count()
+fn evicted(entries: &[Arc<Entry>]) -> usize {
+    entries.iter().filter(|entry| entry.is_evicted()).count()
 }
 
 #[test]
@@ -100,14 +100,14 @@ fn unauthenticated_connections_of_an_address_are_limited() {
     door.limits.max_per_address = 2;
     let silent = [(); 2].map(|()| door.enter(1).unwrap());
     assert!(door.authenticate(&silent[0]) && door.enter(1).is_some() && door.enter(2).is_some());
-    assert_eq!(made_way(&silent), 0);
+    assert_eq!(evicted(&silent), 0);
     let third = door.enter(1).unwrap();
     assert_eq!(
         door.registry.live.lock().unwrap().unauthenticated.len(),
         3,
         "one of the same address has made way"
     );
-    assert!(!third.has_made_way() && door.authenticate(&third));
+    assert!(!third.is_evicted() && door.authenticate(&third));
 }
 
 /// Strangers fill the shares of a link, a household and a site; clients in the same networks are served all the same.
@@ -116,17 +116,17 @@ fn unauthenticated_connections_do_not_count_against_a_client() {
     let mut door = Clients::with_places(256);
     door.limits.max_per_address = 4;
     let enter = |network: u16| door.from([0x2001, 0xdb8, 0, network, 0, 0, 0, 1]).unwrap();
-    let mut strangers: Vec<_> =
+    let mut newcomers: Vec<_> =
         [0, 0, 0, 0, 1, 1, 1, 1, 0x100, 0x100, 0x200, 0x200].map(|network| (network, enter(network))).into();
     for (network, full) in [(0, 0xffff), (2, 0xff00), (0x300, 0)] {
-        assert!(strangers.iter().all(|(_, stranger)| !stranger.has_made_way()), "{network:x}");
+        assert!(newcomers.iter().all(|(_, newcomer)| !newcomer.is_evicted()), "{network:x}");
         let client = enter(network);
-        let gone = strangers.iter().position(|(_, stranger)| stranger.has_made_way()).unwrap();
-        let (from, stranger) = strangers.remove(gone);
+        let gone = newcomers.iter().position(|(_, newcomer)| newcomer.is_evicted()).unwrap();
+        let (from, newcomer) = newcomers.remove(gone);
         assert_eq!(from & full, network & full, "one of the network that is full");
-        assert!(!client.has_made_way() && door.authenticate(&client), "{network:x}");
-        door.registry.remove(&stranger);
-        strangers.push((from, enter(from)));
+        assert!(!client.is_evicted() && door.authenticate(&client), "{network:x}");
+        door.registry.remove(&newcomer);
+        newcomers.push((from, enter(from)));
     }
 }
 
@@ -134,27 +134,27 @@ fn unauthenticated_connections_do_not_count_against_a_client() {
 #[test]
 fn unauthenticated_connections_are_replaced_by_clients() {
     let mut door = Clients::with_places(32);
-    let strangers: Vec<_> =
+    let newcomers: Vec<_> =
         (0..32 + MAX_UNAUTHENTICATED as u8).map(|from| door.enter(from).unwrap()).collect();
-    assert_eq!(made_way(&strangers), 0);
+    assert_eq!(evicted(&newcomers), 0);
     let served: Vec<_> = (0..32).map(|number| door.serve(100 + number)).collect();
-    assert_eq!((made_way(&strangers), made_way(&served)), (32, 0), "a stranger has made way for each");
-    for stranger in strangers.iter().filter(|stranger| stranger.has_made_way()) {
-        assert!(stranger.is_disconnected());
-        door.authenticate(stranger);
-        assert!(!stranger.is_authenticated(), "it has ended before");
-        door.registry.remove(stranger);
+    assert_eq!((evicted(&newcomers), evicted(&served)), (32, 0), "one newcomer is evicted for each");
+    for newcomer in newcomers.iter().filter(|newcomer| newcomer.is_evicted()) {
+        assert!(newcomer.is_disconnected());
+        door.authenticate(newcomer);
+        assert!(!newcomer.is_authenticated(), "it has ended before");
+        door.registry.remove(newcomer);
     }
     // However many of them come, those that are served stay.
     door.limits.max_per_address = 1000;
     for from in 0..50 {
         let entry = door.enter(200 + from).unwrap();
         let left: Vec<_> = door.registry.live.lock().unwrap().entries.values().cloned().collect();
-        let gone = left.iter().filter(|entry| entry.has_made_way());
+        let gone = left.iter().filter(|entry| entry.is_evicted());
         gone.for_each(|entry| door.registry.remove(entry));
         assert!(!door.authenticate(&entry), "the places of those that are served are taken");
     }
-    assert_eq!(made_way(&served), 0);
+    assert_eq!(evicted(&served), 0);
     assert_eq!(door.registry.len(), 32 + MAX_UNAUTHENTICATED);
     served.iter().for_each(|entry| door.registry.remove(entry));
     assert!(door.serves(1));
@@ -165,9 +165,9 @@ fn a_random_unauthenticated_connection_is_replaced() {
     let gone = |key| {
         let door = Clients::with_places(32);
         door.registry.live.lock().unwrap().random = Random::new([key; 32]);
-        let strangers: Vec<_> = (0..96).map(|from| door.enter(from).unwrap()).collect();
+        let newcomers: Vec<_> = (0..96).map(|from| door.enter(from).unwrap()).collect();
         (0..20).for_each(|number| drop(door.enter(100 + number).unwrap()));
-        strangers.iter().map(|entry| entry.has_made_way()).collect::<Vec<_>>()
+        newcomers.iter().map(|entry| entry.is_evicted()).collect::<Vec<_>>()
     };
     let (first, second) = (gone(1), gone(2));
     assert_eq!(first, gone(1));
@@ -189,12 +189,12 @@ fn a_network_with_many_connections_replaces_none_of_one_with_few() {
         })
         .collect();
     let same = many[5].peer.ip();
-    assert!(door.from(same).is_none(), "nobody makes way for itself");
+    assert!(door.from(same).is_none(), "no connection evicts itself");
     for number in 0..20 {
         let household = [0x2001, 0xdb8, 0, 0x100 + 0x100 * number, 0, 0, 0, 1];
         assert!(door.from(household).is_some(), "for another household of the site");
     }
-    assert!(made_way(&few) == 0 && made_way(&many) > 0);
+    assert!(evicted(&few) == 0 && evicted(&many) > 0);
     // This one has fewer than each of them, and takes the place of any.
     assert!(door.from([0x2001, 0xdb8, 1, 0, 0, 0, 0, 1]).is_some(), "for another site");
 }
@@ -206,15 +206,15 @@ fn an_idle_connection_is_replaced_by_a_network_with_fewer() {
     let second: Vec<_> = (0..2).map(|_| door.serve(2)).collect();
     first[0].set_state(ConnectionState::Sending);
     first[1].set_state(ConnectionState::Idle);
-    assert!(!door.serves(1), "nobody makes way for itself");
+    assert!(!door.serves(1), "no connection evicts itself");
     door.serve(3);
-    assert!(first[1].has_made_way() && first[1].is_disconnected(), "the oldest that waits");
-    assert_eq!((made_way(&first), made_way(&second)), (1, 0), "of whoever has the most");
-    assert!(door.serves(3) && made_way(&first) == 2);
+    assert!(first[1].is_evicted() && first[1].is_disconnected(), "the oldest that waits");
+    assert_eq!((evicted(&first), evicted(&second)), (1, 0), "of the address that has the most");
+    assert!(door.serves(3) && evicted(&first) == 2);
     // Two each.
     assert!(!door.serves(3) && !door.serves(1) && door.serves(4));
-    assert_eq!(made_way(&first) + made_way(&second), 3);
-    // Those that have made way give nobody a second place.
+    assert_eq!(evicted(&first) + evicted(&second), 3);
+    // An evicted connection makes room for one only.
     door.registry.remove(&first.remove(1));
     assert!(!door.serves(3));
 }
@@ -244,7 +244,7 @@ fn a_limited_number_of_connections_is_replaced_at_the_same_time() {
         assert!(door.enter(10 + number as u8).is_some(), "{number}");
     }
     assert!(door.enter(2).is_none(), "none of them is gone yet");
-    silent.iter().filter(|entry| entry.has_made_way()).for_each(|entry| door.registry.remove(entry));
+    silent.iter().filter(|entry| entry.is_evicted()).for_each(|entry| door.registry.remove(entry));
     assert!(door.enter(2).is_some());
 }
 

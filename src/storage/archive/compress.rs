@@ -89,7 +89,7 @@ impl Deflater {
     /// Begins a new content.
     pub(super) fn begin(&mut self) {
         // A reset keeps the place of what a stream that was left before its end had not given out yet. After
-        // some of them there is no room left behind that place, and the library panics (zlib-rs 0.6.8).
+        // some of them there is no room left after that place, and the library panics (zlib-rs 0.6.8).
         if self.complete {
             self.deflate.reset();
         } else {

@@ -5,7 +5,7 @@
 //! Directory ─Planner::new─▶ Planner ─step()…─▶ Plan ─Stream::new─▶ Stream ─read()…─▶ bytes
 //! ```
 //!
-//! A stream that ends early leaves an [`Index`] behind, with which another one of the same plan resumes near to where it was.
+//! A stream that ends early leaves an [`Index`], from which another stream of the same plan resumes near the place where this one ended.
 //!
 //! # What the archive is
 //!

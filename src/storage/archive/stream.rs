@@ -30,7 +30,7 @@ const CENTRAL_CHUNK: usize = 64 * 1024;
 pub struct Stream {
     plan: Plan,
     state: State,
-    /// What the entries became, as far as they were written by this or an earlier pass.
+    /// The entries that this or an earlier pass has written.
     index: Vec<IndexEntry>,
     /// Where the next byte that is read belongs in the archive.
     offset: u64,

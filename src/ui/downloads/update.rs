@@ -169,7 +169,7 @@ fn quit(model: &mut Model) -> Vec<Effect> {
     Vec::new()
 }
 
-/// One step back: closes or clears what was opened, marked or filtered last, as far as that is known.
+/// One step back: closes or clears what was opened, marked or filtered last, where that is known.
 fn back(model: &mut Model, queue: &impl Queue) {
     if model.seen.alarm.is_some() && model.seen.alarm.as_ref() == model.alarms.first() {
         let seen = model.alarms.remove(0);

@@ -201,7 +201,10 @@ fn requests_are_pipelined_and_answered_in_order() {
         assert_eq!(pair.client.request(request) as usize, index + 1);
     }
     assert_eq!(pair.client.pending(), requests.len());
-    assert_eq!(pair.client.end_of_stream(), Err(Violation::NotOurs(fdsp::protocol::error::Stranger::Silent)));
+    assert_eq!(
+        pair.client.end_of_stream(),
+        Err(Violation::NotOurs(fdsp::protocol::error::UnknownProtocol::Silent))
+    );
     let seen = pair.run();
     let begins = [
         "Welcome",

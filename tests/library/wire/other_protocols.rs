@@ -2,7 +2,7 @@
 
 use fdsp::protocol::{
     client::Client,
-    error::{Code, Stranger, Violation},
+    error::{Code, UnknownProtocol, Violation},
     frame::outgoing::Outgoing,
     server::{Event, Server},
 };
@@ -24,19 +24,19 @@ fn what_answers(bytes: &[u8]) -> Violation {
 #[test]
 fn other_protocols_are_recognised_however_their_bytes_are_cut() {
     for (answer, stranger) in [
-        (&b"HTTP/1.1 400 Bad Request\r\n"[..], Stranger::Http),
-        (b"HTTP/", Stranger::Http),
-        (b"SSH-2.0-OpenSSH_9.2\r\n", Stranger::Ssh),
-        (b"\x15\x03\x01\x00\x02\x02\x16", Stranger::Tls),
-        (b"\x16\x03\x03\x00\x7a", Stranger::Tls),
-        (b"220 ftp.example ESMTP\r\n", Stranger::Unknown),
-        (b"<html>", Stranger::Unknown),
-        (b"HTTQ", Stranger::Unknown),
-        (b"HT", Stranger::Unknown),
-        (b"\x15", Stranger::Unknown),
-        (b"\x00FDSX\x01\x01\x00", Stranger::Unknown),
-        (b"\xff\xfe\xfd", Stranger::Unknown),
-        (b"", Stranger::Silent),
+        (&b"HTTP/1.1 400 Bad Request\r\n"[..], UnknownProtocol::Http),
+        (b"HTTP/", UnknownProtocol::Http),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", UnknownProtocol::Ssh),
+        (b"\x15\x03\x01\x00\x02\x02\x16", UnknownProtocol::Tls),
+        (b"\x16\x03\x03\x00\x7a", UnknownProtocol::Tls),
+        (b"220 ftp.example ESMTP\r\n", UnknownProtocol::Unknown),
+        (b"<html>", UnknownProtocol::Unknown),
+        (b"HTTQ", UnknownProtocol::Unknown),
+        (b"HT", UnknownProtocol::Unknown),
+        (b"\x15", UnknownProtocol::Unknown),
+        (b"\x00FDSX\x01\x01\x00", UnknownProtocol::Unknown),
+        (b"\xff\xfe\xfd", UnknownProtocol::Unknown),
+        (b"", UnknownProtocol::Silent),
     ] {
         assert_eq!(what_answers(answer), Violation::NotOurs(stranger), "{answer:?}");
         let mut client = Client::new("test");
@@ -53,14 +53,14 @@ fn other_protocols_are_recognised_however_their_bytes_are_cut() {
 #[test]
 fn another_protocol_is_recognised_by_its_first_bytes() {
     let mut client = Client::new("test");
-    let violation = Violation::NotOurs(Stranger::Ssh);
+    let violation = Violation::NotOurs(UnknownProtocol::Ssh);
     assert_eq!(feed_client(&mut client, [&b"SSH-"[..]]), [Seen::Violation(violation)]);
 }
 
 #[test]
 fn the_message_names_the_other_protocol() {
     assert_eq!(
-        Violation::NotOurs(Stranger::Http).to_string(),
+        Violation::NotOurs(UnknownProtocol::Http).to_string(),
         "the other side is not an fdsp server: it answers like a web server (HTTP)"
     );
 }
@@ -123,7 +123,7 @@ fn the_server_distinguishes_a_clean_end_from_a_truncated_stream() {
         let mut server = Server::new();
         feed_server(&mut server, [&greeted[..end]]);
         let expected = match end {
-            0 => Err(Violation::NotOurs(Stranger::Silent)),
+            0 => Err(Violation::NotOurs(UnknownProtocol::Silent)),
             // Between preamble and hello, and behind hello.
             8 => Ok(()),
             end if end == greeted.len() => Ok(()),

@@ -215,7 +215,7 @@ fn only_the_own_file_is_deleted() {
     let (dir, folder) = folder();
     let part = Part::create(&folder, "x".as_ref()).unwrap();
     fs::remove_file(dir.path().join("x.part")).unwrap();
-    fs::write(dir.path().join("x.part"), "of somebody else").unwrap();
+    fs::write(dir.path().join("x.part"), "of another program").unwrap();
     assert!(!part.is_in_place());
     part.discard();
     assert!(dir.path().join("x.part").exists());

@@ -66,8 +66,8 @@ fn an_untrusted_certificate_ends_both_sides_however_the_bytes_are_cut() {
         assert_eq!(client.open(&mut Vec::new()), Err(refused.clone()));
         client.seal(b"content").unwrap_err();
         client.close();
-        let told = transfer(&mut client, &mut server, piece).unwrap_err();
-        assert!(matches!(told, Error::AlertReceived(_)), "{told}");
+        let error = transfer(&mut client, &mut server, piece).unwrap_err();
+        assert!(matches!(error, Error::AlertReceived(_)), "{error}");
         assert!(server.outgoing().is_empty(), "an alert is not answered");
     }
 }

@@ -103,8 +103,8 @@ impl Connection {
         if self.shared.lifecycle.phase() >= Phase::Stopping {
             Some("the server was stopped")
         } else if self.entry.is_disconnected() {
-            let made_way = self.entry.has_made_way();
-            Some(if made_way { IDLE_WHILE_OTHERS_WAIT } else { "disconnected by the operator" })
+            let evicted = self.entry.is_evicted();
+            Some(if evicted { IDLE_WHILE_OTHERS_WAIT } else { "disconnected by the operator" })
         } else {
             None
         }

@@ -17,7 +17,7 @@ fn paced(bench: &Bench, path: &str, count: usize) -> Vec<Vec<(Duration, usize)>>
     for (connection, at) in connections.iter_mut().flatten() {
         connection.received(*at, &request);
     }
-    // Whoever may go on first does so, as in a loop with timers.
+    // The connection that may continue first does so, as in a loop with timers.
     while let Some(next) =
         (0..count).filter(|&n| connections[n].is_some()).min_by_key(|&n| connections[n].as_ref().map(|c| c.1))
     {
@@ -106,7 +106,7 @@ fn clients_without_output_get_no_bandwidth() {
     for _ in 0..50 {
         wait(&requests(&["large"]));
     }
-    assert_eq!(wait(&requests(&["large"])), Duration::ZERO, "nobody is there any more");
+    assert_eq!(wait(&requests(&["large"])), Duration::ZERO, "no other connection is left");
     let mut others: Vec<_> = (0..50).map(|_| bench.connect()).collect();
     for other in &mut others {
         other.received(bench.start, &requests(&["large"]));
@@ -118,7 +118,7 @@ fn clients_without_output_get_no_bandwidth() {
     );
 }
 
-/// A goodbye behind a small request makes its answer no word that need not wait.
+/// A goodbye after a small request does not exempt the answer from the limit.
 #[test]
 fn a_goodbye_after_a_request_does_not_raise_the_bandwidth() {
     let bench = bench_with(None, Limits { rate: Some(1_000_000), ..Limits::default() });

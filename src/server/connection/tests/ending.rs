@@ -49,7 +49,7 @@ fn a_classic_file_that_changes_is_sent_short() {
     assert!(events.iter().any(|event| matches!(event, Event::Failed { .. })));
 }
 
-/// A slow peer is told why it is closed, behind what it was being sent.
+/// A slow client receives the reason for the end after the pending output.
 #[test]
 fn a_slow_client_receives_the_error_after_the_pending_output() {
     let bench = bench(None);
@@ -70,14 +70,14 @@ fn a_slow_client_receives_the_error_after_the_pending_output() {
     connection.timed_out(late);
     assert_eq!(next(&mut connection, late), Want::Write);
     let mut rest = connection.output();
-    let mut told = None;
+    let mut reported = None;
     while let (used @ 1.., event) = client.receive(rest).unwrap() {
         rest = &rest[used..];
         if let Some(Received::Failed { request: 0, failure }) = event {
-            told = Some(failure.code);
+            reported = Some(failure.code);
         }
     }
-    assert_eq!(told, Some(Code::TooSlow));
+    assert_eq!(reported, Some(Code::TooSlow));
     // And it is not waited for for ever.
     connection.timed_out(late + LINGER_TIMEOUT);
     assert_eq!(next(&mut connection, late + LINGER_TIMEOUT), Want::Close);
@@ -282,5 +282,5 @@ fn a_panic_ends_one_connection() {
     let Some(Event::Disconnected { reason, .. }) = events.last() else { panic!("{events:?}") };
     assert_eq!(reason.as_str(), "an internal error of the server");
     assert!(events.iter().any(|event| matches!(event, Event::Warning { .. })));
-    assert!(bench.shared.registry.len() == 0, "and leaves nothing behind");
+    assert!(bench.shared.registry.len() == 0, "and leaves no entry");
 }

@@ -117,7 +117,7 @@ fn an_archive_resumes_from_its_index() {
     assert!(known < 10, "{known} slices with an index");
 }
 
-/// What was hashed while it was sent, or for somebody else, is not read again.
+/// What was hashed while it was sent, or for another client, is not read again.
 #[test]
 fn known_hashes_are_not_computed_again() {
     let bench = bench(None);

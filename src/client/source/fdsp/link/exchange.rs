@@ -25,7 +25,7 @@ use crate::{
     protocol::{
         client::Event,
         digest::BLOCK_SIZE,
-        error::{Stranger, Violation},
+        error::{UnknownProtocol, Violation},
     },
 };
 
@@ -97,7 +97,7 @@ impl Link {
                     return Err(match violation {
                         // A server beyond its limits closes like this, and so does one that is just starting, or a
                         // proxy of a server that is not running.
-                        Some(violation @ Violation::NotOurs(Stranger::Silent)) => {
+                        Some(violation @ Violation::NotOurs(UnknownProtocol::Silent)) => {
                             self.wire.closed(format!("{}: {violation}", self.wire.peer()))
                         }
                         Some(violation) => Fault::violation(self.wire.peer(), &violation),
