@@ -21,7 +21,7 @@ pub(super) fn take(shared: &Arc<Shared>, id: ServerId) -> Permit {
     Permit::taken(Arc::new(ServerPermits { shared: Arc::clone(shared), id }))
 }
 
-impl permit::Server for ServerPermits {
+impl permit::ConnectionLimit for ServerPermits {
     fn take_spare(&self) -> bool {
         self.shared.with(|state| {
             let is_spare = state.servers.has_spare(self.id);

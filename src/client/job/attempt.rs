@@ -22,7 +22,7 @@ use crate::{
         source::{Source, observer::Observer},
         transfer::{
             limits::Limits,
-            permit::{Permit, Server},
+            permit::{ConnectionLimit, Permit},
             progress::Progress,
         },
     },
@@ -151,7 +151,7 @@ impl Fetch<'_> {
 /// Passes the reports of connections to the queue.
 #[derive(Debug)]
 pub(crate) struct Reports {
-    pub(crate) server: Arc<dyn Server>,
+    pub(crate) server: Arc<dyn ConnectionLimit>,
     pub(crate) progress: Arc<Progress>,
 }
 

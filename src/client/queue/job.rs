@@ -14,10 +14,9 @@ use crate::{
         },
         queue::{
             Counters, Counts,
-            history::History,
             phase::Phase,
+            rates::{history::History, speed::Meter},
             schedule::{Outage, ServerId},
-            speed::Meter,
         },
     },
     text::{SafeText, units},

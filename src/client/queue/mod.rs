@@ -3,17 +3,15 @@
 
 mod again;
 mod arrange;
-mod history;
 mod job;
 mod order;
 pub(crate) mod phase;
 mod questions;
-mod recent;
+pub(crate) mod rates;
 mod removed;
 mod rows;
 pub mod saved;
 pub(crate) mod schedule;
-pub(crate) mod speed;
 mod sums;
 #[cfg(test)]
 mod tests;
@@ -29,9 +27,8 @@ use crate::{
         api::{command::JobId, locator::Locator, new_job::NewJob, saved::SavedJob, view::Trouble},
         queue::{
             phase::{Input, Phase},
-            recent::Recent,
+            rates::{recent::Recent, speed::Meter},
             schedule::ServerId,
-            speed::Meter,
         },
     },
     text::SafeText,

@@ -9,7 +9,7 @@ use crate::client::{
         trust::Question,
         view::{JobView, Totals, work},
     },
-    queue::{schedule::Servers, speed},
+    queue::{rates::speed, schedule::Servers},
 };
 
 use super::{Queue, job::Job};

@@ -14,9 +14,8 @@ use crate::{
         },
         queue::{
             phase::{Input, Phase},
-            recent::Recent,
+            rates::{recent::Recent, speed::Meter},
             schedule::ServerId,
-            speed::Meter,
         },
     },
     text::SafeText,

@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 /// How many connections there may be to one server, as its connections see it.
-pub(crate) trait Server: fmt::Debug + Send + Sync {
+pub(crate) trait ConnectionLimit: fmt::Debug + Send + Sync {
     /// Takes a permit that no job waits for. Returns whether there was one.
     fn take_spare(&self) -> bool;
 
@@ -25,11 +25,11 @@ pub(crate) trait Server: fmt::Debug + Send + Sync {
 
 /// Permission to have one connection to a server; given back when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Permit(Arc<dyn Server>);
+pub(crate) struct Permit(Arc<dyn ConnectionLimit>);
 
 impl Permit {
     /// A permit that has been taken from a server.
-    pub(crate) fn taken(server: Arc<dyn Server>) -> Permit {
+    pub(crate) fn taken(server: Arc<dyn ConnectionLimit>) -> Permit {
         Permit(server)
     }
 
@@ -39,7 +39,7 @@ impl Permit {
     }
 
     /// The server.
-    pub(crate) fn server(&self) -> &Arc<dyn Server> {
+    pub(crate) fn server(&self) -> &Arc<dyn ConnectionLimit> {
         &self.0
     }
 

@@ -1,0 +1,5 @@
+//! Rates and times left, from samples of counters; the time is always an argument.
+
+pub(crate) mod history;
+pub(crate) mod recent;
+pub(crate) mod speed;
