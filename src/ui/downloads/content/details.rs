@@ -64,7 +64,7 @@ pub fn facts(model: &Model, columns: u16) -> Vec<Detail> {
     let columns = usize::from(columns).max(1);
     let Some(row) = &model.current else { return nothing(model) };
     let theme = &model.look.theme;
-    [state(row, theme), rest(row, theme)].into_iter().flat_map(|facts| wrapped(facts, columns)).collect()
+    [state(row, theme), rest(model, row)].into_iter().flat_map(|facts| wrapped(facts, columns)).collect()
 }
 
 fn nothing(model: &Model) -> Vec<Detail> {
@@ -83,7 +83,7 @@ fn nothing(model: &Model) -> Vec<Detail> {
 
 fn about(model: &Model, row: &JobView, columns: usize) -> Vec<Detail> {
     let theme = &model.look.theme;
-    let mut all = rest(row, theme);
+    let mut all = rest(model, row);
     if let Some(average) = pictures::average(model) {
         // It is not as wanted as where things come from and go to.
         let at = all.len().min(2);
@@ -141,13 +141,17 @@ fn state(row: &JobView, theme: &Theme) -> Vec<(&'static str, String, Style)> {
 }
 
 /// All else about a job, the most wanted first.
-fn rest(row: &JobView, theme: &Theme) -> Vec<(&'static str, String, Style)> {
+fn rest(model: &Model, row: &JobView) -> Vec<(&'static str, String, Style)> {
+    let theme = &model.look.theme;
     let mut facts = vec![("Address", row.address.to_string(), theme.plain)];
     match &row.state {
-        JobState::Done(finished) => done(&mut facts, finished, theme),
+        JobState::Done(finished) => done(&mut facts, finished, model),
         _ => {
             if !row.target.as_str().is_empty() {
-                facts.push(("Saved as", row.target.to_string(), theme.plain));
+                // Before the server is asked, only the folder may be known.
+                let is_named = row.target.as_str().rsplit('/').next() == Some(row.name.as_str());
+                let label = if is_named { "Saved as" } else { "Saved in" };
+                facts.push((label, model.defaults.short_path(row.target.as_str()), theme.plain));
             }
             if let Some(size) = row.size {
                 facts.push(("Size", exact(size), theme.plain));
@@ -175,10 +179,12 @@ fn rest(row: &JobView, theme: &Theme) -> Vec<(&'static str, String, Style)> {
     facts
 }
 
-fn done(facts: &mut Vec<(&'static str, String, Style)>, finished: &Finished, theme: &Theme) {
-    facts.push(("Saved as", SafeText::from_path(&finished.path).to_string(), theme.plain));
+fn done(facts: &mut Vec<(&'static str, String, Style)>, finished: &Finished, model: &Model) {
+    let theme = &model.look.theme;
+    let short = |path| model.defaults.short_path(SafeText::from_path(path).as_str());
+    facts.push(("Saved as", short(&finished.path), theme.plain));
     if let Some(folder) = &finished.extracted {
-        facts.push(("Unpacked to", SafeText::from_path(folder).to_string(), theme.plain));
+        facts.push(("Unpacked to", short(folder), theme.plain));
     }
     facts.push(("Size", exact(finished.bytes), theme.plain));
     if let Some(files) = finished.files {

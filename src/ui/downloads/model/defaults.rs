@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use crate::client::{Existing, Form, Server, Speak};
+use crate::{
+    client::{Existing, Form, Server, Speak},
+    text::SafeText,
+};
 
 /// What holds for every job that is added, and how the screen begins.
 #[derive(Clone, Debug)]
@@ -39,6 +42,20 @@ pub struct Defaults {
     pub paused: bool,
 }
 
+impl Defaults {
+    /// A path as it is shown: with `~` in the place of the user's home folder.
+    pub fn short_path(&self, path: &str) -> String {
+        let home = self.home.as_ref().map(|home| SafeText::from_path(home).to_string()).unwrap_or_default();
+        let home = home.trim_end_matches('/');
+        match path.strip_prefix(home) {
+            Some(rest) if !home.is_empty() && (rest.is_empty() || rest.starts_with('/')) => {
+                format!("~{rest}")
+            }
+            _ => path.to_owned(),
+        }
+    }
+}
+
 /// One line in the place of the hints, until the next key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice {
@@ -46,4 +63,23 @@ pub struct Notice {
     pub text: String,
     /// Whether something could not be done.
     pub bad: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::ui::downloads::testing::model;
+
+    #[test]
+    fn a_path_below_the_home_folder_is_short() {
+        let mut defaults = model().defaults;
+        assert_eq!(defaults.short_path("/home/u/a"), "/home/u/a");
+        for home in ["/home/u", "/home/u/"] {
+            defaults.home = Some(home.into());
+            let shown =
+                ["/home/u/a", "/home/u", "/home/user/a", "/srv"].map(|path| defaults.short_path(path));
+            assert_eq!(shown, ["~/a", "~", "/home/user/a", "/srv"]);
+        }
+        defaults.home = Some("/".into());
+        assert_eq!(defaults.short_path("/srv"), "/srv");
+    }
 }

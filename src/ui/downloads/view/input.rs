@@ -1,7 +1,5 @@
 //! The address line.
 
-use std::path::Path;
-
 use ratatui::{
     buffer::Buffer,
     layout::{Position, Rect},
@@ -11,7 +9,7 @@ use crate::{
     text::SafeText,
     ui::{
         components::widgets::{clip, clip_middle, put, put_right},
-        downloads::model::{Defaults, Focus, Model},
+        downloads::model::{Focus, Model},
     },
 };
 
@@ -50,10 +48,8 @@ fn destination(model: &Model, area: Rect, buf: &mut Buffer) -> Rect {
         return area;
     }
     let look = &model.look;
-    let Defaults { folder, home, .. } = &model.defaults;
-    let short = home.as_ref().and_then(|home| folder.strip_prefix(home).ok());
-    let path = short.map_or_else(|| folder.clone(), |rest| Path::new("~").join(rest).components().collect());
-    let path = clip_middle(SafeText::from_path(&path).as_str(), usize::from(area.width / 3), &look.glyphs);
+    let path = model.defaults.short_path(SafeText::from_path(&model.defaults.folder).as_str());
+    let path = clip_middle(&path, usize::from(area.width / 3), &look.glyphs);
     let cell = Rect { width: area.width - 1, ..area };
     let x = put_right(buf, cell, area.y, &format!("to {path}"), look.theme.dim);
     Rect { width: (x - area.x).saturating_sub(1), ..area }

@@ -522,3 +522,20 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_details_say_whether_a_name_or_only_its_folder_is_known() {
+    let mut waits = row(1, "disk.img", JobState::Queued);
+    waits.target = SafeText::new("/home/u/films");
+    let mut queue = Fake { rows: vec![waits], ..Fake::default() };
+    let mut model = testing::model();
+    model.defaults.home = Some("/home/u".into());
+    draw(&mut model, &queue, 80, 24);
+    keys(&mut model, &queue, "tab enter");
+    let shown = text(&draw(&mut model, &queue, 80, 24));
+    assert!(shown.contains("Saved in  ~/films\n"), "{shown}");
+    queue.rows[0].target = SafeText::new("/home/u/films/disk.img");
+    draw(&mut model, &queue, 80, 24);
+    let shown = text(&draw(&mut model, &queue, 80, 24));
+    assert!(shown.contains("Saved as  ~/films/disk.img"), "{shown}");
+}
