@@ -88,11 +88,11 @@ impl Model {
         self.say(match self.sort {
             Sort::Queue => "in the order of the queue",
             Sort::Name => "sorted by name",
-            Sort::Size => "sorted by size, the largest first",
-            Sort::Progress => "sorted by progress, the most complete first",
-            Sort::Speed => "sorted by speed, the fastest first",
-            Sort::Left => "sorted by the time left, the shortest first",
-            Sort::Added => "sorted by when they were added, the last one first",
+            Sort::Size => "sorted by size, largest first",
+            Sort::Progress => "sorted by progress, most complete first",
+            Sort::Speed => "sorted by speed, fastest first",
+            Sort::Left => "sorted by time left, shortest first",
+            Sort::Added => "sorted by time added, newest first",
         });
     }
 
