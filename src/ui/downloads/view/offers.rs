@@ -126,24 +126,27 @@ fn queue(model: &Model) -> Vec<Hint> {
         return hints;
     }
     let mut hints = Vec::new();
-    if model.can_undo {
+    let marked = model.queue.marked() > 0;
+    // The notice about what was done has the key.
+    if model.can_undo && model.notice.is_none() {
         hints.push(QueueAction::Undo.into());
     }
     if model.queue.selected() == Some(Row::Done) {
         hints.push(Hint::saying(QueueAction::Open, if model.unfolded { "hide" } else { "show all" }));
     } else if model.panel == Panel::Details {
         hints.push(Hint::saying(QueueAction::Open, "close details"));
-    } else {
+    } else if !marked {
         hints.push(QueueAction::Open.into());
     }
     hints.extend(job(model));
+    if marked {
+        hints.push(Hint::saying(GlobalAction::Back, "unmark"));
+    }
     hints.push(QueueAction::Mark.into());
     if model.totals.failed > 1 {
         hints.push(QueueAction::RetryFailed.into());
     }
-    if model.queue.marked() > 0 {
-        hints.push(Hint::saying(GlobalAction::Back, "unmark"));
-    } else if !model.filter.is_empty() {
+    if !marked && !model.filter.is_empty() {
         hints.push(Hint::saying(GlobalAction::Back, "show all"));
     }
     hints.push(GlobalAction::Filter.into());

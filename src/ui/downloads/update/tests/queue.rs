@@ -251,3 +251,24 @@ fn a_lost_server_is_tried_at_once_from_any_row() {
     keys(&mut model, &queue, "j j j j j");
     assert_eq!(command(keys(&mut model, &queue, "r")), Command::Retry(ids(&[6])));
 }
+
+#[test]
+fn the_key_that_undoes_is_named_once() {
+    let (mut model, mut queue) = ready();
+    keys(&mut model, &queue, "x y");
+    queue.can_undo = true;
+    let shown = text(&draw(&mut model, &queue, 80, 24));
+    assert!(shown.contains("u undoes that") && !shown.contains("u undo "), "{shown}");
+    keys(&mut model, &queue, "j");
+    let shown = text(&draw(&mut model, &queue, 80, 24));
+    assert!(shown.contains("u undo "), "{shown}");
+}
+
+#[test]
+fn marks_bring_the_key_that_clears_them() {
+    let (mut model, queue) = ready();
+    keys(&mut model, &queue, "space space");
+    let shown = text(&draw(&mut model, &queue, 80, 24));
+    assert!(shown.contains("d remove  Esc unmark  "), "{shown}");
+    assert!(!shown.contains("Enter details"), "{shown}");
+}
