@@ -11,7 +11,7 @@ use crate::{
         actions::{Context, GlobalAction, InputAction, Key},
         components::{
             columns::{Header, Sorted, header},
-            widgets::{clip, clip_middle, gauge, put, put_line, put_right, width, wrap},
+            widgets::{clip, clip_middle, gauge, head, put, put_line, put_right, width, wrap},
         },
         downloads::{
             content::twins::distinction,
@@ -23,6 +23,8 @@ use crate::{
     },
 };
 
+/// Columns of what distinguishes rows of the same name, at least.
+const MIN_PLACE_COLUMNS: usize = 3;
 /// The state of a job while its server reports that it prepares the answer.
 const PREPARING: &str = "preparing";
 
@@ -174,6 +176,11 @@ fn draw(
     let words = words(row, look);
     let y = area.y;
     let Cells { name, gauge: bar, percent, size, state, eta } = Cells::new(columns, area);
+    let progress = progress(row);
+    // The room of a gauge that is not there is the name's.
+    let is_free = words.text.is_none() && progress.is_none();
+    let end = if is_free { percent.right().max(bar.right()).max(name.right()) } else { name.right() };
+    let name = Rect { width: end - name.x, ..name };
     draw_name(row, rows, name, words.name_style, buf, look);
     if let Some((text, style)) = &words.text {
         let end = if words.wide { size.right().max(percent.right()) } else { percent.right() };
@@ -184,7 +191,6 @@ fn draw(
     }
     let mut drawn = None;
     if !words.wide {
-        let progress = progress(row);
         if words.text.is_none()
             && let Some((fraction, whole)) = progress
         {
@@ -202,7 +208,13 @@ fn draw(
 /// Draws the name, and what distinguishes it from others of the same name.
 fn draw_name(row: &JobView, rows: &[JobView], area: Rect, style: Style, buf: &mut Buffer, look: &Look) {
     let columns = usize::from(area.width);
-    let place = distinction(row, rows).map(|place| clip_middle(place, columns / 2, &look.glyphs));
+    // With little room the name comes first, but a few columns of what distinguishes it stay.
+    let room = (columns / 2).min(columns.saturating_sub(width(row.name.as_str()) + 2)).max(MIN_PLACE_COLUMNS);
+    let place = distinction(row, rows).map(|place| match room {
+        // An ellipsis would be all that is left of it.
+        MIN_PLACE_COLUMNS => head(place, room).to_owned(),
+        _ => clip_middle(place, room, &look.glyphs),
+    });
     let reserved = place.as_deref().map_or(0, |place| width(place) + 2);
     let name = clip_middle(row.name.as_str(), columns.saturating_sub(reserved), &look.glyphs);
     let x = put(buf, area, area.x, area.y, &name, style);

@@ -524,6 +524,24 @@ proptest! {
 }
 
 #[test]
+fn in_a_narrow_window_rows_of_one_name_keep_it() {
+    let at = |id, folder: &str| {
+        let mut row = row(id, "disk.img", JobState::Queued);
+        row.address = SafeText::new(&format!("fdsp://nas/{folder}/disk.img"));
+        row
+    };
+    let mut paused = at(3, "oldest");
+    (paused.state, paused.size, paused.received) = (JobState::Paused, Some(100), 10);
+    let queue = Fake { rows: vec![at(1, "films"), at(2, "backups"), paused], ..Fake::default() };
+    for (width, height) in [(40, 8), (80, 24)] {
+        let shown = text(&draw(&mut testing::model(), &queue, width, height));
+        assert!(shown.contains("disk.img  films  "), "{shown}");
+        assert!(shown.contains("disk.img  backups  "), "the room of the gauge is the name's: {shown}");
+        assert!(shown.contains(if width == 40 { "di…mg  old " } else { "disk.img  oldest" }), "{shown}");
+    }
+}
+
+#[test]
 fn the_details_say_whether_a_name_or_only_its_folder_is_known() {
     let mut waits = row(1, "disk.img", JobState::Queued);
     waits.target = SafeText::new("/home/u/films");
