@@ -235,3 +235,45 @@ fn a_run_killed_at_any_moment_loses_nothing_of_its_queue() {
     assert_eq!(names, ["nightly.json", "nightly.lock"], "nothing was set aside, and nothing stays behind");
     println!("{kills} kills");
 }
+
+/// What the first version of the program wrote when it was interrupted: two journals of the same content as here, one of another archive,
+/// and their queue.
+#[test]
+fn a_queue_of_the_first_version_is_resumed() {
+    let home = Home::new();
+    let pattern = |number: u32| number.wrapping_mul(7).wrapping_add(number >> 8) as u8;
+    let bytes: Vec<u8> = (0..3_000_000).map(pattern).collect();
+    home.write("served/file", &bytes);
+    for number in 0..4 {
+        home.write(&format!("served/tree/{number}"), &bytes[number..number + 700_000]);
+    }
+    home.write("got/file.part", &bytes[..1_761_576]);
+    home.write("got/file.part.fdsp", include_str!("first_version/file.part.fdsp"));
+    home.write("got/tree.part/fdsp-control", include_str!("first_version/fdsp-control"));
+    for number in 0..2 {
+        home.write(&format!("got/tree.part/fdsp-tree/{number}"), &bytes[number..number + 700_000]);
+    }
+    fs::create_dir(home.path().join("got/tree.part/fdsp-parts")).expect("made");
+    home.write("got/tree.zip.part", &bytes[..1_831_484]);
+    home.write("got/tree.zip.part.fdsp", include_str!("first_version/tree.zip.part.fdsp"));
+    let service = serve(&home);
+    let session = include_str!("first_version/session.json")
+        .replace("SERVER", &format!("127.0.0.1:{}", service.port))
+        .replace("FOLDER", home.path().join("got").to_str().expect("text"));
+    home.write(".local/state/fdsp/sessions/nightly.json", session);
+
+    let outcome = home.run(["--json", "--session", "nightly", "--limit", "0"]);
+    let done = outcome.events("done");
+    assert_eq!((outcome.code, done.len()), (0, 3), "{outcome:#?}");
+    let resumed =
+        |name: &str| done.iter().find(|done| done["name"] == name).expect("done")["resumed"].as_u64();
+    assert!(resumed("file") >= Some(1 << 20), "{outcome:#?}");
+    assert_eq!(resumed("tree"), Some(1_400_000), "{outcome:#?}");
+    assert!(fs::read(home.path().join("got/file")).expect("fetched") == bytes);
+    for number in 0..4 {
+        let fetched = fs::read(home.path().join(format!("got/tree/{number}"))).expect("fetched");
+        assert!(fetched == bytes[number..number + 700_000], "{number}");
+    }
+    // What cannot be compared is kept.
+    assert!(fs::read(home.path().join("got/tree.zip (1).part")).expect("kept") == bytes[..1_831_484]);
+}
