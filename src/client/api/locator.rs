@@ -154,14 +154,14 @@ impl Locator {
     }
 
     /// The address in detail, if it is one of this program or the original ones: only these have tokens and pins.
-    pub(crate) fn as_fdsp(&self) -> Option<&Address> {
+    pub fn as_fdsp(&self) -> Option<&Address> {
         match self {
             Locator::Fdsp(address) => Some(address),
         }
     }
 
     /// The same, to be changed.
-    pub(crate) fn as_fdsp_mut(&mut self) -> Option<&mut Address> {
+    pub fn as_fdsp_mut(&mut self) -> Option<&mut Address> {
         match self {
             Locator::Fdsp(address) => Some(address),
         }
