@@ -43,12 +43,12 @@ impl Permit {
         &self.0
     }
 
-    /// See [`Server::parallel`].
+    /// See [`ConnectionLimit::parallel`].
     pub(crate) fn parallel(&self) -> usize {
         self.0.parallel()
     }
 
-    /// See [`Server::is_wanted`].
+    /// See [`ConnectionLimit::is_wanted`].
     pub(crate) fn is_wanted(&self) -> bool {
         self.0.is_wanted()
     }
