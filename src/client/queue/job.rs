@@ -15,7 +15,7 @@ use crate::{
         queue::{
             Counters, Counts,
             phase::Phase,
-            rates::{history::History, speed::Meter},
+            rates::{advance::Advance, history::History, speed::Meter},
             schedule::{Outage, ServerId},
         },
     },
@@ -75,9 +75,16 @@ pub(super) enum Busy {
 pub(super) struct Live {
     pub(super) counters: Arc<dyn Counters>,
     pub(super) speed: Meter,
-    pub(super) advance: Meter,
-    /// When it was sampled last, and how many bytes had crossed the wire then.
-    pub(super) sampled: Option<(Instant, u64)>,
+    pub(super) advance: Advance,
+    pub(super) sampled: Option<Sampled>,
+}
+
+/// The counters of a transfer when they were read last.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sampled {
+    at: Instant,
+    crossed: u64,
+    advanced: u64,
 }
 
 impl Job {
@@ -212,26 +219,35 @@ impl Job {
         self.counts().is_some_and(|counts| counts.prepares)
     }
 
-    pub(super) fn sample(&mut self, now: Instant) {
+    /// Reads the counters of its transfer. Returns by how much local comparison has advanced it since the last time.
+    pub(super) fn sample(&mut self, now: Instant) -> u64 {
+        let mut local = 0;
         if let Some(live) = &mut self.live {
             let counts = live.counters.read();
+            let files = if self.files.is_some() { counts.files } else { 0 };
+            let (crossed, advanced) = (counts.crossed, work((counts.position, 0), (files, 0)).0);
             // The rate of later bytes is not that of the preparation.
             if self.phase == Phase::Connecting {
                 live.speed = Meter::default();
             }
             if self.phase == Phase::Connecting || counts.prepares {
-                live.advance = Meter::default();
+                live.advance = Advance::default();
             }
-            live.speed.sample(now, counts.crossed);
-            if let Some((then, before)) = live.sampled.replace((now, counts.crossed))
-                && self.phase == Phase::Running
-            {
-                let history = self.history.get_or_insert_default();
-                history.add(now.saturating_duration_since(then), counts.crossed.saturating_sub(before));
+            live.speed.sample(now, crossed);
+            let last = live.sampled.replace(Sampled { at: now, crossed, advanced });
+            let receives = last.is_some_and(|last| crossed > last.crossed);
+            if let Some(last) = last {
+                if self.phase == Phase::Running {
+                    let history = self.history.get_or_insert_default();
+                    history.add(now.saturating_duration_since(last.at), crossed.saturating_sub(last.crossed));
+                }
+                if !receives {
+                    local = advanced.saturating_sub(last.advanced);
+                }
             }
-            let files = if self.files.is_some() { counts.files } else { 0 };
-            live.advance.sample(now, work((counts.position, 0), (files, 0)).0);
+            live.advance.sample(now, advanced, local, receives);
         }
+        local
     }
 
     /// Why its server cannot be reached, and what the job needs it for if that is no longer the content.

@@ -27,7 +27,7 @@ use crate::{
         api::{command::JobId, locator::Locator, new_job::NewJob, saved::SavedJob, view::Trouble},
         queue::{
             phase::{Input, Phase},
-            rates::{recent::Recent, speed::Meter},
+            rates::{advance::Advance, recent::Recent, speed::Meter},
             schedule::ServerId,
         },
     },
@@ -65,8 +65,10 @@ pub(crate) struct Queue {
     first_ready: usize,
     /// Bytes of content that crossed the wire in transfers that ended.
     crossed: u64,
+    /// The same, and that of the running transfers, when they were sampled last.
+    crossed_last: u64,
     speed: Meter,
-    advance: Meter,
+    advance: Advance,
     recent: Recent,
 }
 

@@ -69,7 +69,7 @@ impl Queue {
         }
         let (done, total) = work(progress, files);
         let remaining = total.saturating_sub(done);
-        let rate = self.advance.slow_rate().filter(|_| !self.live.is_empty() && remaining > 0);
+        let rate = self.advance.rate().filter(|_| !self.live.is_empty() && remaining > 0);
         Totals {
             speed: if self.live.is_empty() { 0.0 } else { self.speed.speed() },
             progress,

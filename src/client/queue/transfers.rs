@@ -14,7 +14,7 @@ use crate::{
         },
         queue::{
             phase::{Input, Phase},
-            rates::{recent::Recent, speed::Meter},
+            rates::{advance::Advance, recent::Recent, speed::Meter},
             schedule::ServerId,
         },
     },
@@ -98,7 +98,7 @@ impl Queue {
         self.change(id, |job| {
             let counters = counters(Resumed { received: job.received, position: job.position });
             job.busy = Busy::Yes;
-            let (speed, advance) = (Meter::default(), Meter::default());
+            let (speed, advance) = (Meter::default(), Advance::default());
             job.live = Some(Box::new(Live { counters, speed, advance, sampled: None }));
             job.sample(now);
             Started { new: job.new.clone(), name: job.name.clone(), server: job.server }
@@ -201,10 +201,10 @@ impl Queue {
     pub(crate) fn sample(&mut self, now: Instant) -> Vec<Event> {
         let (progress, files) = self.sums.settled();
         let (mut crossed, mut advanced) = (self.crossed, work(progress, files).0);
-        let mut samples = Vec::with_capacity(self.live.len());
+        let (mut samples, mut local) = (Vec::with_capacity(self.live.len()), 0u64);
         for &id in &self.live {
             let Some(job) = self.jobs.get_mut(&id) else { continue };
-            job.sample(now);
+            local = local.saturating_add(job.sample(now));
             let counts = job.counts().unwrap_or_default();
             crossed += counts.crossed;
             let done = job.progress().map(|progress| work(progress, job.files().unwrap_or_default()).0);
@@ -224,11 +224,12 @@ impl Queue {
         }
         let prepares = |id| self.jobs.get(id).is_some_and(Job::prepares);
         if !self.live.is_empty() && self.live.iter().all(prepares) {
-            self.advance = Meter::default();
+            self.advance = Advance::default();
         }
         self.speed.sample(now, crossed);
         self.recent.sample(now, crossed);
-        self.advance.sample(now, advanced);
+        let receives = crossed > std::mem::replace(&mut self.crossed_last, crossed);
+        self.advance.sample(now, advanced, local, receives);
         samples
     }
 
@@ -239,7 +240,7 @@ impl Queue {
 
     /// Nothing runs any more: speeds are reset.
     pub(crate) fn at_rest(&mut self) {
-        (self.speed, self.advance) = (Meter::default(), Meter::default());
+        (self.speed, self.advance) = (Meter::default(), Advance::default());
         self.recent = Recent::default();
     }
 }

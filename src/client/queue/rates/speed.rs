@@ -42,6 +42,13 @@ impl Meter {
         }
     }
 
+    /// The counter is about to rise by this much at once, which counts as no speed.
+    pub(crate) fn skip(&mut self, count: u64) {
+        for (_, total) in &mut self.samples {
+            *total = total.saturating_add(count);
+        }
+    }
+
     /// Units a second over the last seconds.
     pub(crate) fn speed(&self) -> f64 {
         match (self.samples.front(), self.samples.back()) {
