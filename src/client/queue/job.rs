@@ -241,8 +241,9 @@ impl Job {
                     let history = self.history.get_or_insert_default();
                     history.add(now.saturating_duration_since(last.at), crossed.saturating_sub(last.crossed));
                 }
-                if !receives {
-                    local = advanced.saturating_sub(last.advanced);
+                if !receives || !live.advance.receives() {
+                    let received = crossed.saturating_sub(last.crossed);
+                    local = advanced.saturating_sub(last.advanced).saturating_sub(received);
                 }
             }
             live.advance.sample(now, advanced, local, receives);

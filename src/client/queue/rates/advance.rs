@@ -9,23 +9,27 @@ use super::speed::Meter;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Advance {
     meter: Meter,
-    /// Nothing was received since the last sample that had local progress.
-    is_local: bool,
+    /// Content was received since the last sample that had only local progress.
+    receives: bool,
 }
 
 impl Advance {
     /// The progress is `total`, of which `local` were added by local comparison since the last sample; `receives` says whether
     /// content was received since then.
     pub(crate) fn sample(&mut self, now: Instant, total: u64, local: u64, receives: bool) {
-        if receives {
-            if self.is_local {
-                *self = Advance::default();
-            }
+        if receives && !self.receives {
+            *self = Advance { receives, ..Advance::default() };
+        } else if receives {
             self.meter.skip(local);
         } else if local > 0 {
-            self.is_local = true;
+            self.receives = false;
         }
         self.meter.sample(now, total);
+    }
+
+    /// Whether content is received, and its rate is the one that is measured.
+    pub(crate) fn receives(&self) -> bool {
+        self.receives
     }
 
     /// Units a second, slowly filtered; `None` before there is enough data.
@@ -60,8 +64,10 @@ mod tests {
     fn the_time_left_after_a_resume_is_that_of_the_link() {
         let mut advance = Advance::default();
         let compared = [(500_000, 500_000, false); 4];
+        // The rest of the comparison and the first bytes are in one sample.
+        let begun = [(101_000, 100_000, true)];
         let received = [(1_000, 0, true); 5];
-        run(&mut advance, &[&compared[..], &received].concat());
+        run(&mut advance, &[&compared[..], &begun, &received].concat());
         let left = advance.eta(10_000).expect("5 s are enough");
         assert!((9.9..10.1).contains(&left), "{left}");
     }
