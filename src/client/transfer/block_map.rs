@@ -1,16 +1,20 @@
-//! Which blocks of a content are verified, begun and received just now, for a picture of it.
+//! Which blocks of a content are verified, begun, and being received, for a map of it.
 
 use std::ops::Range;
 
+use fixedbitset::FixedBitSet;
+
 use crate::client::{api::picture::Part, content::blocks::Blocks};
+
+/// The most blocks of a content that has a map: 2 MiB of bits. The server announces the size, which may be that of a sparse file.
+const MAX_BLOCKS: u64 = 1 << 24;
 
 /// See the module.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct BlockMap {
-    /// A bit for each block up to the last verified one.
-    verified: Vec<u64>,
+    verified: FixedBitSet,
     begun: Vec<u64>,
-    /// The block that each connection receives.
+    /// The blocks that connections receive.
     in_work: Vec<u64>,
 }
 
@@ -22,49 +26,44 @@ impl BlockMap {
         map
     }
 
-    /// Notes whether a block is verified.
+    /// Records whether a block is verified.
     pub(crate) fn set(&mut self, index: u64, verified: bool) {
-        let Ok(word) = usize::try_from(index / 64) else { return };
-        if self.verified.len() <= word {
-            self.verified.resize(word + 1, 0);
+        let Some(bit) = usize::try_from(index).ok().filter(|_| index < MAX_BLOCKS) else { return };
+        if bit >= self.verified.len() {
+            self.verified.grow(bit + 1);
         }
-        let bit = 1 << (index % 64);
-        if verified {
-            self.verified[word] |= bit;
-        } else {
-            self.verified[word] &= !bit;
-        }
+        self.verified.set(bit, verified);
         self.begun.retain(|begun| *begun != index);
     }
 
-    /// Notes which blocks are received, and which are begun.
+    /// Records which blocks connections receive, and which are begun.
     pub(crate) fn set_in_work(&mut self, in_work: Vec<u64>, begun: Vec<u64>) {
         (self.in_work, self.begun) = (in_work, begun);
     }
 
-    fn is_verified(&self, index: u64) -> bool {
-        let word = usize::try_from(index / 64).ok().and_then(|word| self.verified.get(word));
-        word.is_some_and(|word| word & (1 << (index % 64)) != 0)
+    fn verified(&self, blocks: Range<u64>) -> u64 {
+        let bit = |index| usize::try_from(index).unwrap_or(usize::MAX).min(self.verified.len());
+        self.verified.count_ones(bit(blocks.start)..bit(blocks.end)) as u64
     }
 
-    /// The parts of a content of this many bytes.
+    /// The parts of a content of this many bytes; none if it has no map.
     pub(crate) fn parts(&self, size: u64, parts: usize) -> Vec<Part> {
-        let blocks = Blocks::in_all(size);
-        let count = parts as u64;
-        let bound = |part: u64| u64::try_from(u128::from(part) * u128::from(blocks) / u128::from(count));
-        let range = |part: u64| {
-            let start = bound(part).unwrap_or(u64::MAX);
-            start..bound(part + 1).unwrap_or(u64::MAX).max(start.saturating_add(1))
+        let (blocks, count) = (Blocks::in_all(size), parts as u64);
+        if !(1..=MAX_BLOCKS).contains(&blocks) {
+            return Vec::new();
+        }
+        let part = |part: u64| {
+            let start = part * blocks / count;
+            self.part(start..((part + 1) * blocks / count).max(start + 1))
         };
-        if blocks == 0 { Vec::new() } else { (0..count).map(|part| self.part(range(part))).collect() }
+        (0..count).map(part).collect()
     }
 
     fn part(&self, blocks: Range<u64>) -> Part {
         if self.in_work.iter().any(|block| blocks.contains(block)) {
             return Part::InWork;
         }
-        let verified = blocks.clone().filter(|&block| self.is_verified(block)).count() as u64;
-        match verified {
+        match self.verified(blocks.clone()) {
             all if all == blocks.end - blocks.start => Part::Verified,
             0 if !self.begun.iter().any(|block| blocks.contains(block)) => Part::Missing,
             _ => Part::Partial,
@@ -90,5 +89,18 @@ mod tests {
         assert_eq!(map.parts(BLOCK_SIZE, 0), []);
         map.set(1, false);
         assert_eq!(map.parts(2 * BLOCK_SIZE, 1), [Partial]);
+    }
+
+    #[test]
+    fn a_content_of_any_size_takes_little_memory() {
+        let mut map = BlockMap::default();
+        map.set(MAX_BLOCKS - 1, true);
+        let bits = map.verified.len();
+        for index in [MAX_BLOCKS, u64::MAX / BLOCK_SIZE] {
+            map.set(index, true);
+        }
+        assert_eq!(map.verified.len(), bits);
+        assert_eq!(map.parts(u64::MAX, 3), []);
+        assert_eq!(map.parts(MAX_BLOCKS * BLOCK_SIZE, 2), [Part::Missing, Part::Partial]);
     }
 }

@@ -35,6 +35,8 @@ use crate::{
 
 /// How often the number of connections is checked.
 const CHECK_INTERVAL: Duration = Duration::from_millis(500);
+/// How often the map of the content is updated with the blocks that connections receive: about as often as it is drawn.
+const MAP_INTERVAL: Duration = Duration::from_millis(250);
 /// Time until another connection is tried after one was refused or lost; it doubles each time.
 const RETRY_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -100,6 +102,8 @@ pub(super) struct Connections<'a> {
     stalls: u32,
     /// Bytes that had been received at these times, for the rate.
     measured: VecDeque<(Instant, u64)>,
+    /// When the map is updated next.
+    map_due: Instant,
 }
 
 /// What happens next.
@@ -125,6 +129,7 @@ impl<'a> Connections<'a> {
             paused: None,
             stalls: 0,
             measured: VecDeque::new(),
+            map_due: Instant::now(),
         }
     }
 
@@ -291,10 +296,14 @@ impl<'a> Connections<'a> {
     /// Opens other connections if they would have something to do, and closes one that receives nothing.
     fn adjust(&mut self) {
         let now = Instant::now();
-        self.shared.progress.with_map(|map| {
-            let ranges = self.shared.ranges();
-            map.set_in_work(ranges.in_work().collect(), ranges.begun().keys().copied().collect());
-        });
+        // Not after each block: a fast transfer has hundreds of them a second.
+        if now >= self.map_due {
+            self.map_due = now + MAP_INTERVAL;
+            self.shared.progress.with_map(|map| {
+                let ranges = self.shared.ranges();
+                map.set_in_work(ranges.in_work().collect(), ranges.begun().keys().copied().collect());
+            });
+        }
         let parallel = self.bounds.permit.map_or(1, Permit::parallel);
         let limits = Arc::clone(&self.shared.limits);
         // An archive is made from its beginning: in several pieces it would only be made several times.
