@@ -4,7 +4,7 @@
 //! api        plain data between faces and the engine: commands, events, views
 //! error      faults of one attempt, and whether another one can help
 //! queue      what is queued and what may run, for a running and a saved queue: no I/O
-//! engine     one task that starts, stops and retries attempts; deletions; the queue behind a short lock
+//! engine     one task that starts, stops and retries attempts; deletions; the queue, under a lock that is held for a short time
 //! session    a queue that outlives its engine
 //! job        one attempt of one job: files, trees, archives that are unpacked
 //! transfer   the content of one file over several connections
@@ -35,10 +35,11 @@ pub use api::{
     config::{Config, Extract, Names, Trust},
     event::{Change, Event},
     locator::{Host, Locator, LocatorError, Server},
-    new_job::{Existing, Form, NewJob, Speak},
+    new_job::{Existing, Form, NewJob},
     origin::Origin,
     picture::{Part, Picture},
     saved::{Limits, SavedJob, SavedQueue, SavedState},
+    speak::Speak,
     trust::{Doubt, NewServer, Question},
     view::{Finished, JobState, JobView, LostServer, Snapshot, Totals, Trouble, TroubleKind},
 };

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    client::api::{new_job::Speak, origin::Origin},
+    client::api::{origin::Origin, speak::Speak},
     protocol::{
         address::{Address, AddressError, Authority},
         path::{PathError, RemotePath},

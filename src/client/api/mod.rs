@@ -12,6 +12,7 @@ pub(crate) mod origin;
 pub(crate) mod picture;
 pub(crate) mod saved;
 pub(crate) mod serial;
+pub(crate) mod speak;
 #[cfg(test)]
 mod tests;
 pub(crate) mod trust;

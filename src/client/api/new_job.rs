@@ -9,20 +9,10 @@ use crate::{
         checksum::Checksum,
         locator::Locator,
         serial::{self, is_default},
+        speak::Speak,
     },
-    protocol::{classic::Dialect, message},
+    protocol::message,
 };
-
-/// Which protocol to use.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Speak {
-    /// This program's protocol.
-    #[default]
-    V1,
-    /// A dialect of the original programs.
-    Classic(Dialect),
-}
 
 /// The form in which a content is received.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,6 +1,7 @@
 //! The engine's one task that decides: takes commands, starts, stops and retries transfers.
 
 mod attempts;
+mod changes;
 mod commands;
 mod outcome;
 mod undo;

@@ -14,8 +14,9 @@ use crate::client::{
     api::{
         announced::Announced,
         locator::Locator,
-        new_job::{Existing, Speak},
+        new_job::Existing,
         picture::Part,
+        speak::Speak,
         view::{Finished, JobState, Trouble, TroubleKind},
     },
     queue::schedule::Servers,

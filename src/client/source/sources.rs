@@ -15,7 +15,7 @@ use crate::{
         api::{
             config::Trust,
             locator::{Locator, Server},
-            new_job::Speak,
+            speak::Speak,
         },
         error::Fault,
         trust::KnownServers,

@@ -25,8 +25,11 @@ use crate::{
         },
         trust::{AcceptedBy, Untrusted},
     },
-    text::{SafeText, units},
+    text::SafeText,
 };
+
+use super::changes::log_changed;
+
 impl Actor {
     pub(super) fn command(&mut self, command: Command) {
         match command {
@@ -275,16 +278,6 @@ impl Actor {
             self.shared.deletions.delete(Deletion::Job { id, files });
         }
         ids.iter().for_each(|id| drop(self.kept.remove(id)));
-    }
-}
-
-/// Logs what the user has done to jobs.
-pub(super) fn log_changed(names: &[SafeText], what: Change) {
-    let what = what.as_str();
-    match names {
-        [] => {}
-        [name] => tracing::info!("{name}: {what}"),
-        names => tracing::info!("{} downloads: {what}", units::count(names.len() as u64)),
     }
 }
 

@@ -20,7 +20,7 @@ use crate::client::{
 
 use crate::text::SafeText;
 
-use super::commands::log_changed;
+use super::changes::log_changed;
 
 /// What was done, until its partial files are deleted.
 #[derive(Debug, Default)]

@@ -8,7 +8,7 @@ use std::{
 use crate::{
     client::api::{
         locator::{Locator, Server},
-        new_job::Speak,
+        speak::Speak,
     },
     text::SafeText,
 };

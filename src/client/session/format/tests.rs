@@ -7,9 +7,10 @@ use crate::{
     client::api::{
         checksum::Checksum,
         locator::Locator,
-        new_job::{Existing, Form, NewJob, Speak},
+        new_job::{Existing, Form, NewJob},
         origin::Origin,
         saved::SavedState,
+        speak::Speak,
         view::{Finished, Trouble, TroubleKind},
     },
     protocol::{address::DEFAULT_PORT, classic::Dialect, message::Missing, trust::pin::Pin},

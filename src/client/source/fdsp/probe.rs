@@ -6,7 +6,7 @@ use tokio::net::TcpStream;
 
 use crate::{
     client::{
-        api::new_job::Speak,
+        api::speak::Speak,
         error::Fault,
         source::{dial, fdsp::pool::Pool, limiter::Limiter},
     },

@@ -18,7 +18,7 @@ use crate::{
         api::{
             config::{Names, Trust},
             locator::Locator,
-            new_job::Speak,
+            speak::Speak,
             trust::{Doubt, Question},
             view::{Trouble, TroubleKind},
         },
