@@ -21,7 +21,8 @@ use crate::{
             file::{
                 classic, fetch,
                 finish::Finish,
-                resume::{AtTarget, FileResume, ResumeState},
+                resume::FileResume,
+                state::{AtTarget, ResumeState},
             },
             placement::Placement,
             resume::JobResume,

@@ -10,7 +10,10 @@ use crate::{
         error::{Fault, Unfinished},
         job::{
             attempt::Fetch,
-            file::resume::{FileResume, Known, ResumeState},
+            file::{
+                resume::FileResume,
+                state::{Known, ResumeState},
+            },
             placement::Placement,
         },
         source::sink::{Flow, Sink, Wanted},

@@ -27,7 +27,8 @@ use crate::{
             attempt::Fetch,
             file::{
                 local_hashes::{LocalFile, LocalHashes, Seen},
-                resume::{AtTarget, Doubtful, FileResume, Known, Place, ResumeState, Version},
+                resume::FileResume,
+                state::{AtTarget, Doubtful, Known, Place, ResumeState, Version},
             },
             placement::destination,
         },

@@ -16,7 +16,8 @@ use crate::{
             attempt::Fetch,
             file::{
                 compare, recall,
-                resume::{FileResume, Known, Place, ResumeState, Version},
+                resume::FileResume,
+                state::{Known, Place, ResumeState, Version},
             },
             placement::{Placement, destination::fits},
         },
@@ -224,7 +225,7 @@ fn of_another(fetch: &Fetch<'_>, resume: &mut FileResume) -> Result<(), Fault> {
 }
 
 /// All blocks are received: compares their digest with the one that the server knows, if it knows one without reading the content for it.
-/// The blocks may have come from several servers, and from this one before it was restarted. If they differ, the blocks are compared next.
+/// The blocks may have been received from several servers, and from this one before it was restarted. If they differ, the blocks are compared next.
 async fn complete(fetch: &Fetch<'_>, resume: &mut FileResume) -> Result<(), Fault> {
     let ResumeState::Known(known) = &mut resume.state else { return Ok(()) };
     if known.claimed.is_none() && resume.totals.transferred > 0 && known.content.form == Form::File {

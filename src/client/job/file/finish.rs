@@ -22,7 +22,10 @@ use crate::{
             part::Writer,
         },
         error::{Fault, Unfinished, Verdict},
-        job::file::resume::{AtTarget, FileResume, Known, Place, ResumeState},
+        job::file::{
+            resume::FileResume,
+            state::{AtTarget, Known, Place, ResumeState},
+        },
     },
     platform,
     protocol::digest::Hash,

@@ -7,3 +7,4 @@ pub(crate) mod finish;
 mod local_hashes;
 pub(crate) mod recall;
 pub(crate) mod resume;
+pub(crate) mod state;

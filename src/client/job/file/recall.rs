@@ -15,7 +15,10 @@ use crate::{
         error::Fault,
         job::{
             attempt::Fetch,
-            file::resume::{Doubtful, FileResume, Known, Place, ResumeState, Version},
+            file::{
+                resume::FileResume,
+                state::{Doubtful, Known, Place, ResumeState, Version},
+            },
             placement::{Placement, destination},
         },
     },

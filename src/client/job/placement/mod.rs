@@ -21,7 +21,7 @@ use crate::{
             target::{Target, claimed_by_another, of_another_download},
         },
         error::Fault,
-        job::{events::Events, file::resume::Place, placement::claims::Claims},
+        job::{events::Events, file::state::Place, placement::claims::Claims},
     },
     protocol::message::Form,
     text::SafeText,

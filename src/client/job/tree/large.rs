@@ -20,7 +20,8 @@ use crate::{
             attempt::Fetch,
             file::{
                 fetch, finish, recall,
-                resume::{AtTarget, FileResume, Known, Place, ResumeState},
+                resume::FileResume,
+                state::{AtTarget, Known, Place, ResumeState},
             },
             tree::{
                 disk::{
