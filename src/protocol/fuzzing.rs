@@ -491,7 +491,7 @@ fn the_classic_client_is_fuzzed() {
 fn the_classic_server_is_fuzzed() {
     Fuzz::new("classic-server").words(CLASSIC).run(|input| {
         let (dialect, stream) = dialect(input);
-        // The path comes in one piece.
+        // The path is received in one piece.
         let end = stream.iter().position(|&byte| byte == b'\n').map_or(stream.len(), |end| end + 1);
         let (path, rest) = stream.split_at(end);
         let run = |pieces: Vec<&[u8]>| {

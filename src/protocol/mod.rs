@@ -16,7 +16,7 @@
 //!
 //! The transport is an ordered stream of bytes in both directions: TLS over TCP, or bare TCP, by default on port 7878.
 //! Integers are unsigned and little-endian, unless a table says otherwise. Text is UTF-8. JSON is
-//! RFC 8259, always one object; unknown members are ignored, however often they come, a known one twice is malformed, and
+//! RFC 8259, always one object; unknown members are ignored, however often they occur, a known one twice is malformed, and
 //! a missing member that is not marked optional is a violation. An optional member may also be `null`,
 //! which means the same as leaving it out. Digests are BLAKE3: 32 bytes, in JSON as 64 hex
 //! digits, written in lower case and read in either. "MiB" is 1048576 bytes, "KiB" 1024.
@@ -542,8 +542,8 @@
 //! JSON cannot hold them. In a path, a name or the target of a link, each byte that is not part of UTF-8 is written as an *escape*: U+0000
 //! and two upper-case hex digits, in JSON `\u0000E9` for the byte `E9`. Everything else is written as it is. No name has a NUL, so a
 //! name that is UTF-8 is its own text and no two names have one text. A text whose escapes are ASCII or, together with what is
-//! beside them, for UTF-8, and a U+0000 without two such digits, is none: a server answers such a path with `not_found`, and for a client it
-//! is a violation.
+//! beside them, for UTF-8, and a text with a U+0000 without two such digits, stand for no name: a server answers such a path with `not_found`,
+//! and for a client it is a violation.
 //!
 //! A request may have escapes in its paths at any time; then `meta` and `content` have them in `name`. An answer to `list` or `tree` has
 //! them only if the request has `names` `"bytes"`: other clients do not receive bytes. Lengths and orders are those of the bytes that a

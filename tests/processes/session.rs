@@ -218,7 +218,7 @@ fn a_run_killed_at_any_moment_loses_nothing_of_its_queue() {
         }
         let mut run = Running::start(home.command(options));
         // Later and later in a run, so that it comes to something.
-        until("something comes", || fetched() >= (before + round).min(FILES));
+        until("something is received", || fetched() >= (before + round).min(FILES));
         run.signal(Signal::KILL);
         drop(run);
         kills += 1;

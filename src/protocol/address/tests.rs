@@ -174,7 +174,7 @@ fn no_token_goes_to_a_server_with_another_pin() {
     let anew = authority(&format!("fdsp://other-other-other@h/#{other}"));
     assert!(followed.follow(&anew), "what a server prints has both");
     assert_eq!(followed, anew);
-    // Whoever writes an address can write a pin into it; how the server is known that the token was given for, it does not say.
+    // Anybody who writes an address can write a pin into it: that pin is not the one of the server that the token was given for.
     let known = authority("fdsp://sesame-sesame-sesame@h/");
     let mut completed = other_server.clone();
     completed.complete(&known);

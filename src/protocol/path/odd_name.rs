@@ -26,7 +26,7 @@ fn hex_digit(digit: u8) -> char {
     char::from(b"0123456789ABCDEF"[usize::from(digit & 15)])
 }
 
-/// The bytes of the name or path that is written as this text; `None` if there is none, or if it is written differently.
+/// The bytes of the name or path that is written as this text; `None` if the text stands for no name, or for one that is written differently.
 pub fn to_bytes(text: &str) -> Option<Cow<'_, [u8]>> {
     if !is_escaped(text) {
         return Some(Cow::Borrowed(text.as_bytes()));

@@ -32,7 +32,7 @@ fn meant(answer: &[u8]) -> Vec<(u8, u32, Vec<u8>)> {
         let header = Header::decode(head).expect("a header");
         let (payload, after) = after.split_at(header.length as usize);
         let (kind, payload) = match header.kind {
-            // Behind the index of the first block.
+            // After the index of the first block.
             kind @ Kind::HashesAnswer => (kind, &payload[8..]),
             kind => (kind, payload),
         };
@@ -155,7 +155,7 @@ fn secure_connections_are_fuzzed() {
     });
 }
 
-/// The first bytes of TLS, and what comes instead.
+/// The first bytes of TLS, and other bytes.
 #[test]
 fn handshakes_are_fuzzed() {
     let setup = Certificate::Temporary.load().expect("a certificate");

@@ -27,7 +27,7 @@ impl<T> FairQueue<T> {
         items.push_back(item);
     }
 
-    /// Takes the oldest item of the next origin that `is_allowed`; the next turn of this origin comes after those of all others.
+    /// Takes the oldest item of the next origin that `is_allowed`; the next turn of this origin is after those of all others.
     pub fn take(&mut self, is_allowed: impl Fn(Origin) -> bool) -> Option<(Origin, T)> {
         let index = self.turns.iter().position(|&origin| is_allowed(origin))?;
         let origin = self.turns.remove(index)?;

@@ -20,7 +20,7 @@ fn a_reset_is_noticed_without_reading() {
         if let Some(error) = entry.failure() {
             break error;
         }
-        assert!(begin.elapsed() < Duration::from_secs(10), "a reset comes over loopback at once");
+        assert!(begin.elapsed() < Duration::from_secs(10), "a reset is received over loopback at once");
         std::thread::yield_now();
     };
     assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
@@ -145,7 +145,7 @@ fn unauthenticated_connections_are_replaced_by_clients() {
         assert!(!newcomer.is_authenticated(), "it has ended before");
         door.registry.remove(newcomer);
     }
-    // However many of them come, those that are served stay.
+    // No number of newcomers replaces a connection that is served.
     door.limits.max_per_address = 1000;
     for from in 0..50 {
         let entry = door.enter(200 + from).unwrap();

@@ -78,7 +78,7 @@ impl Deflater {
     fn within(&mut self, content: &[u8], limit: usize, out: &mut Vec<u8>) -> bool {
         self.begin();
         out.clear();
-        // Room for what grows, too, so that the stream always comes to its end. The vector may have more than
+        // Room for what grows, too, so that the stream always ends. The vector may have more than
         // it is asked for: the length decides.
         out.reserve_exact(content.len() + content.len() / 8 + 1024);
         let status = self.deflate.compress_vec(content, out, FlushCompress::Finish);

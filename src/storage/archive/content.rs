@@ -124,7 +124,7 @@ impl Content {
         is_part.then(|| PartialEntry { bytes: self.summed, crc: self.crc.clone() })
     }
 
-    /// Puts what comes next into `buffer`: bytes of the source, and headers of blocks between them.
+    /// Writes the next bytes into `buffer`: bytes of the source, and headers of blocks between them.
     pub(super) fn copy(&mut self, buffer: &mut [u8]) -> Result<Copied, StorageError> {
         let (layout, mut copied, mut rest) = (Layout::new(self.source.size()), Copied::default(), buffer);
         while !rest.is_empty() && !self.complete {
@@ -155,7 +155,7 @@ impl Content {
         Ok(copied)
     }
 
-    /// Deflates what comes next into `out` and returns how much was read for it.
+    /// Deflates the next bytes into `out` and returns how much was read for it.
     pub(super) fn deflate(
         &mut self,
         scratch: &mut Scratch,

@@ -86,7 +86,7 @@ impl Layout {
         blocks * Self::BLOCK_CONTENT + rest.saturating_sub(Self::HEADER as u64)
     }
 
-    /// What comes at `offset`: what is left of a block's header, or how many bytes of the content until its end.
+    /// The piece at `offset`: the rest of a block's header, or how many bytes of the content until its end.
     pub(super) fn piece(self, offset: u64) -> Piece {
         let (block, within) = (offset / Self::BLOCK_LEN, offset % Self::BLOCK_LEN);
         let left = self.size.saturating_sub(block * Self::BLOCK_CONTENT);

@@ -63,7 +63,7 @@ impl OpenSource {
         self.size - self.position
     }
 
-    /// Fills `buffer` with what comes next; it must not be longer than what remains.
+    /// Fills `buffer` with the next bytes; it must not be longer than what remains.
     pub(super) fn read(&mut self, buffer: &mut [u8]) -> Result<(), StorageError> {
         self.peek(buffer)?;
         self.position += buffer.len() as u64;

@@ -80,7 +80,7 @@ impl Stream {
     /// Puts the next bytes of the archive at the front of `buffer` and returns how many. Bounded by the
     /// buffer, which callers keep at [`MAX_DATA`](crate::protocol::frame::MAX_DATA) or less, and by the work
     /// that it takes: what deflates to almost nothing fills the buffer in part, or not at all, and the caller
-    /// comes again. Only [`Stream::finished`] reports the end.
+    /// calls it again. Only [`Stream::finished`] reports the end.
     ///
     /// # Errors
     /// A source that cannot be read or is no longer what was planned; final: what was read before has no

@@ -48,7 +48,7 @@ impl Events {
         Ok(Events { receiver, _stop: stop })
     }
 
-    /// The next event, and when it was read; [`Event::Gone`] once there will be none any more.
+    /// The next event, and when it was read; [`Event::Gone`] after the last one.
     pub(super) async fn next(&mut self) -> (Instant, Event) {
         self.receiver.recv().await.unwrap_or_else(|| (Instant::now(), Event::Gone))
     }

@@ -99,7 +99,7 @@ impl Read for Line {
         drop(self.shaken(&secure)?);
         while self.came.is_empty() && !self.ended {
             let mut sealed = vec![0; 1 << 16];
-            // Not under the lock: who writes must not wait for what comes.
+            // Not under the lock: a thread that writes must not wait for bytes to read.
             match self.stream.read(&mut sealed)? {
                 0 => return Err(ErrorKind::UnexpectedEof.into()),
                 count => self.open(&secure, &sealed[..count])?,

@@ -161,7 +161,7 @@ impl<'a> Campaign<'a> {
         Running { client, patient, passed, kept, interrupted: 0 }
     }
 
-    /// Lets some of it come and kills one of both; the client, if it goes on.
+    /// Waits until some of it is received, then kills one of both; the client, if it resumes.
     fn attempt(&mut self, mut running: Running, received: &mut usize) -> Option<Running> {
         let most = match self.dice.below(8) {
             0 => HEAD,

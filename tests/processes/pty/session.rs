@@ -64,7 +64,7 @@ fn goes_on(home: &Path) -> Session {
     });
     session.wait_for("limit 3.0 MB/s");
     session.wait_for("resumes with");
-    until("more blocks come", || listed(home) > before);
+    until("more blocks are received", || listed(home) > before);
     session
 }
 
@@ -158,7 +158,7 @@ fn the_queue_waits_with_paused() {
     session.wait_for("P resumes them");
     assert_eq!(listed(home.path()), before);
     session.send("P");
-    until("it goes on", || listed(home.path()) > before);
+    until("it resumes", || listed(home.path()) > before);
 }
 
 #[test]

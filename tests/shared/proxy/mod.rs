@@ -61,9 +61,9 @@ impl Fault {
 /// All that happens to one connection.
 #[derive(Clone, Debug, Default)]
 pub struct Script {
-    /// To what comes from the server.
+    /// To bytes from the server.
     pub to_client: Vec<Fault>,
-    /// To what comes from the client.
+    /// To bytes from the client.
     pub to_server: Vec<Fault>,
 }
 
@@ -132,7 +132,7 @@ impl Proxy {
         Proxy::new(server, scripts.into_iter().map(Into::into).collect(), usize::MAX)
     }
 
-    /// These faults happen to what comes to clients, counted from the first byte of the first connection and over all connections. After
+    /// These faults happen to bytes for clients, counted from the first byte of the first connection and over all connections. After
     /// a cut or a reset all further connections end at once.
     pub fn link(server: SocketAddr, faults: Vec<Fault>) -> Proxy {
         let proxy = Proxy::start(server, Vec::<Script>::new());

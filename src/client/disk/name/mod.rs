@@ -164,7 +164,7 @@ pub(crate) fn beside(name: &OsStr, suffix: &str, longest: usize) -> OsString {
     part
 }
 
-/// Stem and extension with its dot (empty if there is none worth keeping).
+/// Stem and extension with its dot (empty if no extension is worth keeping).
 fn split(name: &[u8]) -> (&[u8], &[u8]) {
     match name.iter().rposition(|byte| *byte == b'.') {
         Some(dot) if dot > 0 && name.len() - dot <= EXTENSION => name.split_at(dot),

@@ -1,11 +1,11 @@
-//! The rate at which a download or the queue comes nearer to its end; the time is an argument.
+//! The rate of the progress of a download or of the queue; the time is an argument.
 
 use std::time::Instant;
 
 use super::speed::Meter;
 
-/// Watches progress that comes from the link, and from local content that is compared. Local comparison is much faster, so that its
-/// rate says nothing about the rest that comes over the link.
+/// Watches progress by received content and by comparison of local content. Comparison is much faster: the time left of what has to
+/// be received cannot be estimated from its rate.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Advance {
     meter: Meter,

@@ -28,7 +28,7 @@ fn one_connection_requests_everything_at_once() {
     assert_eq!(ranges.request(0, 1, now), None);
     assert!(!ranges.is_done());
     receive(&mut ranges, 0, 0..1000, now);
-    assert!(!ranges.is_done(), "its end has not come");
+    assert!(!ranges.is_done(), "its end is not received");
     ranges.ended(0);
     assert!(ranges.is_done() && ranges.is_proven());
 }
@@ -123,7 +123,7 @@ fn the_blocks_of_a_lost_connection_and_its_confirmation_are_requested_again() {
     assert_eq!(ranges.request(1, 1, now), Some(3..4));
     receive(&mut ranges, 1, 3..4, now);
     ranges.ended(1);
-    assert!(ranges.is_done(), "an answer that was begun later has come to its end");
+    assert!(ranges.is_done(), "an answer that was begun later has ended");
 
     let mut ranges = whole(2);
     ranges.request(0, 1, now);
@@ -257,7 +257,7 @@ enum RandomStep {
     /// A connection looks for work.
     Ask(SegmentId, bool),
     /// A block is received.
-    Comes(SegmentId),
+    Received(SegmentId),
     /// A block is received corrupt.
     Corrupt(SegmentId),
     /// The connection is lost, with this much of the current block.
@@ -270,7 +270,7 @@ fn random_step() -> impl Strategy<Value = RandomStep> {
     let id = 0..4u32;
     prop_oneof![
         4 => (id.clone(), prop::bool::weighted(0.1)).prop_map(|(id, alone)| RandomStep::Ask(id, alone)),
-        8 => id.clone().prop_map(RandomStep::Comes),
+        8 => id.clone().prop_map(RandomStep::Received),
         1 => id.clone().prop_map(RandomStep::Corrupt),
         1 => (id, 0..BLOCK_SIZE as u32).prop_map(|(id, bytes)| RandomStep::Lost(id, bytes)),
         2 => (0..5000u64).prop_map(RandomStep::Time),
@@ -300,7 +300,7 @@ impl World {
         true
     }
 
-    fn comes(&mut self, id: SegmentId, intact: bool) {
+    fn receive(&mut self, id: SegmentId, intact: bool) {
         let Some(queue) = self.sends.get_mut(&id) else { return };
         let Some(range) = queue.front_mut() else { return };
         if let Some(index) = range.next() {
@@ -353,8 +353,8 @@ proptest! {
         for step in steps {
             match step {
                 RandomStep::Ask(id, alone) => { world.ask(id, alone); }
-                RandomStep::Comes(id) => world.comes(id, true),
-                RandomStep::Corrupt(id) => world.comes(id, false),
+                RandomStep::Received(id) => world.receive(id, true),
+                RandomStep::Corrupt(id) => world.receive(id, false),
                 RandomStep::Lost(id, bytes) => world.lost(id, bytes),
                 RandomStep::Time(millis) => world.now += Duration::from_millis(millis),
             }
@@ -365,7 +365,7 @@ proptest! {
         while !world.ranges.is_done() {
             for id in 0..4 {
                 world.ask(id, false);
-                world.comes(id, true);
+                world.receive(id, true);
             }
             world.now += Duration::from_millis(100);
             turns += 1;

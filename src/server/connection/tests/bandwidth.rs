@@ -32,7 +32,7 @@ fn paced(bench: &Bench, path: &str, count: usize) -> Vec<Vec<(Duration, usize)>>
             Want::Run(task) => connection.done(task.run(), *now),
             Want::Pause => {
                 let due = connection.deadline().expect("a pause has an end");
-                assert!(due > *now, "a pause is none");
+                assert!(due > *now, "a pause must end later than now");
                 *now = due;
             }
             Want::Read | Want::Close => connections[next] = None,

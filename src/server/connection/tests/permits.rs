@@ -100,7 +100,7 @@ fn known_hashes_need_no_permit() {
     assert_eq!((hashes, ended), (BLOCKS, 2));
 }
 
-/// What a brisk client gets at once, and what is planned of a folder, come out of budgets for all.
+/// Large outputs and plans of folders are limited by budgets that all clients share.
 #[test]
 fn one_origin_gets_at_most_half_of_each_memory_budget() {
     let bench = bench(None);

@@ -42,7 +42,7 @@ proptest! {
         prop_assert!(same);
     }
 
-    /// Whatever comes: no panic, an end, and little said.
+    /// Any input: no panic, the connection ends, and the answer is short.
     #[test]
     fn random_input_ends_with_a_closed_connection(
         input in prop::collection::vec(any::<u8>(), 0..3_000),

@@ -85,7 +85,7 @@ fn about(model: &Model, row: &JobView, columns: usize) -> Vec<Detail> {
     let theme = &model.look.theme;
     let mut all = rest(model, row);
     if let Some(average) = pictures::average(model) {
-        // It is not as wanted as where things come from and go to.
+        // Source and destination are more important.
         let at = all.len().min(2);
         all.insert(at, ("Average", average, theme.plain));
     }

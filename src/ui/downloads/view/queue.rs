@@ -208,7 +208,7 @@ fn draw(
 /// Draws the name, and what distinguishes it from others of the same name.
 fn draw_name(row: &JobView, rows: &[JobView], area: Rect, style: Style, buf: &mut Buffer, look: &Look) {
     let columns = usize::from(area.width);
-    // With little room the name comes first, but a few columns of what distinguishes it stay.
+    // With little room the name is shown first, but a few columns of what distinguishes it stay.
     let room = (columns / 2).min(columns.saturating_sub(width(row.name.as_str()) + 2)).max(MIN_PLACE_COLUMNS);
     let place = distinction(row, rows).map(|place| match room {
         // An ellipsis would be all that is left of it.

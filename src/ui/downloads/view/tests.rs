@@ -335,7 +335,7 @@ fn nothing_is_complete_before_it_is_in_place() {
     assert!(shown.contains("1 of 1 done · 5 of 5 B"), "{shown}");
     rows.push(row(2, "b", testing::failed("not found on the server")));
     let shown = text(&draw(&mut testing::model(), &Fake { rows, ..Fake::default() }, 80, 24));
-    assert!(!shown.contains(" %"), "of what will never come there is no share: {shown}");
+    assert!(!shown.contains(" %"), "what is never received has no percentage: {shown}");
     assert!(shown.contains("verified 9f3c…a1e0") && shown.contains("done"), "{shown}");
 }
 

@@ -145,7 +145,7 @@ fn end_by_deadlines(served: &Served, arch: Arch, tricks: &[(&str, Vec<u8>)]) {
             // It waits for its turn, which comes; on a slow machine it is too slow itself now and then.
             let start = Instant::now();
             while !tries(served) {
-                assert!(start.elapsed() < MAX_WAIT, "nobody is served behind {name}");
+                assert!(start.elapsed() < MAX_WAIT, "no client is served after {name}");
             }
         }
     }

@@ -126,7 +126,7 @@ fn a_connection_error_without_a_close_ends_the_connection() {
     left_open(word.leak(), "busy");
 }
 
-/// What comes a byte at a time is as right as what comes at once.
+/// Bytes that are received one at a time are as valid as all of them at once.
 #[test]
 fn a_server_that_sends_a_byte_at_a_time_times_out() {
     let at = listen(|_, mut stream| {

@@ -12,7 +12,7 @@ use crate::engine::{
 const LIST: u8 = 0x03;
 const ENTRIES: u8 = 0x83;
 
-/// Tricks that are none: the answer is over before what comes behind it is looked at; a size is only shown.
+/// Answers without a violation: the answer has ended before the bytes after it are read; a size is only shown.
 const HARMLESS: [&str; 3] = ["entries twice", "file entry: without size", "file entry: size null"];
 
 fn entry(name: &str) -> Value {
@@ -27,7 +27,7 @@ fn answer() -> Vec<Step> {
     vec![Step::json("entries", ENTRIES, &page(&["b", "c"]))]
 }
 
-/// Tricks with the answer to a question for what comes behind "a".
+/// Violations in the answer to a request for the entries after "a".
 pub fn tricks(request: u32) -> Vec<Trick> {
     let steps = answer();
     let mut all = Tricks { to: LIST, request, right: &steps, tricks: Vec::new() };

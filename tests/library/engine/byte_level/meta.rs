@@ -32,7 +32,7 @@ pub fn tricks(request: u32) -> Vec<Trick> {
     let mut all = Tricks { to: STAT, request, right: &steps, tricks: Vec::new() };
     all.spoil();
     for trick in &mut all.tricks {
-        // The answer is over before what comes behind it is looked at.
+        // The answer has ended before the bytes after it are read.
         trick.harmless |= trick.name == "meta twice";
     }
     all.malform(0, &meta("t"));

@@ -153,7 +153,7 @@ fn tree_tricks(request: u32) -> Vec<Trick> {
     all.frames("a page after the last", &[(TREE, head.as_bytes()), (TREE, tail.as_bytes()), (TREE, b"{}")]);
     all.frames("an end of the first page", &[(TREE, head.as_bytes()), (END, b"{}")]);
     for trick in &mut all.tricks {
-        // The answer is over before what comes after it, and nothing more is asked on that connection.
+        // The answer has ended before the bytes after it, and nothing more is requested on that connection.
         trick.harmless |= matches!(&*trick.name, "the last page twice" | "a page after the last");
     }
     all.tricks

@@ -84,7 +84,7 @@ fn skips_that_do_not_match_the_request() {
     }
 }
 
-/// A block of which the client has some bytes is what those are together with what comes.
+/// The hash of a block covers the bytes that the client has and the bytes that it receives.
 #[test]
 fn a_block_after_a_skip_is_verified_as_a_whole() {
     let bytes = pattern(MIB + 500);

@@ -28,7 +28,7 @@ fn answer_pages(model: &mut Model, queue: &Fake, files: usize, mut effects: Vec<
 fn mark_all_marks_the_whole_folder_and_not_only_what_is_loaded() {
     let (mut model, queue) = ready();
     let mut effects = keys(&mut model, &queue, "o");
-    // Both keys come before the first page.
+    // Both keys are pressed before the first page is received.
     effects.extend(keys(&mut model, &queue, "a enter"));
     let others = answer_pages(&mut model, &queue, 3_000, effects);
     assert_eq!(added(others).len(), 3_000);
