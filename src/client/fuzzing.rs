@@ -11,7 +11,10 @@ use crate::{
                 file::{self, FileLines},
                 seal::Seal,
             },
-            name::{SafeName, beside, numbered},
+            name::{
+                SafeName,
+                length::{beside, numbered},
+            },
         },
     },
     fuzzing::Fuzz,

@@ -17,7 +17,7 @@ use crate::{
     client::{
         disk::{
             journal::seal::Seal,
-            name::{self, is_no_name},
+            name::{is_no_name, length},
         },
         error::Fault,
     },
@@ -65,7 +65,7 @@ impl Folder {
 
     /// The name of a content in it: shortened if the name is too long for its file system.
     pub(crate) fn within(&self, name: &OsStr) -> OsString {
-        name::within(name, self.longest)
+        length::within(name, self.longest)
     }
 
     /// One whose file system accepts names of at most this many bytes.
@@ -86,7 +86,7 @@ impl Folder {
 
     /// `name (number).ext`.
     pub(crate) fn numbered(&self, name: &OsStr, number: u32) -> OsString {
-        name::numbered(name, number, self.longest)
+        length::numbered(name, number, self.longest)
     }
 
     /// The name of the unfinished file beside `name`.
@@ -96,7 +96,7 @@ impl Folder {
 
     /// The name of a file that belongs to the incomplete `name`.
     pub(crate) fn beside(&self, name: &OsStr, suffix: &str) -> OsString {
-        name::beside(name, suffix, self.longest)
+        length::beside(name, suffix, self.longest)
     }
 
     /// Whether its path still leads to it.

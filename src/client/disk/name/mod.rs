@@ -1,6 +1,8 @@
 //! Converts names from the network into names of local files. There is no other conversion.
 
 pub(crate) mod folding;
+pub(crate) mod length;
+mod portable;
 pub(crate) mod substitutes;
 pub(crate) mod unstorable;
 
@@ -12,15 +14,14 @@ use std::{
 };
 
 use rustix::io::Errno;
-use unicode_normalization::{UnicodeNormalization, is_nfc};
+use unicode_normalization::UnicodeNormalization;
 
+use self::{
+    length::{MAX_LEN, cut, shorten},
+    portable::{FORBIDDEN, is_device, trim_end, unportable},
+};
 use crate::{client::api::config::Names, protocol::path::odd_name, text::is_unsafe};
-/// The most bytes of a name, on every common file system.
-const LONGEST: usize = 255;
-/// The longest extension, with its dot, that a shortened name keeps.
-const EXTENSION: usize = 16;
-/// Characters that some systems do not allow.
-const FORBIDDEN: [char; 8] = ['\\', ':', '*', '?', '"', '<', '>', '|'];
+
 /// The name of a content without a usable name.
 const NAMELESS: &str = "download";
 
@@ -62,8 +63,8 @@ impl SafeName {
     fn of(name: Vec<u8>) -> SafeName {
         SafeName(match name.len() {
             0 => NAMELESS.into(),
-            1..=LONGEST => OsString::from_vec(name),
-            _ => OsString::from_vec(shorten(&name, LONGEST)),
+            1..=MAX_LEN => OsString::from_vec(name),
+            _ => OsString::from_vec(shorten(&name, MAX_LEN)),
         })
     }
 
@@ -81,7 +82,7 @@ impl SafeName {
         match name {
             "" | "." | ".." => Err("is not a file name"),
             _ if name.contains('/') => Err("is not a file name"),
-            _ if bytes.len() > LONGEST => Err("is too long for a file"),
+            _ if bytes.len() > MAX_LEN => Err("is too long for a file"),
             _ if is_text().any(|c| is_unsafe(c) && !is_shape(c)) => {
                 Err("has characters that a terminal obeys or that cannot be seen")
             }
@@ -110,7 +111,7 @@ impl SafeName {
                 }
             }
         };
-        let name = cut(name.0.as_bytes(), LONGEST - suffix.len());
+        let name = cut(name.0.as_bytes(), MAX_LEN - suffix.len());
         SafeName(OsString::from_vec([name, suffix.as_bytes()].concat()))
     }
 
@@ -132,100 +133,9 @@ fn replaced(name: &str, keep: impl Fn(char) -> bool, byte: impl Fn(u8) -> u8) ->
     replaced
 }
 
-/// A name that has at most `longest` bytes; with its extension, if it has to be shortened.
-pub(crate) fn within(name: &OsStr, longest: usize) -> OsString {
-    if name.len() > longest { OsString::from_vec(shorten(name.as_bytes(), longest)) } else { name.to_owned() }
-}
-
-/// `name (number).ext`, shortened to `longest` bytes where needed.
-pub(crate) fn numbered(name: &OsStr, number: u32, longest: usize) -> OsString {
-    marked(name, &format!(" ({number})"), longest)
-}
-
-/// A name with a mark before its extension, shortened to `longest` bytes where needed.
-pub(crate) fn marked(name: &OsStr, mark: &str, longest: usize) -> OsString {
-    let (stem, extension) = split(name.as_bytes());
-    let stem = cut(stem, longest.saturating_sub(mark.len() + extension.len()));
-    OsString::from_vec([stem, mark.as_bytes(), extension].concat())
-}
-
-/// The name of a file that belongs to the incomplete `name`, of at most `longest` bytes. It is derived from the name alone, also where that
-/// is too long for a suffix.
-pub(crate) fn beside(name: &OsStr, suffix: &str, longest: usize) -> OsString {
-    // Room for a second suffix, for the journal of a `.part`.
-    let most = longest - 16;
-    let mut part = name.to_owned();
-    if name.len() + suffix.len() > most {
-        let digest = blake3::hash(name.as_bytes()).to_hex();
-        part = OsStr::from_bytes(cut(name.as_bytes(), most - suffix.len() - 17)).to_owned();
-        part.push(format!("~{}", &digest[..16]));
-    }
-    part.push(suffix);
-    part
-}
-
-/// Stem and extension with its dot (empty if no extension is worth keeping).
-fn split(name: &[u8]) -> (&[u8], &[u8]) {
-    match name.iter().rposition(|byte| *byte == b'.') {
-        Some(dot) if dot > 0 && name.len() - dot <= EXTENSION => name.split_at(dot),
-        _ => (name, b""),
-    }
-}
-
-fn shorten(name: &[u8], longest: usize) -> Vec<u8> {
-    let (stem, extension) = split(name);
-    let shortened = [cut(stem, longest.saturating_sub(extension.len())), extension].concat();
-    trim_end(&shortened).to_vec()
-}
-
-fn trim_end(name: &[u8]) -> &[u8] {
-    let Some(text) = name.utf8_chunks().last().filter(|last| last.invalid().is_empty()) else { return name };
-    let kept = text.valid().trim_end_matches(|c: char| c == '.' || c.is_whitespace());
-    &name[..name.len() - (text.valid().len() - kept.len())]
-}
-
-/// The longest beginning of whole characters within `longest` bytes.
-fn cut(name: &[u8], longest: usize) -> &[u8] {
-    if name.len() <= longest {
-        return name;
-    }
-    // A character has at most three bytes after its first one.
-    let is_begin = |end: &usize| name[*end] & 0xc0 != 0x80;
-    let end = (longest.saturating_sub(3)..=longest).rev().find(is_begin).unwrap_or(longest);
-    &name[..end]
-}
-
-/// Why a name is not portable; `None` if it is.
-fn unportable(name: &str) -> Option<&'static str> {
-    match name {
-        _ if odd_name::is_escaped(name) => Some("is not UTF-8"),
-        _ if is_device(name) => Some("is a device on other systems"),
-        _ if trim_end(name.trim_start().as_bytes()) != name.as_bytes() => {
-            Some("begins with a blank, or ends with one or a dot, which other systems drop")
-        }
-        _ if name.contains(FORBIDDEN) => Some("has a character that other systems do not allow"),
-        _ if name.contains(is_unsafe) => Some("has characters that cannot be seen"),
-        _ if !is_nfc(name) => Some("is written with letters that are not composed"),
-        _ => None,
-    }
-}
-
 /// The two joiners and the variation selectors, which names in several scripts, and of emoji, need.
 fn is_shape(c: char) -> bool {
     matches!(c, '\u{200c}' | '\u{200d}' | '\u{fe00}'..='\u{fe0f}')
-}
-
-/// Names that mean a device on Windows, with any extension, so that a folder can be copied there.
-fn is_device(name: &str) -> bool {
-    let stem = name.split('.').next().unwrap_or(name).trim_end().to_ascii_uppercase();
-    if matches!(stem.as_str(), "CON" | "PRN" | "AUX" | "NUL" | "CONIN$" | "CONOUT$") {
-        return true;
-    }
-    let number = stem.strip_prefix("COM").or_else(|| stem.strip_prefix("LPT"));
-    number.is_some_and(|number| {
-        let mut digits = number.chars();
-        matches!((digits.next(), digits.next()), (Some('0'..='9' | '¹' | '²' | '³'), None))
-    })
 }
 
 /// Whether an error means that no file can have this name on this file system.
@@ -235,7 +145,10 @@ pub(crate) fn is_no_name(error: &io::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{
+        length::{beside, numbered, within},
+        *,
+    };
     use proptest::prelude::*;
 
     fn safe(name: &str) -> String {
@@ -404,28 +317,6 @@ mod tests {
         assert_eq!(name(Some("dot."), "", false), "dot.");
         assert_eq!(name(None, "..", false), "__");
         assert_eq!(name(Some(&"d".repeat(255)), "", true), format!("{}.zip", "d".repeat(251)));
-    }
-
-    #[test]
-    fn numbers_go_before_the_extension() {
-        assert_eq!(numbered("a.txt".as_ref(), 1, 255), "a (1).txt");
-        assert_eq!(numbered("README".as_ref(), 12, 255), "README (12)");
-        assert_eq!(numbered(".profile".as_ref(), 1, 255), ".profile (1)");
-        assert_eq!(numbered("x".repeat(255).as_ref(), 3, 255).len(), 255);
-        assert_eq!(numbered("x".repeat(143).as_ref(), 3, 143).len(), 143);
-    }
-
-    #[test]
-    fn part_names_fit_and_differ() {
-        assert_eq!(beside("a.txt".as_ref(), ".part", 255), "a.txt.part");
-        for longest in [255, 143, 64] {
-            let (a, b) = ("x".repeat(longest - 1) + "a", "x".repeat(longest - 1) + "b");
-            let (a, b) = (beside(a.as_ref(), ".part", longest), beside(b.as_ref(), ".part", longest));
-            assert!(a != b && a.len() <= longest - 16, "{a:?}");
-            assert!(a.to_string_lossy().ends_with(".part"));
-        }
-        assert_eq!(within(format!("{}.tar", "x".repeat(200)).as_ref(), 143).len(), 143);
-        assert_eq!(within("a.tar".as_ref(), 143), "a.tar");
     }
 
     /// Names of characters that matter, in any order.

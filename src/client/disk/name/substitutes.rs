@@ -8,7 +8,7 @@ use std::{
 
 use crate::client::{
     api::config::Names,
-    disk::name::{self, SafeName, folding::Folding},
+    disk::name::{SafeName, folding::Folding, length},
 };
 
 /// An entry of a tree: its number, that of the directory that it is in, and its name.
@@ -29,9 +29,9 @@ pub(crate) fn choose<'a>(entries: impl Iterator<Item = Named<'a>>, longest: usiz
     }
     let mut substitutes = HashMap::new();
     for (number, parent, own) in odd {
-        let plain = name::within(SafeName::fitting(own, Names::Portable).as_os_str(), longest);
+        let plain = length::within(SafeName::fitting(own, Names::Portable).as_os_str(), longest);
         let digest = blake3::hash(own.as_bytes()).to_hex();
-        let mark = |length| name::marked(&plain, &format!("~{}", &digest[..length]), longest);
+        let mark = |length| length::marked(&plain, &format!("~{}", &digest[..length]), longest);
         let mut candidates = std::iter::once(plain.clone()).chain([8, 16, 64].map(mark));
         // No other name has the whole digest by chance. If one has, the file is not saved.
         let free = candidates.find(|name| taken.insert(key(parent, name)));
