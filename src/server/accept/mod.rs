@@ -109,7 +109,7 @@ fn admit<S: AsFd + Send + Sync + 'static>(
     // to megabytes, for a thousand of them to gigabytes, read and hashed long before they are wanted.
     let _ = socket2::SockRef::from(&**socket).set_tcp_notsent_lowat(MAX_UNSENT);
     let weak: Weak<S> = Arc::downgrade(socket);
-    let entry = shared.registry.enter(weak as Weak<Socket>, peer, &shared.services.limits, now);
+    let entry = shared.registry.enter(weak as Weak<Socket>, peer, &shared.services.terms.limits, now);
     match &entry {
         Some(entry) => shared.services.emit(&Event::Connected { id: entry.id, peer }),
         None => shared.services.refuse(peer),

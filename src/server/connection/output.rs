@@ -137,12 +137,12 @@ impl Output {
 
     /// Whether there is a place for this client, once it has shown that it may fetch.
     pub fn has_place(&self) -> bool {
-        self.shared.registry.has_place(&self.entry, &self.shared.services.limits)
+        self.shared.registry.has_place(&self.entry, &self.shared.services.terms.limits)
     }
 
     /// Takes a place for this client, which has shown that it may fetch. Returns whether there is one.
     pub fn take_place(&self) -> bool {
-        self.shared.registry.authenticate(&self.entry, &self.shared.services.limits)
+        self.shared.registry.authenticate(&self.entry, &self.shared.services.terms.limits)
     }
 
     /// Records that this client is refused because there is no place for it.

@@ -32,7 +32,7 @@ pub(crate) struct Pacing {
 impl Pacing {
     /// Of a connection that begins.
     pub fn new(shared: &Shared, now: Instant) -> Pacing {
-        Pacing { own: Bucket::new(shared.services.limits.rate_each, now), left: 0, due: now }
+        Pacing { own: Bucket::new(shared.services.terms.limits.rate_each, now), left: 0, due: now }
     }
 
     /// How many bytes may be written now.

@@ -30,7 +30,7 @@ pub(crate) fn drain(shared: &Arc<Shared>) {
 
 /// Wakes connections that wait for a request until the server has stopped, or stops it at the deadline.
 fn watch(shared: &Shared) {
-    let end = Instant::now() + shared.services.limits.drain;
+    let end = Instant::now() + shared.services.terms.limits.drain;
     loop {
         let now = Instant::now();
         shared.registry.for_each(|entry| entry.interrupt());

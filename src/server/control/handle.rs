@@ -47,7 +47,7 @@ impl Server {
 
     /// Where it listens.
     pub fn local_addr(&self) -> SocketAddr {
-        self.handle.shared.services.local
+        self.handle.shared.services.terms.local
     }
 
     /// A handle for another thread, while this one waits in [`Server::join`].
@@ -108,6 +108,6 @@ impl fmt::Debug for Server {
 
 impl fmt::Debug for Handle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Handle").field("local", &self.shared.services.local).finish_non_exhaustive()
+        f.debug_struct("Handle").field("local", &self.shared.services.terms.local).finish_non_exhaustive()
     }
 }

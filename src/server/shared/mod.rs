@@ -40,8 +40,8 @@ impl Shared {
     /// The present state, with the rows in `rows`: first those that are served, then those that wait.
     pub fn snapshot(&self, rows: Range<usize>) -> Snapshot {
         let now = Instant::now();
-        let waiting = match self.services.arch {
-            Arch::Single => self.registry.waiting(self.services.local, now),
+        let waiting = match self.services.terms.arch {
+            Arch::Single => self.registry.waiting(self.services.terms.local, now),
             _ => Vec::new(),
         };
         let mut views = self.registry.view(rows.clone(), now);

@@ -45,15 +45,7 @@ pub(crate) struct Terms {
 
 /// What a server serves, and with what.
 pub(crate) struct Services {
-    store: Store,
-    pub arch: Arch,
-    pub classic: Option<Dialect>,
-    pub limits: Limits,
-    /// The certificate and key for TLS; `None` without TLS.
-    pub tls: Option<TlsSetup>,
-    pub tokens: TokenCheck,
-    /// Where it listens.
-    pub local: SocketAddr,
+    pub terms: Terms,
     pub hashes: BlockHashes,
     pub indexes: ArchiveIndexes,
     /// Permits for answers for which blocks are hashed.
@@ -88,8 +80,7 @@ pub(crate) struct Counts {
 impl Services {
     /// Of a server that is about to run and reports its events to `sink`.
     pub fn new(terms: Terms, sink: Sink) -> Services {
-        let Terms { store, arch, classic, limits, tls, tokens, local } = terms;
-        let limits = limits.bounded();
+        let limits = terms.limits.bounded();
         Services {
             hashing: Permits::new(limits.max_hashing),
             archives: Permits::new(limits.max_archives),
@@ -102,13 +93,7 @@ impl Services {
             served: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             sent: AtomicU64::new(0),
-            store,
-            arch,
-            classic,
-            limits,
-            tls,
-            tokens,
-            local,
+            terms: Terms { limits, ..terms },
             sink,
         }
     }
@@ -126,18 +111,23 @@ impl Services {
 
     /// Opens the path of a request, in the folder that has the path of the store now.
     pub fn open(&self, path: &RemotePath) -> Result<Node, StorageError> {
-        let renewed = self.store.renew();
+        let renewed = self.terms.store.renew();
         let is_gone = renewed.is_err();
         if self.is_gone.swap(is_gone, Ordering::Relaxed) != is_gone {
             self.warn(&match is_gone {
-                true => format!("{} cannot be served any more: it was deleted or moved", self.store.path()),
-                false => format!("{} is there again, and is served again", self.store.path()),
+                true => {
+                    format!("{} cannot be served any more: it was deleted or moved", self.terms.store.path())
+                }
+                false => format!("{} is there again, and is served again", self.terms.store.path()),
             });
         } else if matches!(renewed, Ok(Renewed::Replaced)) {
-            self.warn(&format!("{} was replaced by another folder, which is served now", self.store.path()));
+            self.warn(&format!(
+                "{} was replaced by another folder, which is served now",
+                self.terms.store.path()
+            ));
         }
         renewed?;
-        self.store.open(path)
+        self.terms.store.open(path)
     }
 
     /// Counts and reports a client that is refused because there are too many connections.
@@ -148,7 +138,7 @@ impl Services {
 
     /// Bytes of an output under the limit for all connections; see [`Bucket::quantum`].
     pub fn output_under_limit(&self, parts: u64, least: usize) -> usize {
-        match self.limits.rate {
+        match self.terms.limits.rate {
             Some(_) => lock(&self.bandwidth).quantum(parts, least),
             None => usize::MAX,
         }
@@ -156,7 +146,7 @@ impl Services {
 
     /// Takes bytes of what all connections together may write. Returns how long they have to wait.
     pub fn reserve(&self, bytes: usize, now: Instant) -> Duration {
-        match self.limits.rate {
+        match self.terms.limits.rate {
             Some(_) => lock(&self.bandwidth).reserve(bytes, now),
             None => Duration::ZERO,
         }
@@ -164,7 +154,7 @@ impl Services {
 
     /// Gives back bytes that [`Services::reserve`] took and that were not written.
     pub fn give_back(&self, bytes: usize) {
-        if self.limits.rate.is_some() {
+        if self.terms.limits.rate.is_some() {
             lock(&self.bandwidth).give_back(bytes);
         }
     }

@@ -94,7 +94,7 @@ pub(crate) fn reply(
     match (request, node) {
         (Request::Stat(_), node) => Ok(Reply::Meta(node.meta())),
         (Request::List(list), Node::Directory(directory)) => {
-            page(list, directory, shared.services.limits.page)
+            page(list, directory, shared.services.terms.limits.page)
         }
         (Request::Get(get), Node::File(source)) if get.form != Form::Zip => file(&get, source, path),
         (Request::Get(get), Node::Directory(directory)) if get.form != Form::File => {

@@ -35,7 +35,7 @@ impl Connection {
         {
             return self.close(reason);
         }
-        match (&mut self.stage, &self.shared.services.tls) {
+        match (&mut self.stage, &self.shared.services.terms.tls) {
             (Stage::Lingering { discarded, .. }, _) => {
                 *discarded += bytes.len();
                 // Closing resets the connection where there are bytes that were not read; this many are no accident.
@@ -108,14 +108,14 @@ impl Connection {
         let Stage::Fresh(mut output) = std::mem::replace(&mut self.stage, Stage::Closed) else { return };
         let certificate = self.transport.certificate();
         // The original programs know no TLS, so that no client means them inside of it.
-        let dialect = match (first, self.shared.services.classic.filter(|_| certificate.is_none())) {
+        let dialect = match (first, self.shared.services.terms.classic.filter(|_| certificate.is_none())) {
             (FIRST_BYTE, _) => {
                 self.entry.set_dialect("v1");
-                let lacks_tls = self.shared.services.tls.is_some() && certificate.is_none();
+                let lacks_tls = self.shared.services.terms.tls.is_some() && certificate.is_none();
                 let refusal = lacks_tls.then_some(Refusal::TlsRequired);
                 Dialect::V1(Box::new(V1::new(refusal, self.entry.peer.ip(), certificate)))
             }
-            (TLS_FIRST_BYTE, _) if self.shared.services.tls.is_none() => {
+            (TLS_FIRST_BYTE, _) if self.shared.services.terms.tls.is_none() => {
                 output.out.push(&UNEXPECTED);
                 self.stage = Stage::Fresh(output);
                 return self.linger("a client with TLS; this server was started without".into(), now);
@@ -126,7 +126,7 @@ impl Connection {
                 Dialect::Classic(classic)
             }
             (_, None) => {
-                let sentence = unknown_protocol::sentence(bytes, self.shared.services.tls.is_some());
+                let sentence = unknown_protocol::sentence(bytes, self.shared.services.terms.tls.is_some());
                 output.out.push(sentence.as_bytes());
                 self.stage = Stage::Fresh(output);
                 return self.linger(unknown_protocol::name(bytes).into(), now);

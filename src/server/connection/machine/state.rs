@@ -116,7 +116,7 @@ pub(crate) const IDLE_WHILE_OTHERS_WAIT: &str = "idle while others wait";
 impl Connection {
     /// A connection that was just accepted.
     pub fn new(shared: Arc<Shared>, entry: Arc<Entry>, now: Instant) -> Connection {
-        let deadlines = Deadlines::new(&shared.services.limits, now);
+        let deadlines = Deadlines::new(&shared.services.terms.limits, now);
         let pacing = Pacing::new(&shared, now);
         let output = Output::new(Arc::clone(&shared), Arc::clone(&entry));
         Connection {

@@ -87,7 +87,7 @@ impl Bench {
     pub fn connect_over(&self, socket: Weak<dyn AsFd + Send + Sync>) -> Connection {
         let peer = ([127, 0, 0, 1], 1).into();
         let entry =
-            self.shared.registry.enter(socket, peer, &self.shared.services.limits, self.start).unwrap();
+            self.shared.registry.enter(socket, peer, &self.shared.services.terms.limits, self.start).unwrap();
         Connection::new(Arc::clone(&self.shared), entry, self.start)
     }
 

@@ -180,7 +180,7 @@ impl V1 {
             };
             self.looked_at += used;
             let asked = matches!(event, Some(Event::Request { .. } | Event::Unsupported { .. }));
-            if asked && self.exceeds_max_requests(&output.shared.services.limits) {
+            if asked && self.exceeds_max_requests(&output.shared.services.terms.limits) {
                 return self.refuse_request(output);
             }
             if asked && !output.take_place() {
@@ -190,7 +190,8 @@ impl V1 {
                 None if used == 0 => return self.wait(output),
                 None => {}
                 Some(Event::Hello(hello)) => {
-                    match output.shared.services.tokens.verify(self.peer, &hello, self.certificate, now) {
+                    match output.shared.services.terms.tokens.verify(self.peer, &hello, self.certificate, now)
+                    {
                         Verdict::Open if !self.has_place(output) => return self.refuse(output),
                         Verdict::Open => self.welcome(output),
                         answer => {
@@ -218,7 +219,7 @@ impl V1 {
     /// Whether there is a place for the client, which may fetch. If there is a token, it takes the place now, otherwise with its first
     /// request.
     fn has_place(&self, output: &Output) -> bool {
-        if output.shared.services.tokens.is_locked() { output.take_place() } else { output.has_place() }
+        if output.shared.services.terms.tokens.is_locked() { output.take_place() } else { output.has_place() }
     }
 
     /// There is no place for the client.
@@ -297,11 +298,11 @@ impl V1 {
     }
 
     fn welcome(&mut self, output: &mut Output) {
-        let limits = &output.shared.services.limits;
+        let limits = &output.shared.services.terms.limits;
         let most = limits.max_connections.min(limits.max_per_address);
         let most = u32::try_from(most).unwrap_or(MAX_PARALLEL);
         let parallel =
-            if output.shared.services.arch == Arch::Single { 1 } else { most.clamp(1, MAX_PARALLEL) };
+            if output.shared.services.terms.arch == Arch::Single { 1 } else { most.clamp(1, MAX_PARALLEL) };
         let welcome = Welcome { agent: AGENT.to_owned(), pipeline: limits.pipeline, parallel };
         self.machine.welcome(&welcome, &mut output.out);
     }
