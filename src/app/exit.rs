@@ -36,6 +36,38 @@ pub enum Exit {
     Interrupted = 130,
 }
 
+impl Exit {
+    /// All of them, in order.
+    pub const ALL: [Exit; 10] = [
+        Exit::Done,
+        Exit::Failed,
+        Exit::Usage,
+        Exit::Connection,
+        Exit::NotFound,
+        Exit::Refused,
+        Exit::Integrity,
+        Exit::Disk,
+        Exit::Missing,
+        Exit::Interrupted,
+    ];
+
+    /// Its meaning in `--help`.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Exit::Done => "all done",
+            Exit::Failed => "failed in another way",
+            Exit::Usage => "wrong usage",
+            Exit::Connection => "could not connect in time, or lost and retries exhausted",
+            Exit::NotFound => "not found or not permitted",
+            Exit::Refused => "the server's identity changed or is not known, or it needs a token",
+            Exit::Integrity => "checksum mismatch, the source changed, or an archive cannot be unpacked",
+            Exit::Disk => "the local disk: full, not writable, target exists; output cannot be written",
+            Exit::Missing => "completed, but entries of a folder are missing (--allow-missing makes it 0)",
+            Exit::Interrupted => "interrupted; partial files and the queue of a session are kept",
+        }
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> ExitCode {
         ExitCode::from(exit as u8)

@@ -8,6 +8,7 @@ use fdsp::{app::cli::Cli, ui::actions::docs};
 const ENGLISH: &str = include_str!("../../README.md");
 const CHINESE: &str = include_str!("../../README_CN.md");
 const SECURITY: &str = include_str!("../../docs/security.md");
+const GUIDE: &str = include_str!("../../docs/guide.md");
 const SCRIPTING: &str = include_str!("../../docs/scripting.md");
 /// Maximum size of each README in bytes.
 const MAX_LEN: usize = 10 * 1024;
@@ -70,6 +71,118 @@ fn documented_options_exist() {
                 "--{option} in {file}"
             );
         }
+    }
+}
+
+/// The names in backticks of the first cells of the table below a heading.
+fn first_cells<'a>(document: &'a str, heading: &str) -> Vec<&'a str> {
+    let (_, table) = document.split_once(heading).unwrap_or_else(|| panic!("no {heading:?}"));
+    let rows =
+        table.lines().skip_while(|line| !line.starts_with('|')).take_while(|line| line.starts_with('|'));
+    rows.skip(2)
+        .flat_map(|row| row.split(" | ").next().expect("a cell").split('`').skip(1).step_by(2))
+        .collect()
+}
+
+/// The variants of an enum of a source file, with the names of their fields.
+fn variants(source: &str, start: &str) -> Vec<(String, Vec<String>)> {
+    let (_, body) = source.split_once(start).expect("the enum");
+    let mut variants: Vec<(String, Vec<String>)> = Vec::new();
+    for line in body.lines().take_while(|line| *line != "}") {
+        let code = line.trim_start();
+        let name = code.trim_end_matches([',', '{', ' ']);
+        if line.len() - code.len() == 4 && code.starts_with(char::is_uppercase) {
+            let mut snake = String::new();
+            for letter in name.chars() {
+                if letter.is_uppercase() && !snake.is_empty() {
+                    snake.push('_');
+                }
+                snake.extend(letter.to_lowercase());
+            }
+            variants.push((snake, Vec::new()));
+        } else if line.len() - code.len() == 8
+            && let Some((field, _)) = code.split_once(": ").filter(|_| !code.starts_with('/'))
+            && let Some((_, fields)) = variants.last_mut()
+        {
+            fields.push(field.to_owned());
+        }
+    }
+    variants
+}
+
+#[test]
+fn all_events_are_documented_with_their_members() {
+    let client = variants(include_str!("../../src/client/api/event.rs"), "pub enum Event {");
+    let server = variants(include_str!("../../src/server/api/event.rs"), "pub enum Event {");
+    assert!(client.len() > 8 && server.len() > 8, "{client:?} {server:?}");
+    // Those are lines for people, also with --json; the members of the result and of the trouble are fields of other types.
+    let for_people = ["warning", "failed", "refused", "draining"];
+    for (events, heading, is_client) in
+        [(client, "## Events of a client", true), (server, "## Events of a server", false)]
+    {
+        let documented = first_cells(SCRIPTING, heading);
+        let (_, table) = SCRIPTING.split_once(heading).expect("a table");
+        for name in &documented {
+            assert!(
+                events.iter().any(|(event, _)| event == name) || ["id"].contains(name),
+                "{name} in {heading}"
+            );
+        }
+        for (event, fields) in events {
+            if for_people.contains(&event.as_str()) && !(is_client && event == "failed") {
+                continue;
+            }
+            assert!(documented.contains(&event.as_str()), "{event} in {heading}");
+            let row = table.lines().find(|line| line.starts_with(&format!("| `{event}`"))).expect("a row");
+            for field in
+                fields.iter().filter(|field| !["id", "finished", "trouble"].contains(&field.as_str()))
+            {
+                assert!(row.contains(&format!("`{field}`")), "{field} of {event} in {heading}");
+            }
+        }
+    }
+}
+
+/// The source files of the program below a folder, without their tests.
+fn sources(folder: &Path, found: &mut Vec<String>) {
+    for entry in fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path()) {
+        if entry.is_dir() {
+            sources(&entry, found);
+        } else if entry.extension().is_some_and(|extension| extension == "rs") && !entry.ends_with("tests.rs")
+        {
+            let text = fs::read_to_string(&entry).expect("a source file");
+            found.push(text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default().to_owned());
+        }
+    }
+}
+
+#[test]
+fn all_variables_of_the_environment_are_documented() {
+    let documented = first_cells(GUIDE, "## Environment");
+    let mut files = Vec::new();
+    sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut files);
+    let mut read = HashSet::new();
+    for line in files.iter().flat_map(|text| text.lines()).filter(|line| !line.contains("env!(")) {
+        let reads = ["var(", "var_os(", "get(", "set(&get", "find_map(|name| set", "env = "];
+        if reads.iter().any(|call| line.contains(call)) {
+            let is_variable = |text: &&str| {
+                text.len() > 3
+                    && text.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
+            };
+            let (before, after) = line.split_once("value_name = ").unwrap_or((line, ""));
+            let after = after.split_once(", ").map_or("", |(_, after)| after);
+            let literals = [before, after].into_iter().flat_map(|part| part.split('"').skip(1).step_by(2));
+            read.extend(literals.filter(is_variable));
+        }
+    }
+    assert!(read.contains("FDSP_TOKEN") && read.contains("NO_COLOR") && read.contains("LC_ALL"), "{read:?}");
+    for name in &read {
+        assert!(documented.contains(name), "{name} is read and is not in docs/guide.md");
+    }
+    // Read by libraries, or made of the names of settings.
+    let others = ["FDSP_SECTION_NAME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "TMPDIR"];
+    for name in documented {
+        assert!(read.contains(name) || others.contains(&name), "{name} in docs/guide.md is not read");
     }
 }
 
@@ -146,20 +259,8 @@ fn a_readme_is_short() {
 #[test]
 fn all_exit_codes_are_documented() {
     use fdsp::app::exit::Exit;
-    let codes = [
-        Exit::Done,
-        Exit::Failed,
-        Exit::Usage,
-        Exit::Connection,
-        Exit::NotFound,
-        Exit::Refused,
-        Exit::Integrity,
-        Exit::Disk,
-        Exit::Missing,
-        Exit::Interrupted,
-    ];
     let help = Cli::command().render_help().to_string();
-    for code in codes.map(|code| code as u8) {
+    for code in Exit::ALL.map(|code| code as u8) {
         assert!(SCRIPTING.contains(&format!("\n| {code} | ")), "{code}");
         assert!(help.contains(&format!(" {code}  ")), "{code} in --help");
     }

@@ -9,6 +9,7 @@ use super::{
     Cli, access,
     environment::{Environment, Terminal},
     error::{UsageError, shown, wrong},
+    input_file::{self, Entry},
 };
 use crate::{
     app::config::{Bounded, Rate, Settings},
@@ -198,6 +199,15 @@ impl Cli {
             }
             addresses.push(fetch.resolve(&text)?);
         }
+        let typed = addresses.len();
+        let mut entries = Vec::new();
+        if let Some(file) = &self.client.input_file {
+            entries = input_file::read(file, environment)?;
+            for entry in &entries {
+                let address = fetch.resolve(&entry.address);
+                addresses.push(address.map_err(|error| input_file::at(file, entry.line, &error.0))?);
+            }
+        }
         for (name, given) in
             [("--local", self.client.local.is_some()), ("--checksum", self.client.checksum.is_some())]
         {
@@ -250,6 +260,13 @@ impl Cli {
         } else if let [job] = jobs.as_mut_slice() {
             job.checksum = self.client.checksum.clone();
         }
+        for (job, entry) in jobs.iter_mut().skip(typed).zip(entries) {
+            let line = entry.line;
+            apply(entry, job, &environment.directory).map_err(|error| match &self.client.input_file {
+                Some(file) => input_file::at(file, line, &error.0),
+                None => error,
+            })?;
+        }
         fetch.jobs = jobs;
         Ok(fetch)
     }
@@ -280,10 +297,22 @@ impl Cli {
     }
 }
 
-/// `--local` names a folder, or the file itself.
+/// Applies the options of an entry of a file.
+fn apply(entry: Entry, job: &mut NewJob, directory: &Path) -> Result<(), UsageError> {
+    if let Some(dir) = entry.dir {
+        job.folder = directory.join(dir).components().collect();
+    }
+    if let Some(out) = entry.out {
+        place(job, &out)?;
+    }
+    job.checksum = entry.checksum;
+    Ok(())
+}
+
+/// The path of `--local` or `out` names a folder, or the file itself.
 fn place(job: &mut NewJob, local: &Path) -> Result<(), UsageError> {
     if local.as_os_str().is_empty() {
-        return wrong("--local needs a path to save as");
+        return wrong("the path to save as is empty");
     }
     let whole = job.folder.join(local);
     // A tree is a folder itself, which may exist.

@@ -1,13 +1,16 @@
 //! The command line. [`Cli::plan`] combines it with the settings.
 
 mod access;
+mod completions;
 mod environment;
 mod error;
 mod fetch;
+mod input_file;
+mod manual;
 mod options;
 mod own_files;
 mod plan;
-mod print;
+
 mod readable_secrets;
 mod values;
 
@@ -27,23 +30,6 @@ pub use error::UsageError;
 pub use fetch::{Fetch, SessionChoice};
 pub use plan::{Demo, Face, Plan, Serve, Task};
 
-/// After the options in `--help` and in the manual.
-const AFTER_HELP: &str = "\
-Exit codes:
-    0  all done
-    1  failed in another way
-    2  wrong usage
-    3  could not connect in time, or lost and retries exhausted
-    4  not found or not permitted
-    5  the server's identity changed or is not known, or it needs a token
-    6  checksum mismatch, the source changed, or an archive cannot be unpacked
-    7  the local disk: full, not writable, target exists; output cannot be written
-    8  completed, but entries of a folder are missing; they are listed (--allow-missing makes it 0)
-  130  interrupted; partial files and the queue of a session are kept
-
-Without a terminal the output is plain lines, or with --json one JSON object
-a line. To try the program: tui --demo";
-
 const ARGUMENTS: &str = "\
 What to fetch: fdsp://[TOKEN@]HOST[:PORT]/PATH[#PIN], or a PATH of the server of --host. With --serve or --demo: the \
 folder to serve [default: the current directory]";
@@ -54,7 +40,10 @@ folder to serve [default: the current directory]";
     name = "tui",
     version,
     about = "Download queue and file server with resume, verification and TLS",
-    after_help = AFTER_HELP,
+    before_help = manual::examples(),
+    after_help = manual::exit_codes(),
+    disable_help_flag = true,
+    disable_version_flag = true,
     override_usage = "tui [OPTIONS] [ADDRESS]...\n       tui --serve [OPTIONS] [DIR]\n       tui --demo [OPTIONS] [DIR]",
     max_term_width = 100,
 )]
@@ -81,10 +70,10 @@ pub struct Cli {
     #[command(flatten, next_help_heading = "Limits of a server")]
     pub limits: LimitOptions,
     /// Options of fetching and serving.
-    #[command(flatten, next_help_heading = "Both")]
+    #[command(flatten, next_help_heading = "Output")]
     pub common: CommonArgs,
     /// Settings of the screens.
-    #[command(flatten, next_help_heading = "Both")]
+    #[command(flatten, next_help_heading = "Output")]
     pub screen: ScreenOptions,
     /// The options that were typed.
     #[arg(skip)]
@@ -95,16 +84,26 @@ pub struct Cli {
 #[derive(Clone, Debug, Default, Args)]
 pub struct EndpointArgs {
     /// The server; with --serve, the address to listen on [default with --serve: 127.0.0.1]
-    #[arg(short = 'H', long, value_name = "HOST", help_heading = "Both")]
+    #[arg(short = 'H', long, value_name = "HOST", help_heading = "Fetching and serving")]
     pub host: Option<Optional<String>>,
     /// Its port; with --serve, 0 picks a free one [default: 7878]
-    #[arg(short = 'P', long, value_name = "PORT", allow_negative_numbers = true, help_heading = "Both")]
+    #[arg(
+        short = 'P',
+        long,
+        value_name = "PORT",
+        allow_negative_numbers = true,
+        help_heading = "Fetching and serving"
+    )]
     pub port: Option<Bounded<0, 65_535>>,
 }
 
 /// What to fetch, and its options that are not settings.
 #[derive(Clone, Debug, Default, Args)]
 pub struct ClientArgs {
+    /// Fetch the addresses and paths of this file, or of stdin for -: one a line, # comments; indented lines below one
+    /// are its options out=NAME, dir=DIR and checksum=ALGO:HEX
+    #[arg(short, long, value_name = "FILE", conflicts_with_all = ["local", "checksum"])]
+    pub input_file: Option<PathBuf>,
     /// Fetch this path from the server of --host
     #[arg(short, long, value_name = "PATH")]
     pub remote: Option<String>,
@@ -130,7 +129,7 @@ pub struct ClientArgs {
     #[arg(long, value_name = "ALGO:HEX", value_parser = values::checksum)]
     pub checksum: Option<Checksum>,
     /// The server's certificate must have this pin: sha256: and 64 hex digits
-    #[arg(long, value_name = "PIN")]
+    #[arg(long, value_name = "PIN", help_heading = "Trust")]
     pub pin: Option<Pin>,
 }
 
@@ -151,16 +150,23 @@ pub struct TaskArgs {
 pub struct CommonArgs {
     /// Bytes a second for all downloads, or with --serve, for all clients together, such as 500k or 2M; 0 is unlimited
     /// [default: 0]
-    #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
+    #[arg(long, value_name = "RATE", allow_negative_numbers = true, help_heading = "Fetching and serving")]
     pub limit: Option<Rate>,
     /// Without TLS: others on the network can read the files and the token
-    #[arg(long)]
+    #[arg(long, help_heading = "Trust")]
     pub plain: bool,
     /// The token of the server; other users can see it here, so prefer --token-file or FDSP_TOKEN
-    #[arg(long, value_name = "TOKEN", allow_hyphen_values = true, conflicts_with = "token_file", value_parser = values::token)]
+    #[arg(
+        long,
+        value_name = "TOKEN",
+        allow_hyphen_values = true,
+        conflicts_with = "token_file",
+        value_parser = values::token,
+        help_heading = "Trust"
+    )]
     pub token: Option<values::TokenArg>,
     /// The file with the token [default: --serve creates one if others can reach the server]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = "Trust")]
     pub token_file: Option<PathBuf>,
     /// No screen: plain lines instead
     #[arg(long)]
@@ -178,15 +184,21 @@ pub struct CommonArgs {
     #[arg(long, value_name = "FILE")]
     pub log_file: Option<PathBuf>,
     /// Read the settings from this file
-    #[arg(long, value_name = "FILE", env = "FDSP_CONFIG")]
+    #[arg(long, value_name = "FILE", env = "FDSP_CONFIG", help_heading = "Other")]
     pub config: Option<PathBuf>,
 
     /// Print a completion script and exit: bash, elvish, fish, powershell or zsh
-    #[arg(long, value_name = "SHELL", value_enum, exclusive = true)]
+    #[arg(long, value_name = "SHELL", value_enum, exclusive = true, help_heading = "Other")]
     pub completions: Option<clap_complete::Shell>,
     /// Print the manual page and exit
-    #[arg(long, exclusive = true)]
+    #[arg(long, exclusive = true, help_heading = "Other")]
     pub man: bool,
+    /// Print this help and exit
+    #[arg(short, long, action = ArgAction::Help, help_heading = "Other")]
+    pub help: Option<bool>,
+    /// Print the version and exit
+    #[arg(short = 'V', long, action = ArgAction::Version, help_heading = "Other")]
+    pub version: Option<bool>,
 }
 
 /// A parsed command line.
@@ -211,8 +223,8 @@ impl Cli {
         });
         match cli {
             Ok(cli) => Ok(match (cli.common.completions, cli.common.man) {
-                (Some(shell), _) => Parsed::Print(print::completions(shell)),
-                (None, true) => Parsed::Print(print::man()),
+                (Some(shell), _) => Parsed::Print(completions::script(shell)),
+                (None, true) => Parsed::Print(manual::page()),
                 (None, false) => Parsed::Run(Box::new(cli)),
             }),
             Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {

@@ -15,6 +15,7 @@ use crate::{
 const ONE_DOWNLOAD_OPTIONS: &[&str] = &["remote", "local", "checksum"];
 /// Options of a server or of a session, which `--demo` has itself.
 const NOT_FOR_DEMO_OPTIONS: &[&str] = &[
+    "input_file",
     "remote",
     "local",
     "checksum",

@@ -82,6 +82,74 @@ fn a_local_path_can_be_a_folder() {
 }
 
 #[test]
+fn a_file_of_addresses_becomes_jobs_with_their_options() {
+    let place = tempfile::tempdir().expect("a folder");
+    let list = place.path().join("list");
+    let hex = "d41d8cd98f00b204e9800998ecf8427e";
+    let text = format!(
+        "# two\nfdsp://nas/a.iso\n  dir=sub/x\n  out=b.iso\n  checksum=md5:{hex}\nfilms/c\n  out=/usr\n"
+    );
+    std::fs::write(&list, text).expect("written");
+    let fetch = fetch(&format!("-H tv typed -d /var -i {}", list.display()));
+    let jobs: Vec<_> = fetch
+        .jobs
+        .iter()
+        .map(|job| {
+            (
+                job.address.to_string(),
+                job.folder.display().to_string(),
+                job.save_as.clone(),
+                job.checksum.clone(),
+            )
+        })
+        .collect();
+    let checksum = format!("md5:{hex}").parse().ok();
+    let expected = [
+        ("fdsp://tv:7878/typed".into(), "/var".into(), None, None),
+        ("fdsp://nas:7878/a.iso".into(), "/tmp/sub/x".into(), Some("b.iso".into()), checksum),
+        ("fdsp://tv:7878/films/c".into(), "/usr".into(), None, None),
+    ];
+    assert_eq!(jobs, expected);
+}
+
+#[test]
+fn a_wrong_file_of_addresses_is_reported_with_its_line() {
+    let place = tempfile::tempdir().expect("a folder");
+    let list = place.path().join("list").display().to_string();
+    for (text, part) in [
+        (
+            "a\n\nb\n  split=4\n",
+            "list', line 4: 'split' is not an option here: there are out, dir and checksum; nothing was",
+        ),
+        ("a\nftp://h/x\n", "list', line 2: 'ftp://h/x': ftp:// is not supported"),
+        ("a\n../b\n", "list', line 2: cannot fetch '../b': "),
+        ("a\n  out=..\n", "list', line 1: '/tmp/..' is not a path to save as; nothing was started"),
+        ("# none\n\n", "list' has no address: give one a line"),
+    ] {
+        std::fs::write(&list, text).expect("written");
+        let error = planned(&format!("-H h -i {list}")).expect_err(text);
+        assert!(error.contains(part), "{text:?}: {error}");
+    }
+    std::fs::write(&list, "a\n").expect("written");
+    assert!(planned(&format!("-i {list}")).expect_err("no server").contains("line 1: 'a' names no server"));
+    let error = planned(&format!("-H h -l x -i {list}")).expect_err("two ways to name a target");
+    assert!(
+        error.starts_with("the argument '--local <PATH>' cannot be used with '--input-file <FILE>'"),
+        "{error}"
+    );
+    assert!(
+        planned("-i /nowhere/at/all")
+            .expect_err("no file")
+            .starts_with("cannot read '/nowhere/at/all': No such")
+    );
+    assert!(
+        planned(&format!("--serve -i {list}"))
+            .expect_err("serving")
+            .starts_with("--input-file is for fetching")
+    );
+}
+
+#[test]
 fn options_of_serving_configure_the_server() {
     let config = serve("--serve --arch select -P 0 -H 0.0.0.0 --max-connections 9 --classic /usr");
     assert_eq!((config.root.as_path(), config.host.as_str(), config.port), (Path::new("/usr"), "0.0.0.0", 0));

@@ -31,6 +31,7 @@ pub use options::{
     Server, ServerOptions, Theme, ThemeOptions,
 };
 pub use types::{Bounded, Expected, Optional, Rate, Seconds, SecondsOrZero};
+pub use value::below_home;
 
 /// `config/default.toml`: every setting with its default and a comment.
 pub const DEFAULT: &str = include_str!("../../../config/default.toml");

@@ -68,19 +68,19 @@ section! {
         #[arg(skip)]
         limit: Rate = Rate(engine().limit);
         /// How often an attempt that reached the server and received nothing is repeated [default: 8]
-        #[arg(long, value_name = "N", allow_negative_numbers = true)]
+        #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Retrying")]
         retries: Bounded<0, 1000> = Bounded::nearest(engine().retries.into());
         /// Without a screen: how long to retry a server that is unreachable or busy; 0 is no limit [default: 600]
-        #[arg(long, value_name = "SECS", allow_negative_numbers = true)]
+        #[arg(long, value_name = "SECS", allow_negative_numbers = true, help_heading = "Retrying")]
         retry_max_time: SecondsOrZero = SecondsOrZero(engine().retry_max_time);
         /// Connection timeout: how long a server may send nothing [default: 30]
-        #[arg(long, value_name = "SECS", allow_negative_numbers = true)]
+        #[arg(long, value_name = "SECS", allow_negative_numbers = true, help_heading = "Retrying")]
         timeout: Seconds = engine().timeout.into();
         /// Minimum rate of a server in bytes a second: below it the connection is closed and retried; 0 is no minimum [default: 100]
-        #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
+        #[arg(long, value_name = "RATE", allow_negative_numbers = true, help_heading = "Retrying")]
         speed_limit: Rate = Rate(Some(engine().speed_limit));
         /// Averaging window for --speed-limit [default: as --timeout]
-        #[arg(long, value_name = "SECS", allow_negative_numbers = true)]
+        #[arg(long, value_name = "SECS", allow_negative_numbers = true, help_heading = "Retrying")]
         speed_time: SecondsOrZero = SecondsOrZero(engine().speed_time);
         /// Whether to sync a download to the disk before it is done.
         #[arg(long = "no-sync", num_args = 0, default_missing_value = "false", help = "Do not wait for the disk before a download is done")]
@@ -111,7 +111,7 @@ section! {
         #[arg(long, value_name = "DIALECT", value_parser = choices::<Speak>())]
         protocol: Speak = Speak::V1;
         /// Accept an unknown server and remember it [default: ask, or without a screen, refuse]
-        #[arg(long, num_args = 0, default_missing_value = "true")]
+        #[arg(long, num_args = 0, default_missing_value = "true", help_heading = "Trust")]
         accept_new: bool = false;
     }
 }
@@ -139,19 +139,19 @@ section! {
         #[arg(long, value_name = "DIALECT", value_parser = dialect())]
         classic_dialect: ClassicDialect = ClassicDialect(None);
         /// The server's certificate, a PEM file [default: the server creates one]
-        #[arg(long, value_name = "FILE", value_parser = path())]
+        #[arg(long, value_name = "FILE", value_parser = path(), help_heading = "Trust")]
         tls_cert: Optional<PathBuf> = Optional(None);
         /// The certificate's key, a PEM file
-        #[arg(long, value_name = "FILE", value_parser = path())]
+        #[arg(long, value_name = "FILE", value_parser = path(), help_heading = "Trust")]
         tls_key: Optional<PathBuf> = Optional(None);
         /// Serve everybody, without a token
-        #[arg(long, num_args = 0, default_missing_value = "true")]
+        #[arg(long, num_args = 0, default_missing_value = "true", help_heading = "Trust")]
         public: bool = false;
         /// The file with the token.
         #[arg(skip)]
         token_file: Optional<PathBuf> = Optional(None);
         /// Print the token in the address even if stdout is not a terminal [default: print where the token is stored]
-        #[arg(long, num_args = 0, default_missing_value = "true")]
+        #[arg(long, num_args = 0, default_missing_value = "true", help_heading = "Trust")]
         print_token: bool = false;
         /// Links to follow: those that stay inside the folder, or never any [default: inside]
         #[arg(long, value_name = "WHICH", value_parser = choices::<Links>())]

@@ -89,15 +89,20 @@ impl Setting for String {
     }
 }
 
+/// A path below the home folder, if there is one.
+pub fn below_home(path: &str) -> Option<PathBuf> {
+    etcetera::home_dir().ok().map(|home| home.join(path))
+}
+
 /// A leading `~/` is the home folder.
 impl Setting for PathBuf {
     fn read(value: &Value<'_>) -> Result<PathBuf, String> {
         let text = String::read(value)?;
-        Ok(match text.strip_prefix("~/") {
+        match text.strip_prefix("~/") {
             Some(below) => {
-                etcetera::home_dir().map_err(|_| "a path without ~/: there is no home folder")?.join(below)
+                below_home(below).ok_or_else(|| "a path without ~/: there is no home folder".to_owned())
             }
-            None => PathBuf::from(text),
-        })
+            None => Ok(PathBuf::from(text)),
+        }
     }
 }

@@ -6,7 +6,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use super::{ARCHITECTURES, b3sum, home, noise, serve};
-use crate::shared::program::Running;
+use crate::shared::program::{self, Running};
 
 fn keys(object: &Value) -> BTreeSet<&str> {
     object.as_object().expect("an object").keys().map(String::as_str).collect()
@@ -91,6 +91,35 @@ fn a_folder_is_fetched_as_a_zip() {
             .expect("read");
         assert_eq!(text, "ü");
     }
+}
+
+#[test]
+fn addresses_are_read_from_a_file_or_from_stdin() {
+    let home = home();
+    let service = serve(&home, "");
+    let digest = b3sum(&home.path().join("served/a b.bin"));
+    let address = service.at("a%20b.bin");
+    home.write(
+        "list",
+        format!("# two\n{address}\n  out=c.bin\n  checksum=blake3:{digest}\n\n{}\n", service.at("empty")),
+    );
+    let outcome = home.line("--json -d got -i list");
+    assert_eq!(outcome.code, 0, "{outcome:#?}");
+    let names: BTreeSet<_> = outcome.events("done").iter().map(|done| done["path"].to_string()).collect();
+    assert!(names.len() == 2 && names.iter().all(|path| path.contains("/got/")), "{names:?}");
+    assert_eq!(b3sum(&home.path().join("got/c.bin")), digest);
+    let list = std::fs::File::open(home.path().join("list")).expect("a file");
+    let mut command = home.command(["--json", "-d", "again", "-i", "-"]);
+    let outcome = program::finish(command.stdin(list).spawn().expect("the binary starts"));
+    assert_eq!((outcome.code, outcome.events("done").len()), (0, 2), "{outcome:#?}");
+    home.write("wrong", format!("{address}\n  outt=x\n"));
+    let outcome = home.line("-d never -i wrong");
+    assert_eq!(outcome.code, 2);
+    assert!(
+        outcome.is_one_sentence().contains("'wrong', line 2: 'outt' is not an option here"),
+        "{outcome:#?}"
+    );
+    assert!(!home.path().join("never").exists(), "nothing is started");
 }
 
 #[test]

@@ -266,6 +266,21 @@ fn downloads_continue_in_the_background() {
 }
 
 #[test]
+fn a_file_of_addresses_is_added_to_the_queue() {
+    let server = Server::start();
+    let home = tempfile::tempdir().expect("a folder");
+    fs::write(home.path().join("list"), "readme.txt\n  out=first.txt\nreadme.txt\n  out=second.txt\n")
+        .expect("a list");
+    let mut session = open(&server, home.path(), &["-i", "list"]);
+    session.wait_for("2 of 2 done");
+    for name in ["first.txt", "second.txt"] {
+        assert_eq!(fs::read_to_string(home.path().join(name)).expect("fetched"), "hello\n");
+    }
+    session.send("\x03");
+    assert_eq!(session.end().code, 0);
+}
+
+#[test]
 fn a_terminal_without_cursor_movement_gets_plain_lines() {
     let (server, home) = (Server::start(), tempfile::tempdir().expect("a folder"));
     for term in [None, Some(""), Some("dumb")] {
