@@ -33,7 +33,7 @@ const FILE: &[Step] = &[
     S(b"0123456789"),
 ];
 
-/// The same as the programs here write it: without blanks behind the JSON.
+/// The same as this program writes it: without blanks after the JSON.
 const FILE_EXACT: &[Step] = &[
     C(b"docs/a.bin"),
     S(b"file_exist"),
@@ -109,7 +109,7 @@ fn content_of(header: Option<&Header>, steps: &[Step]) -> Vec<u8> {
     }
 }
 
-/// What a client saw, content joined.
+/// The events of a client, with content joined.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Fetched {
     header: Option<Header>,
@@ -119,7 +119,7 @@ struct Fetched {
 }
 
 impl Fetched {
-    /// Gives the client what one read returned.
+    /// Passes the client the result of one read.
     fn read(&mut self, client: &mut Client, mut input: &[u8]) -> Result<(), Violation> {
         loop {
             let (used, event) = client.receive(input)?;
@@ -188,7 +188,7 @@ fn the_client_parses_messages_in_any_pieces() {
     for size in [1, 2, 3, 7] {
         for (_, dialect, header, steps) in transcripts() {
             let cut = |message: &'static [u8]| {
-                // Nothing tells the end of the size: it is what one read returns.
+                // The size has no end mark: it is the result of one read.
                 let whole =
                     dialect == ClassicSelect && message.iter().all(u8::is_ascii_digit) && message.len() < 3;
                 if whole { vec![message] } else { message.chunks(size).collect() }
@@ -288,7 +288,7 @@ fn the_select_server_accepts_the_other_acknowledgement_and_waits_for_it() {
     assert_eq!(server.receive(b""), Ok(None));
     assert_eq!(server.receive(b"file_size"), Ok(None));
     assert_eq!(server.receive(b"_ok"), Ok(Some(server::Event::Start)));
-    // In `classic` it is no word.
+    // In `classic` it has no meaning.
     let mut server = Server::new(Classic);
     let _ = server.receive(b"f");
     server.found(Header::new("f", 3));
@@ -384,7 +384,7 @@ fn the_client_rejects_invalid_answers() {
 
 #[test]
 fn the_short_answer_of_an_original_server_is_reported_in_bytes() {
-    // They send whole KiB only: of 2500 bytes the last 452 never come.
+    // They send whole KiB only: of 2500 bytes the last 452 are never sent.
     for dialect in [Classic, ClassicSelect] {
         let mut client = Client::new(dialect, "f").expect("a path");
         let mut fetched = Fetched::default();
@@ -476,7 +476,7 @@ fn header_of(name: &str, size: u64) -> String {
 
 #[test]
 fn the_header_equals_the_one_of_python() {
-    // All of the basic plane in one name, and what `splitext` may stumble over.
+    // All of the basic plane in one name, and special cases of `splitext`.
     let every: String =
         (1..0x2_0000u32).step_by(7).filter_map(char::from_u32).filter(|c| *c != '/').collect();
     let names = ["a.tar.gz", ".bashrc", "..a.b", "a.", "...", " ", "\"\\\u{7f}\n.\t", "😀.ü", &every];

@@ -1,6 +1,6 @@
 //! The library in this process: engines, servers, storage and the protocol's state machines. A suite for each subject.
 //!
-//! Tests that start programs belong to `tests/processes`: a process that is being started holds for a moment what this one
+//! Tests that start programs belong to `tests/processes`: a process that is being started holds for a moment the files that this one
 //! has open, and with it the lock of a `.part` file that was closed.
 
 mod classic_wire;

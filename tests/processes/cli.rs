@@ -127,7 +127,7 @@ fn a_log_folder_without_write_permission_is_a_warning() {
 #[test]
 fn unreachable_hosts_are_reported() {
     let home = Home::new();
-    // A port that was free a moment ago, and that nobody else is given so soon.
+    // A port that was free a moment ago: the system does not assign it again so soon.
     let port = TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("a port").port();
     refused(
         &home,
@@ -158,7 +158,7 @@ fn a_missing_path_is_reported() {
     }
 }
 
-/// A peer that plays `act` once for each connection; its port.
+/// Starts a peer that runs `act` for each connection. Returns its port.
 fn peer(act: impl Fn(&mut TcpStream) + Send + 'static) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("bound").port();
@@ -170,7 +170,7 @@ fn peer(act: impl Fn(&mut TcpStream) + Send + 'static) -> u16 {
     port
 }
 
-/// Says something, then waits until the other side has had enough.
+/// Sends these bytes, then waits until the other side closes.
 fn saying(words: &'static [u8]) -> u16 {
     peer(move |stream| {
         let _ = stream.write_all(words);
@@ -200,7 +200,7 @@ fn servers_of_other_protocols_are_reported() {
         }
         let left: Vec<_> =
             std::fs::read_dir(home.path()).expect("listed").flatten().map(|e| e.file_name()).collect();
-        assert!(left.iter().all(|name| name == ".local"), "{who} leaves nothing behind: {left:?}");
+        assert!(left.iter().all(|name| name == ".local"), "{who} leaves no file: {left:?}");
     }
 }
 

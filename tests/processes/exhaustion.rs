@@ -11,7 +11,7 @@ use std::{
 };
 
 use fdsp::{
-    protocol::client::{Client, Event as Came, Request},
+    protocol::client::{Client, Event as Incoming, Request},
     server::{self, Arch, Config, Event},
 };
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -21,7 +21,7 @@ use crate::shared::alone::alone;
 
 const MAX_WAIT: Duration = Duration::from_secs(60);
 
-/// Fetches `file` on a connection, from its greeting on.
+/// Fetches `file` on a new connection.
 fn fetch(stream: &mut TcpStream) -> Vec<u8> {
     let mut client = Client::new("test");
     client.request(&Request::Get(fdsp::protocol::message::Get { path: "file".into(), ..Default::default() }));
@@ -33,9 +33,9 @@ fn fetch(stream: &mut TcpStream) -> Vec<u8> {
         let mut rest = &buffer[..count];
         while let (used @ 1.., event) = client.receive(rest).unwrap() {
             match event {
-                Some(Came::Data { bytes, .. }) => content.extend_from_slice(bytes),
-                Some(Came::End { .. }) => return content,
-                Some(Came::Failed { failure, .. }) => panic!("{failure:?}"),
+                Some(Incoming::Data { bytes, .. }) => content.extend_from_slice(bytes),
+                Some(Incoming::End { .. }) => return content,
+                Some(Incoming::Failed { failure, .. }) => panic!("{failure:?}"),
                 _ => {}
             }
             rest = &rest[used..];
@@ -49,7 +49,7 @@ fn connect(address: SocketAddr) -> TcpStream {
     stream
 }
 
-/// CPU time of this process, from its `stat` file, which is open already.
+/// CPU time of this process, from its `stat` file, which was opened before.
 fn cpu_time(stat: &File) -> Duration {
     let mut buffer = [0; 1024];
     let count = stat.read_at(&mut buffer, 0).unwrap();
@@ -74,8 +74,8 @@ fn runs_out(arch: Arch) {
     let mut first = connect(server.local_addr());
     assert_eq!(fetch(&mut first), b"content");
 
-    // From here on nobody gets a descriptor. One who waits in `accept` has taken the next one already, so
-    // two clients come; the single-threaded server looks when the first one has gone.
+    // From here on no descriptor is free. A thread that waits in `accept` has reserved the next one already, so
+    // two clients connect; the single-threaded server accepts after the first one has closed.
     let stat = File::open("/proc/self/stat").unwrap();
     let sockets = [(); 2].map(|()| Socket::new(Domain::IPV4, Type::STREAM, None).unwrap());
     let limit = getrlimit(Resource::Nofile);
@@ -104,7 +104,7 @@ fn runs_out(arch: Arch) {
     }
 }
 
-/// One after the other: the limit is the process's.
+/// One after the other: the limit is that of the process.
 #[test]
 fn a_server_without_free_descriptors_recovers() {
     if !alone("exhaustion::a_server_without_free_descriptors_recovers", |_| {}) {

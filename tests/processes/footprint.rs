@@ -9,7 +9,7 @@ use std::{
 };
 
 use fdsp::{
-    protocol::client::{Client, Event as Came, Request},
+    protocol::client::{Client, Event as Incoming, Request},
     server::{self, Arch, Certificate, Config, Limits, Server},
 };
 
@@ -65,9 +65,9 @@ fn fetch(server: &Server, tls: bool, buffer: &mut [u8]) -> (Box<dyn Connected>, 
         let mut rest = &buffer[..count];
         while let (used @ 1.., event) = client.receive(rest).unwrap() {
             match event {
-                Some(Came::Data { bytes, .. }) => content += bytes.len() as u64,
-                Some(Came::End { .. }) => return (stream, content),
-                Some(Came::Failed { failure, .. }) => panic!("{failure:?}"),
+                Some(Incoming::Data { bytes, .. }) => content += bytes.len() as u64,
+                Some(Incoming::End { .. }) => return (stream, content),
+                Some(Incoming::Failed { failure, .. }) => panic!("{failure:?}"),
                 _ => {}
             }
             rest = &rest[used..];
@@ -88,10 +88,10 @@ fn idle_connections_take_little_memory() {
         std::fs::File::create(folder.path().join("file")).unwrap().set_len(SIZE).unwrap();
         let server = serve(arch, tls, folder.path());
         let mut buffer = vec![0; 256 * 1024];
-        // What is allocated once.
+        // Memory that is allocated once.
         let mut connections = vec![fetch(&server, tls, &mut buffer).0];
         let before = resident();
-        // Each has had a transfer that is larger than its buffers, so that what it keeps of them would show.
+        // Each has had a transfer that is larger than its buffers, so that buffers which it keeps would be measured.
         for _ in 0..count {
             let (stream, content) = fetch(&server, tls, &mut buffer);
             assert_eq!(content, SIZE);

@@ -21,7 +21,7 @@ use crate::shared::{
     program::{self, Home, Lines, MAX_WAIT, Running},
 };
 
-/// What does something: a title, colours, moved lines, reversed and invisible text; and one of each that is to be kept out.
+/// Sequences that control a terminal: a title, colours, moved lines, reversed and invisible text; and the characters that may not be in the output.
 fn evil() -> String {
     let all: String =
         ('\u{1}'..='\u{ffff}').chain('\u{e0000}'..='\u{e0010}').filter(|c| is_unsafe(*c)).collect();
@@ -35,10 +35,10 @@ fn assert_harmless(what: &str, output: &[u8]) {
     assert!(found.is_none(), "{what}: {found:?}");
 }
 
-/// All files below a folder: their names, and what is in those of text.
+/// All files below a folder: their names, and the content of text files.
 fn assert_harmless_folder(what: &str, folder: &Path) {
     for entry in fs::read_dir(folder).expect("readable").map(|entry| entry.expect("an entry")) {
-        // A name keeps what emoji and some scripts are written with.
+        // A name keeps characters that emoji and some scripts need.
         let is_joiner = |c| matches!(c, '\u{200c}' | '\u{200d}' | '\u{fe00}'..='\u{fe0f}');
         let name = entry.file_name().to_string_lossy().replace(is_joiner, "");
         assert_harmless(what, name.as_bytes());
@@ -50,7 +50,7 @@ fn assert_harmless_folder(what: &str, folder: &Path) {
     }
 }
 
-/// One answer to whoever connects, whatever it asks for, over and over.
+/// Starts a server that sends the same answer to every client and request.
 fn scripted(answer: Vec<u8>) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("bound").port();
@@ -66,7 +66,7 @@ fn scripted(answer: Vec<u8>) -> u16 {
 
 fn serve(mut stream: TcpStream, answer: &[u8]) {
     let _ = stream.set_read_timeout(Some(MAX_WAIT));
-    // The preamble, the greeting and the first request come in one piece or in some.
+    // The preamble, the greeting and the first request are received in one or several pieces.
     let mut got = Vec::new();
     while frames::frames(got.get(PREAMBLE.len()..).unwrap_or_default()).len() < 2 {
         let mut buffer = [0; 4096];
@@ -126,11 +126,11 @@ fn answers() -> Vec<(&'static str, Vec<u8>)> {
             "an error for the connection",
             after(control(0x9f, 0, &json!({ "code": "internal", "message": evil }))),
         ),
-        ("a form that is none", after(control(0x84, 1, &content("x", &evil)))),
-        ("members that are none", after(control(0x84, 1, &json!({ evil.clone(): evil })))),
+        ("an invalid form", after(control(0x84, 1, &content("x", &evil)))),
+        ("hostile members", after(control(0x84, 1, &json!({ evil.clone(): evil })))),
         ("no JSON", after(frames::frame(0x84, 1, evil.as_bytes()))),
         ("a file", after(file(&evil, "file"))),
-        ("an archive that is none", after(file(&evil, "zip"))),
+        ("an invalid archive", after(file(&evil, "zip"))),
         ("a web server", format!("HTTP/1.1 200 {evil}\r\n\r\n").into_bytes()),
         ("an SSH server", format!("SSH-2.0-{evil}\r\n").into_bytes()),
         ("noise", evil.clone().into_bytes()),
@@ -160,10 +160,11 @@ fn a_client_prints_no_control_sequences_of_a_server() {
     }
 }
 
-/// A folder of one's own may be called as it likes: its name is told, and no event is lost for it.
+/// A local folder may have any name: it is reported, and no event is lost because of it.
 #[test]
 fn a_folder_with_control_characters_in_its_name_is_reported() {
-    for (name, told) in [(&b"g\xc2\x9b31m\xe2\x80\xaet"[..], Some("g\u{9b}31m\u{202e}t")), (b"caf\xe9", None)]
+    for (name, shown) in
+        [(&b"g\xc2\x9b31m\xe2\x80\xaet"[..], Some("g\u{9b}31m\u{202e}t")), (b"caf\xe9", None)]
     {
         let port = scripted([welcome(), file("x", "file")].concat());
         let home = Home::new();
@@ -177,7 +178,7 @@ fn a_folder_with_control_characters_in_its_name_is_reported() {
         }
         let done = outcome.events("done");
         let path = done[0]["path"].as_str().expect("a path");
-        assert!(path.ends_with("/x") && told.is_none_or(|told| path.contains(told)), "{path:?}");
+        assert!(path.ends_with("/x") && shown.is_none_or(|shown| path.contains(shown)), "{path:?}");
         assert_harmless("the log", &fs::read(home.path().join("log")).expect("a log"));
     }
 }
@@ -249,8 +250,8 @@ fn port_of(lines: &mut Lines) -> u16 {
         {
             return u16::try_from(port).expect("a port");
         }
-        let Some((_, behind)) = line.split_once("127.0.0.1:") else { continue };
-        let digits: String = behind.chars().take_while(char::is_ascii_digit).collect();
+        let Some((_, rest)) = line.split_once("127.0.0.1:") else { continue };
+        let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
         return digits.parse().expect("a port");
     }
 }

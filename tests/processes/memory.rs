@@ -8,15 +8,15 @@ use crate::shared::{
 };
 
 const MIB: u64 = 1 << 20;
-/// Most that either side may ever have.
+/// The most memory that either side may use.
 const BOUND: u64 = 32 * MIB;
 
-/// Fetches `path` from a folder that `fill` has filled, and returns what server and client had at most.
+/// Fetches `path` from a folder that `fill` has filled. Returns the peak memory of server and client.
 fn peaks(fill: impl FnOnce(&Home), path: &str, bytes: impl FnOnce(u64) -> bool) -> (u64, u64) {
     let home = Home::new();
     fill(&home);
     let mut service = Service::start(&home, &home.path().join("served"), "");
-    // A second download that never gets an answer keeps the client where it can be looked at.
+    // A second download that never gets an answer keeps the client running, so that it can be measured.
     let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
     let next = format!("fdsp+plain://{}/next", silent.local_addr().expect("an address"));
     let mut client =
@@ -30,7 +30,7 @@ fn is_bounded((server, client): (u64, u64)) {
     assert!(server < BOUND && client < BOUND, "server {} MiB, client {} MiB", server / MIB, client / MIB);
 }
 
-/// 5 GiB with `FDSP_LARGE`; the bound is far below either.
+/// 5 GiB with `FDSP_LARGE`; the bound is far below both sizes.
 #[test]
 fn memory_does_not_grow_with_the_size_of_a_file() {
     let size: u64 = if large() { 5 << 30 } else { 512 << 20 };

@@ -73,7 +73,7 @@ fn read(home: &Home, path: &str) -> String {
     fs::read_to_string(home.path().join(KEPT).join(path)).expect("there")
 }
 
-/// A read that hangs, as of a disk that is broken or of a network that is gone, delays the connection that asked, and no other.
+/// A read that hangs, because a disk is broken or a network is down, delays only the connection of the request.
 #[test]
 fn a_read_that_hangs_delays_no_other_connection() {
     const SCRIPT: &str = r#"
@@ -153,7 +153,7 @@ fn names_that_a_file_system_rejects_are_skipped_or_substituted() {
     assert_substitutes(&home, &outcome);
 }
 
-/// Asserts that the tree is complete, and that what could not have its own name was shown with another one.
+/// Asserts that the tree is complete, and that entries with refused names were reported with their substitutes.
 fn assert_substitutes(home: &Home, outcome: &Outcome) {
     let long = format!("{:0143}", 0);
     assert_eq!(read(home, "t/a_b"), "colon");

@@ -11,12 +11,12 @@ use std::{
 use crate::shared::program::{Home, Running, at, close_after_first_line, finish};
 use rustix::process::{Pid, Signal, kill_process};
 
-/// Whose threads nobody else needs.
+/// A user without other threads.
 const NOBODY: u32 = 65_534;
-/// Threads that it may have.
+/// The maximum number of its threads.
 const THREADS: usize = 32;
 
-/// The binary as somebody who may have so many threads, in a home with something to serve. `None` if that cannot be had.
+/// The binary, as a user with that limit, in a home with a file to serve. `None` if such a user is not available.
 fn limited(home: &Home, threads: usize) -> Option<Command> {
     home.write("served/file", "content");
     fs::set_permissions(home.path(), Permissions::from_mode(0o777)).expect("it is ours");
@@ -34,7 +34,7 @@ fn limited(home: &Home, threads: usize) -> Option<Command> {
     None
 }
 
-/// Libraries that start threads of their own do not say it in a sentence where there are none, or hang.
+/// Libraries that start threads of their own hang, or report no clear error, if no thread can be started.
 #[test]
 fn a_program_that_cannot_start_threads_reports_it() {
     for threads in 1..=6 {

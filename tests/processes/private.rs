@@ -15,7 +15,7 @@ use crate::{
     shared::program::{Home, Running, Service, at, finish},
 };
 
-/// A home with something to serve, which nobody else can read.
+/// A home with a file to serve, which no other user can read.
 fn home() -> Home {
     let home = Home::new();
     home.write("served/file", "content").write("token", "the-right-one\n");
@@ -29,7 +29,7 @@ fn set_mode(path: &Path, mode: u32) {
     fs::set_permissions(path, Permissions::from_mode(mode)).expect("ours");
 }
 
-/// All that the server has written to its log.
+/// The log of the server.
 fn log(home: &Home) -> String {
     let folder = fs::read_dir(home.path().join(".local/state/fdsp")).expect("logs").flatten();
     let logs = folder.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|it| it == "log"));
@@ -127,7 +127,7 @@ fn a_private_folder_on_loopback_needs_a_token() {
     }
 }
 
-/// Whether others can read a folder, as far as the permissions of the folders on the way say.
+/// Whether the permissions of a folder and those above it let other users read it.
 fn is_reachable(folder: &Path) -> bool {
     let folder = folder.canonicalize().expect("there");
     folder.ancestors().all(|path| fs::metadata(path).expect("there").mode() & 0o011 == 0o011)
@@ -149,7 +149,7 @@ fn a_server_that_cannot_ask_for_a_token_warns() {
         command.args(options.split_whitespace());
         let mut server = Running::start(command);
         let address = server.stdout().next();
-        // A token goes without TLS only if that is asked for.
+        // A token is sent without TLS only on request.
         let plain = if address.starts_with("fdsp+plain") { "--plain" } else { "--headless" };
         let fetched = home.run([plain, "--overwrite", "-d", "got", &at(&address, "file")]);
         assert_eq!(fetched.code, 0, "{options}: {fetched:#?}");
@@ -185,7 +185,7 @@ fn the_demo_requires_a_token_of_other_users() {
     assert_eq!(demo.end().code, 130);
 }
 
-/// A user with whom nothing else runs here.
+/// A user without other processes.
 const NOBODY: u32 = 65_534;
 
 /// A command that runs as this user, or as [`NOBODY`] if this user is root.
@@ -265,7 +265,7 @@ fn a_state_folder_that_another_user_can_replace_is_not_used() {
         let sentence = outcome.is_one_sentence();
         assert!(sentence.contains(&says) && sentence.contains(advice), "{sentence}");
         assert_eq!(fs::read_dir(&theirs).expect("there").count(), 1, "{variable}: something was made");
-        // Where nobody else can swap it, it may belong to whom it likes: a container's volume.
+        // If no other user can replace it, it may belong to any user: a container's volume.
         set_mode(&home.path().join("shared"), 0o755);
         let outcome = run(variable);
         assert!(outcome.stderr.contains("there is no session 's'"), "{variable}: {outcome:#?}");

@@ -112,7 +112,7 @@ fn the_python_client_understands_the_server_machine() {
     );
     let out = |name| file(&folder, name);
     let (digest, other) = (blake3::hash(&pattern(5000)), blake3::hash(b"other"));
-    let begun = |name, size| {
+    let partial = |name, size| {
         fs::write(folder.path().join(name), pattern(size)).expect("it is written");
         out(name)
     };
@@ -144,8 +144,8 @@ fn the_python_client_understands_the_server_machine() {
             format!("compare:zip:a:b:a={digest}:a={other}"),
             format!("files:broken:{}:a:b", out("")),
             format!("files:empty:{}", out("")),
-            format!("rest:zip:{}", begun("rest", 4000)),
-            format!("rest:zip:{}", begun("enough", 5000)),
+            format!("rest:zip:{}", partial("rest", 4000)),
+            format!("rest:zip:{}", partial("enough", 5000)),
         ],
     );
     let read = |name| fs::read(folder.path().join(name)).expect("it was written");
@@ -253,7 +253,7 @@ fn against_the_server(arch: Arch, identity: Option<Certificate>, root: &Path) {
     let address = server.address().revealed();
     let out = |name| file(&folder, name);
     let digest = blake3::hash(&pattern(1025));
-    fs::write(out("begun"), pattern(1024)).expect("it is written");
+    fs::write(out("partial"), pattern(1024)).expect("it is written");
     let lines = run(
         &address,
         &[
@@ -264,7 +264,7 @@ fn against_the_server(arch: Arch, identity: Option<Certificate>, root: &Path) {
             format!("get:empty:{}", out("empty")),
             // The slow hash of the second client is worth only one whole block.
             format!("get:large:{}:1", out("tail")),
-            format!("get:large:{}:2", out("behind")),
+            format!("get:large:{}:2", out("after")),
             format!("get:folder:{}", out("folder.zip")),
             format!("get:../folder:{}", out("outside")),
             "reserved:".to_owned(),
@@ -272,7 +272,7 @@ fn against_the_server(arch: Arch, identity: Option<Certificate>, root: &Path) {
             "tree:empty".to_owned(),
             format!("files::{}:absent:empty:two chunks={digest}:folder:../folder/x:two chunks", out("")),
             format!("compare::large={digest}:two chunks={digest}:empty"),
-            format!("rest:two chunks:{}", out("begun")),
+            format!("rest:two chunks:{}", out("partial")),
         ],
     );
     let read = |name| fs::read(folder.path().join(name)).expect("it was written");
@@ -308,7 +308,7 @@ fn against_the_server(arch: Arch, identity: Option<Certificate>, root: &Path) {
     assert_eq!(files[4]["missed"]["code"], "not_found");
     assert_eq!((&files[5]["root"], read("5")), (&json!(digest.to_string()), pattern(1025)));
     assert_eq!(lines[14]["files"], json!(["differs", "same", "differs"]));
-    assert_eq!((&lines[15]["content"]["skip"], read("begun")), (&json!(1024), pattern(1025)));
+    assert_eq!((&lines[15]["content"]["skip"], read("partial")), (&json!(1024), pattern(1025)));
     assert_eq!(lines[16], json!({"closed": true}));
     if arch == Arch::Async {
         let lines = run(&address, &[format!("get:large:{}", out("large"))]);

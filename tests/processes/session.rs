@@ -34,7 +34,7 @@ fn listed(home: &Home) -> usize {
 }
 
 /// A slow run of a session with two downloads, of which some bytes are received.
-fn begun(home: &Home, service: &Service) -> (Running, Lines) {
+fn started(home: &Home, service: &Service) -> (Running, Lines) {
     let (large, small) = (service.at("large.bin"), service.at("small.txt"));
     let options = ["--headless", "--session", "nightly", "-d", "got", "-j", "1", "--limit", "1M"];
     let mut client = Running::start(home.command(options.into_iter().chain([&*large, &*small])));
@@ -51,7 +51,7 @@ fn an_interrupted_run_prints_how_to_resume_and_the_next_run_does() {
     for signal in [Signal::INT, Signal::KILL] {
         let home = home();
         let service = serve(&home);
-        let (mut client, lines) = begun(&home, &service);
+        let (mut client, lines) = started(&home, &service);
         client.signal(signal);
         if signal == Signal::INT {
             assert_eq!(client.end().code, 130);
@@ -67,8 +67,8 @@ fn an_interrupted_run_prints_how_to_resume_and_the_next_run_does() {
         assert_eq!((outcome.code, outcome.events("queued").len()), (0, 2), "{outcome:#?}");
         let done = outcome.events("done");
         let large = done.iter().find(|done| done["name"] == "large.bin").expect("done");
-        let came = large["transferred"].as_u64().expect("a number");
-        assert!(came <= (6 - kept + 1) << 20, "{large}");
+        let fetched = large["transferred"].as_u64().expect("a number");
+        assert!(fetched <= (6 - kept + 1) << 20, "{large}");
         assert_eq!(large["bytes"], FILE);
         assert_eq!(fs::read(home.path().join("got/small.txt")).expect("fetched"), b"small");
 
@@ -82,7 +82,7 @@ fn an_interrupted_run_prints_how_to_resume_and_the_next_run_does() {
 fn the_same_command_again_queues_nothing_twice() {
     let home = home();
     let service = serve(&home);
-    let (mut client, _lines) = begun(&home, &service);
+    let (mut client, _lines) = started(&home, &service);
     client.signal(Signal::TERM);
     assert_eq!(client.end().code, 130);
     let (large, small) = (service.at("large.bin"), service.at("small.txt"));
@@ -107,7 +107,7 @@ fn failed_downloads_are_retried() {
 fn a_session_can_be_open_only_once() {
     let home = home();
     let service = serve(&home);
-    let (_client, _lines) = begun(&home, &service);
+    let (_client, _lines) = started(&home, &service);
     let outcome = home.run(["--headless", "--session", "nightly"]);
     assert_eq!(outcome.code, 1, "{outcome:#?}");
     let sentence = outcome.is_one_sentence();
@@ -217,7 +217,7 @@ fn a_run_killed_at_any_moment_loses_nothing_of_its_queue() {
             break;
         }
         let mut run = Running::start(home.command(options));
-        // Later and later in a run, so that it comes to something.
+        // Later and later in a run, so that it gets further.
         until("something is received", || fetched() >= (before + round).min(FILES));
         run.signal(Signal::KILL);
         drop(run);
@@ -232,7 +232,7 @@ fn a_run_killed_at_any_moment_loses_nothing_of_its_queue() {
     let sessions = fs::read_dir(home.path().join(".local/state/fdsp/sessions")).expect("listed");
     let mut names: Vec<_> = sessions.map(|entry| entry.expect("an entry").file_name()).collect();
     names.sort();
-    assert_eq!(names, ["nightly.json", "nightly.lock"], "nothing was set aside, and nothing stays behind");
+    assert_eq!(names, ["nightly.json", "nightly.lock"], "nothing was set aside, and nothing else is left");
     println!("{kills} kills");
 }
 

@@ -36,7 +36,7 @@ fn can_trace() -> bool {
     }
 }
 
-/// The binary under `strace`, which notes every system call that takes a path.
+/// The binary under `strace`, which records every system call with a path.
 fn traced(home: &Home, trace: &Path) -> Command {
     let mut plain = home.command::<&str>([]);
     let mut command = Command::new("strace");
@@ -52,9 +52,9 @@ fn traced(home: &Home, trace: &Path) -> Command {
 struct Call<'a> {
     line: &'a str,
     name: &'a str,
-    /// The texts among its arguments.
+    /// Its arguments that are texts.
     paths: Vec<&'a str>,
-    /// The path of the descriptor that it gave.
+    /// The path of the descriptor that it returned.
     opened: Option<&'a str>,
 }
 
@@ -62,7 +62,7 @@ fn calls(trace: &str) -> Vec<Call<'_>> {
     trace.lines().filter_map(call).collect()
 }
 
-/// `PID openat2(3</srv>, "file", {…}, 24) = 4</srv/file>`; where another thread came between, the result stands on a line
+/// `PID openat2(3</srv>, "file", {…}, 24) = 4</srv/file>`; if another thread ran in between, the result is on a line
 /// of its own: `PID <... openat2 resumed>) = 4</srv/file>`.
 fn call(line: &str) -> Option<Call<'_>> {
     let rest = line.trim_start_matches(|c: char| c.is_ascii_digit() || c == ' ');
@@ -76,7 +76,7 @@ fn call(line: &str) -> Option<Call<'_>> {
     Some(Call { line, name, paths, opened })
 }
 
-/// What is asked for before anything else, so that the trace shows where the attack begins.
+/// The first request: it marks the begin of the attack in the trace.
 const MARK: &str = "the attack begins here";
 
 /// The requests that name one path.
@@ -104,7 +104,7 @@ fn ask(port: u16, kind: u8, message: &Value) -> Vec<u8> {
     answer
 }
 
-/// A folder with everything in it that might lead out, and its surroundings.
+/// A folder with every kind of entry that might lead out, and the files around it.
 fn world() -> (tempfile::TempDir, PathBuf) {
     let temporary = tempfile::tempdir().expect("a folder");
     let top = temporary.path().canonicalize().expect("there");
@@ -184,7 +184,7 @@ fn a_server_under_attack_opens_nothing_outside_its_folder() {
             let _ = classic.shutdown(Shutdown::Write);
             let _ = classic.read_to_end(&mut Vec::new());
         }
-        // What is inside is served all the while, and whole folders are walked.
+        // Files inside are served meanwhile, and whole folders are walked.
         for path in ["", "sub", "file", "inside", "sub/deep/up"] {
             for kind in OF_A_PATH {
                 asked(port, kind, path);
@@ -193,7 +193,7 @@ fn a_server_under_attack_opens_nothing_outside_its_folder() {
         let answer = asked_for_files(port, "", &["file", "sub/deep/file", "inside"]);
         let holds = |text: &[u8]| answer.windows(text.len()).any(|part| part == text);
         assert!(holds(b"a file") && holds(b"deep"), "{arch}: {}", String::from_utf8_lossy(&answer));
-        // The one that is traced: the tracer waits for it, and takes no signal in its place.
+        // The traced process: the tracer waits for it, and does not forward signals.
         let pid = fs::read_to_string(&trace).expect("a trace");
         let pid = pid.split_whitespace().next().and_then(|pid| pid.parse().ok()).expect("a process");
         rustix::process::kill_process(rustix::process::Pid::from_raw(pid).expect("one"), Signal::TERM)
@@ -206,8 +206,8 @@ fn a_server_under_attack_opens_nothing_outside_its_folder() {
 fn check_server(arch: &str, trace: &str, served: &Path) {
     let begin = trace.find(MARK).expect("the mark is looked for");
     let root = served.to_str().expect("text");
-    // Who waits to be accepted is told by the kernel's own tables. The C library asks how memory is given out before it gives
-    // some back.
+    // Waiting connections are read from the tables of the kernel. The C library reads the policy of memory allocation before it frees
+    // memory.
     let harmless = |path: &str| {
         path == "/proc/sys/vm/overcommit_memory"
             || path.starts_with("/proc/") && (path.ends_with("/net/tcp") || path.ends_with("/net/tcp6"))
@@ -222,10 +222,10 @@ fn check_server(arch: &str, trace: &str, served: &Path) {
         } else if call.name == "openat2" {
             refused += 1;
         }
-        // Whatever is named is named from a handle inside of it on.
+        // Every path is relative to a handle inside the folder.
         let from = call.line.split_once('<').and_then(|(_, path)| path.split_once('>')).map(|(path, _)| path);
         let from_inside = from.is_some_and(|path| path.starts_with(root));
-        // An empty path is about the handle itself, which was looked at when it was opened. The server looks whether the
+        // An empty path means the handle itself, whose opening was checked. The server checks whether the
         // folder is still the one at its path.
         let own = call.paths.iter().all(|path| path.is_empty() || *path == root || harmless(path));
         assert!(from_inside || own, "{arch}: {}", call.line);
@@ -233,7 +233,7 @@ fn check_server(arch: &str, trace: &str, served: &Path) {
     assert!(opened > 20 && refused > 20, "{arch}: {opened} opened, {refused} refused: the attack was seen");
 }
 
-/// What no path may have in it but as one name in the folder of downloads.
+/// Texts that no path may contain, except as one name in the folder of downloads.
 const EVIL: &str = "EVIL";
 
 #[test]
@@ -293,7 +293,7 @@ fn only_checked_names_of_an_archive_become_paths() {
     }
 }
 
-/// A server that announces a content under a name, and says no more.
+/// A server that announces a content with a name, and sends nothing more.
 fn announcing(name: &str) -> u16 {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("bound").port();
@@ -315,7 +315,7 @@ fn announcing(name: &str) -> u16 {
     port
 }
 
-/// Runs the binary to its end; what it did.
+/// Runs the binary to its end. Returns its system calls.
 fn run_traced(line: &str) -> (Home, String) {
     let home = Home::new();
     let trace = home.path().join("trace");
@@ -347,5 +347,5 @@ fn check_client(name: &str, trace: &str, folder: &Path) {
             );
         }
     }
-    assert!(seen > 0, "{name:?}: its download was begun");
+    assert!(seen > 0, "{name:?}: its download was started");
 }

@@ -12,7 +12,7 @@ use crate::shared::{
 
 /// Connections.
 const MOST: u64 = 10_000;
-/// Of a server that has a thread for each of them.
+/// Connections of a server with a thread for each.
 const THREADS: u64 = 2_000;
 /// Descriptors that each side needs for other things.
 const OTHERS: u64 = 200;
@@ -29,7 +29,7 @@ fn connections() -> u64 {
     count
 }
 
-/// Fetches a file as anybody would.
+/// Fetches a file as an ordinary client.
 fn fetch(home: &Home, service: &Service) {
     let outcome = home.line(&format!("-q --no-sync --overwrite -d got {}", service.at("file")));
     assert_eq!(outcome.code, 0, "{outcome:#?}");
@@ -55,7 +55,7 @@ fn beside(arch: &str, count: u64) {
     fetch(&home, &service);
 }
 
-/// One after the other: each takes all there are. The single-threaded server serves one at a time.
+/// One after the other: each uses all descriptors. The single-threaded server serves one connection at a time.
 #[test]
 fn idle_connections_do_not_prevent_downloads() {
     if !alone("ten_thousand::idle_connections_do_not_prevent_downloads", |_| {}) {

@@ -54,7 +54,7 @@ fn a_tree_is_reported_as_json_lines_and_by_the_exit_code() {
     assert_eq!(outcome.code, 4, "{outcome:#?}");
 }
 
-/// New files and folders have the permissions that the umask leaves, whatever they were during the transfer.
+/// New files and folders have the permissions that the umask allows, whatever they were during the transfer.
 #[test]
 fn the_umask_holds_for_files_trees_and_archives() {
     let home = Home::new();
@@ -97,7 +97,7 @@ fn the_umask_holds_for_files_trees_and_archives() {
         ] {
             let mode =
                 fs::metadata(home.path().join(&folder).join(name)).unwrap().permissions().mode() & 0o777;
-            // At most what the umask leaves; the modes on the server may leave less.
+            // At most what the umask allows; the modes on the server may allow less.
             assert_eq!(mode & umask, 0, "{name}: {mode:o} with {umask:o}");
             assert_eq!(mode & 0o700, full & !umask & 0o700, "{name}: {mode:o} with {umask:o}");
         }

@@ -24,7 +24,7 @@ fn served(options: &str) -> (Home, Service) {
     (home, service)
 }
 
-/// Fetches `file` and expects an exit code; what is said.
+/// Fetches `file` and expects an exit code. Returns the output.
 #[track_caller]
 fn fetch(home: &Home, code: i32, arguments: &[&str]) -> String {
     let _ = fs::remove_file(home.path().join("got/file"));
@@ -98,7 +98,7 @@ fn a_new_server_is_rejected_until_accepted_and_a_changed_one_always() {
     assert_eq!(mode(&home.path().join(".local/state/fdsp/known_servers")), 0o600);
     fetch(&home, 0, &[&address]);
 
-    // As if another one had been in its place before.
+    // As if another server had this address before.
     let list = home.path().join(".local/state/fdsp/known_servers");
     let before = format!("sha256:{}", "0".repeat(64));
     fs::write(&list, known(&home).replace(&pin, &before)).expect("written");
@@ -124,8 +124,8 @@ fn tls_on_only_one_side_is_reported_by_both() {
     assert!(plain.address.starts_with("fdsp+plain://"), "{}", plain.address);
     let said = fetch(&home, 3, &["-H", "127.0.0.1", "-P", &port, "file"]);
     says(&said, &["speaks without TLS", "fdsp+plain://", "--plain"]);
-    let told = plain.lines.event("disconnected");
-    assert_eq!(told["reason"], "a client with TLS; this server was started without");
+    let event = plain.lines.event("disconnected");
+    assert_eq!(event["reason"], "a client with TLS; this server was started without");
     fetch(&home, 0, &["--plain", "-H", "127.0.0.1", "-P", &port, "file"]);
     fetch(&home, 0, &[&plain.at("file")]);
 }
@@ -146,7 +146,7 @@ fn a_token_from_every_source_is_required() {
         {
             says(&fetch(&home, 5, wrong), &["wants its token"]);
         }
-        // What the environment has is for the server of -H, and for no other that an address leads to.
+        // The token of the environment is for the server of -H, and for no other address.
         let with_environment = |arguments: &[&str]| {
             let mut command = home
                 .command(["--retries", "0", "--retry-max-time", "0.1", "-d", "got"].iter().chain(arguments));
@@ -190,7 +190,7 @@ fn a_token_is_sent_without_tls_only_if_both_sides_allow_it() {
 fn a_relaying_server_cannot_use_the_proof_of_a_client() {
     let token = "the-right-one-of-22-characters";
     let (home, right) = served(&format!("--token {token}"));
-    // What the client is shown instead.
+    // The certificate that the client receives instead.
     let upstream = Service::start(&home, &home.path().join("served"), "--plain");
     let protocols = [&b"fdsp/1-proof"[..], b"fdsp/1"];
     let relay = Impostor::start(([127, 0, 0, 1], upstream.port).into(), &protocols, Vec::new());
@@ -202,7 +202,7 @@ fn a_relaying_server_cannot_use_the_proof_of_a_client() {
     says(&text, &["\"nonce\":", "\"token_proof\":"]);
     assert!(!text.contains(token), "{text}");
 
-    // The relay replays what it has received to the right server.
+    // The relay sends what it has received to the right server.
     let stream = TcpStream::connect(("127.0.0.1", right.port)).expect("a connection");
     let mut replay = Secure::new(stream, &protocols);
     replay.write_all(&heard).expect("sent");
@@ -299,13 +299,13 @@ fn a_secret_that_others_can_read_causes_a_warning() {
     home.write("served/file", "content").write("token", "the-right-one");
     let service = Service::start(&home, &home.path().join("served"), "--token the-right-one");
     let bare = service.at("file").replace("the-right-one@", "");
-    for (mode, told) in [(0o644, true), (0o640, false), (0o600, false)] {
+    for (mode, warned) in [(0o644, true), (0o640, false), (0o600, false)] {
         set_mode(&home, "token", mode);
         let got = format!("got-{mode:o}");
         let outcome = home.run(["--token-file", "token", "-d", &got, &bare]);
         assert_eq!(outcome.code, 0, "{outcome:#?}");
         let sentence = "tui: warning: other users can read the token in 'token': run chmod 600 on it";
-        assert_eq!(outcome.stderr.contains(sentence), told, "{mode:o}: {outcome:#?}");
+        assert_eq!(outcome.stderr.contains(sentence), warned, "{mode:o}: {outcome:#?}");
     }
     let key = home.path().join(".local/state/fdsp/server/identity.pem");
     fs::copy(key, home.path().join("key.pem")).expect("a key");

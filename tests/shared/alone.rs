@@ -5,8 +5,8 @@ use std::{
     process::{Command, Stdio},
 };
 
-/// Whether this is the process of its own in which the test of that name is to run; starts one, with what
-/// `prepare` does to it, where it is not.
+/// Whether this is the separate process in which the test of that name runs. If not, it starts one, to which
+/// `prepare` is applied.
 pub fn alone(test: &str, prepare: impl FnOnce(&mut Command)) -> bool {
     const ALONE: &str = "FDSP_TEST_ALONE";
     if env::var_os(ALONE).is_some() {

@@ -1,4 +1,4 @@
-//! How much the tests do. By default all of them take a few minutes; these variables make some of them longer:
+//! The size of the tests. By default all of them take a few minutes; these variables make some of them longer:
 //!
 //! | variable | what it sets |
 //! |---|---|

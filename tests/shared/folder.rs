@@ -16,9 +16,9 @@ use fdsp::protocol::path::odd_name;
 
 pub const MIB: usize = 1 << 20;
 
-/// `length` bytes of which no two blocks are alike, and which do not compress. More of them begin with the same bytes.
+/// `length` bytes that do not compress, and of which no two blocks are equal. A longer one begins with the bytes of a shorter one.
 pub fn content(length: usize, seed: u64) -> Vec<u8> {
-    // Noise for each seed would take a tenth of the time of all tests: pieces of one noise, at places by the seed, do as well.
+    // Generating noise for each seed takes a tenth of the time of all tests: pieces of one noise, from an offset chosen by the seed, are enough.
     const PIECE: usize = 64 << 10;
     static NOISE: LazyLock<Vec<u8>> = LazyLock::new(|| {
         let mut noise = vec![0; 4 * MIB];
@@ -28,7 +28,7 @@ pub fn content(length: usize, seed: u64) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(length);
     let mut state = seed;
     while bytes.len() < length {
-        // A linear congruential generator; its upper bits are the good ones (Knuth's MMIX).
+        // A linear congruential generator (Knuth's MMIX); only its upper bits are used.
         state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
         let start = (state >> 33) as usize % (NOISE.len() - PIECE);
         bytes.extend_from_slice(&NOISE[start..start + PIECE.min(length - bytes.len())]);
@@ -36,7 +36,7 @@ pub fn content(length: usize, seed: u64) -> Vec<u8> {
     bytes
 }
 
-/// A temporary folder in memory, where there is such a place with a gibibyte of room: for tests that make many files and are not about
+/// A temporary folder in memory, if there is 1 GiB of room there: for tests that create many files and are not about
 /// the disk.
 pub fn temporary() -> tempfile::TempDir {
     const MEMORY: &str = "/dev/shm";
@@ -77,7 +77,7 @@ pub fn look(folder: &Path) -> BTreeMap<String, Found> {
     found
 }
 
-/// Both folders hold the same, to the nanosecond.
+/// Asserts that both folders are equal, with times to the nanosecond.
 #[track_caller]
 pub fn same(one: &Path, other: &Path) {
     let (one, other) = (look(one), look(other));
@@ -104,7 +104,7 @@ pub fn date(path: &Path, seconds: u64) {
     File::open(path).unwrap().set_times(FileTimes::new().set_modified(time)).unwrap();
 }
 
-/// A tree with something of everything; its content in bytes.
+/// Creates a tree with every kind of entry. Returns the bytes of its files.
 pub fn everything(folder: &Path) -> u64 {
     fs::create_dir_all(folder).unwrap();
     write(folder, "a.txt", b"text");
@@ -135,7 +135,7 @@ pub fn everything(folder: &Path) -> u64 {
     bytes
 }
 
-/// So many files of so many bytes in folders of a hundred.
+/// Creates `count` files of this size, 100 in each folder.
 pub fn many(folder: &Path, files: usize, bytes: usize) {
     let all = content(files * 64 + bytes, 9);
     for number in 0..files {
@@ -144,7 +144,7 @@ pub fn many(folder: &Path, files: usize, bytes: usize) {
     }
 }
 
-/// The digest of a tree, as the manual says: of what b3sum prints for its files in the order of `LC_ALL=C sort`.
+/// The digest of a tree as the manual defines it: of the output of b3sum for its files in the order of `LC_ALL=C sort`.
 pub fn digest(folder: &Path) -> String {
     let files = look(folder).into_iter().filter_map(|(path, found)| match found {
         Found::File { digest, .. } if path.contains('\\') => {

@@ -7,12 +7,12 @@ pub const PREAMBLE: [u8; 8] = [0, b'F', b'D', b'S', b'P', 1, 1, 0];
 /// Bytes of a frame's header.
 pub const HEADER: usize = 12;
 
-/// A header that says what it likes.
+/// A header with any fields.
 pub fn header(kind: u8, length: u32, request: u32) -> Vec<u8> {
     [&[kind, 0, 0, 0][..], &length.to_le_bytes(), &request.to_le_bytes()].concat()
 }
 
-/// A frame whose length is right.
+/// A frame with the right length.
 pub fn frame(kind: u8, request: u32, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).expect("a short payload");
     [&header(kind, length, request)[..], payload].concat()
@@ -23,7 +23,7 @@ pub fn json(kind: u8, request: u32, message: &Value) -> Vec<u8> {
     frame(kind, request, message.to_string().as_bytes())
 }
 
-/// Cuts a stream into its frames: kind, request, payload. What is no whole frame is left out.
+/// Splits a stream into its frames: kind, request, payload. Incomplete frames are skipped.
 pub fn frames(mut stream: &[u8]) -> Vec<(u8, u32, &[u8])> {
     let mut frames = Vec::new();
     while let Some((head, rest)) = stream.split_first_chunk::<HEADER>() {
@@ -39,8 +39,8 @@ pub fn frames(mut stream: &[u8]) -> Vec<(u8, u32, &[u8])> {
     frames
 }
 
-/// Every way in which the fields of a frame can be wrong that hold for any kind, with the name of the trick. `kind` may
-/// stand in this direction, and has this request and this payload when it is right.
+/// Every invalid value of the fields that all kinds have, with the name of the trick. `kind` is valid
+/// in this direction, and has this request and this payload if it is right.
 pub fn spoilt(kind: u8, request: u32, payload: &[u8], most: u32) -> Vec<(&'static str, Vec<u8>)> {
     let right = frame(kind, request, payload);
     let with = |at: usize, bytes: &[u8]| {
@@ -60,8 +60,8 @@ pub fn spoilt(kind: u8, request: u32, payload: &[u8], most: u32) -> Vec<(&'stati
     ]
 }
 
-/// Every way in which a JSON object can be wrong, with the name of the trick. `object` is right, and all of its members
-/// are needed.
+/// Every invalid form of a JSON object, with the name of the trick. `object` is valid, and all of its members
+/// are required.
 pub fn malformed(object: &Value) -> Vec<(String, Vec<u8>)> {
     let text = object.to_string();
     let members = object.as_object().expect("an object");
@@ -75,7 +75,7 @@ pub fn malformed(object: &Value) -> Vec<(String, Vec<u8>)> {
         ("a text".into(), b"\"x\"".to_vec()),
         ("null".into(), b"null".to_vec()),
         ("followed by another".into(), format!("{text}{text}").into_bytes()),
-        ("with a NUL behind it".into(), format!("{text}\0").into_bytes()),
+        ("with a NUL after it".into(), format!("{text}\0").into_bytes()),
         ("with a byte order mark".into(), format!("\u{feff}{text}").into_bytes()),
         ("nested 30,000 deep".into(), format!("{{{inner},\"x\":{}", "[".repeat(30_000)).into_bytes()),
         (

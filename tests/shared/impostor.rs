@@ -96,13 +96,13 @@ fn serve(
             let _ = client.shutdown(Shutdown::Both);
         });
         let mut bytes = vec![0; PIECE];
-        // The first request may have come with the end of the handshake.
+        // The first request may have arrived with the end of the handshake.
         let mut wire = Some(0);
         while let Some(count) = wire {
             let mut plain = decrypt(&connection, &bytes[..count])?;
             record.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(&plain);
-            // A client asks for what it was told of.
-            swap.iter().for_each(|(own, told)| replace(&mut plain, told, own));
+            // A client requests the identities that it received.
+            swap.iter().for_each(|(own, sent)| replace(&mut plain, sent, own));
             (&upstream).write_all(&plain)?;
             wire = Some(client.read(&mut bytes)?).filter(|count| *count > 0);
         }
@@ -110,7 +110,7 @@ fn serve(
     })
 }
 
-/// What came with these bytes.
+/// The content of these bytes.
 fn decrypt(connection: &Mutex<ServerConnection>, mut wire: &[u8]) -> std::io::Result<Vec<u8>> {
     let mut connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
     let mut plain = Vec::new();
@@ -126,7 +126,7 @@ fn decrypt(connection: &Mutex<ServerConnection>, mut wire: &[u8]) -> std::io::Re
     }
 }
 
-/// Passes on what the server says, whole frames at a time.
+/// Forwards the frames of the server, one complete frame at a time.
 fn answer(
     connection: &Mutex<ServerConnection>,
     mut client: &TcpStream,
@@ -149,7 +149,7 @@ fn answer(
             let end = start + u32::from_le_bytes([header[4], header[5], header[6], header[7]]) as usize;
             let Some(payload) = waiting.get_mut(start..end) else { break };
             if kind != DATA {
-                swap.iter().for_each(|(own, told)| replace(payload, own, told));
+                swap.iter().for_each(|(own, sent)| replace(payload, own, sent));
             }
             whole = end;
         }

@@ -23,7 +23,7 @@ pub struct Stored {
     pub identity: String,
     /// As an archive: its size is not known beforehand.
     pub archive: bool,
-    /// Fails with `changed` when so many bytes were sent.
+    /// Fails with `changed` after this number of bytes.
     pub breaks_at: Option<u64>,
 }
 
@@ -44,7 +44,7 @@ pub struct Memory {
     pub stored: BTreeMap<String, Stored>,
     /// The answer to every `list`.
     pub listing: Option<Entries>,
-    /// Nothing more is to be said.
+    /// Nothing more is to be sent.
     pub said_goodbye: bool,
 }
 
@@ -53,7 +53,7 @@ impl Memory {
         Memory { stored, listing, ..Memory::default() }
     }
 
-    /// Takes received bytes and answers all that they ask for.
+    /// Receives bytes and answers their requests.
     pub fn serve(&mut self, mut bytes: &[u8], out: &mut Outgoing) -> Result<(), Violation> {
         loop {
             let (used, event) = match self.server.receive(bytes) {
@@ -154,7 +154,7 @@ impl Memory {
             ("l", TreeNode::Link { target: "a".to_owned() }),
         ] {
             writer.push(&TreeEntry { path: path.to_owned(), modified: MODIFIED, mode: 0o644, node }, out);
-            // In pages, as a server that walks as it goes.
+            // In pages, as a server that sends while it walks.
             if path == "a" {
                 writer.flush(out);
             }
@@ -208,7 +208,7 @@ impl Memory {
             })
             .collect();
         let mut writer = self.server.hashes(id, &announcement(path, stored, first), out);
-        // In two pieces, as a server that hashes as it goes.
+        // In two frames, as a server that sends while it hashes.
         let (some, rest) = blocks.split_at(blocks.len() / 2);
         writer.push(some, out);
         assert_eq!(writer.next_block(), first + some.len() as u64);
@@ -262,7 +262,7 @@ impl Memory {
     }
 }
 
-/// What is said before a range of a content.
+/// The frame before a range of a content.
 fn announcement(path: &str, stored: &Stored, first_block: u64) -> Content {
     let size = stored.bytes.len() as u64;
     Content {

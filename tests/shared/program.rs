@@ -13,7 +13,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// Long for anything that is tested here, on the slowest machine.
+/// Longer than anything that is tested here takes on the slowest machine.
 pub const MAX_WAIT: Duration = Duration::from_secs(120);
 
 /// A home folder of its own, in which programs run.
@@ -21,7 +21,7 @@ pub struct Home {
     folder: TempDir,
 }
 
-/// What a program left behind.
+/// The output and exit code of a program.
 #[derive(Debug)]
 pub struct Outcome {
     pub code: i32,
@@ -65,13 +65,13 @@ impl Home {
         finish(self.command(arguments).spawn().expect("the binary starts"))
     }
 
-    /// Runs a line of plain words.
+    /// Runs a command line, split at blanks.
     pub fn line(&self, line: &str) -> Outcome {
         self.run(line.split_whitespace())
     }
 }
 
-/// Waits for the end of a process; kills it if there is none.
+/// Waits for the end of a process; kills it after a timeout.
 pub fn finish(child: Child) -> Outcome {
     let pid = pid(&child);
     let (sender, receiver) = mpsc::channel();
@@ -103,12 +103,12 @@ impl Outcome {
         self.stdout.lines().map(parse).collect()
     }
 
-    /// Those that tell of this event.
+    /// The objects of this event.
     pub fn events(&self, name: &str) -> Vec<Value> {
         self.objects().into_iter().filter(|object| object["event"] == name).collect()
     }
 
-    /// One sentence on stderr for people, and nothing that only a developer wants to see.
+    /// Asserts that stderr has one sentence for users, and nothing for developers. Returns it.
     #[track_caller]
     pub fn is_one_sentence(&self) -> &str {
         let sentence = self.stderr.trim_end();
@@ -120,7 +120,7 @@ impl Outcome {
     }
 }
 
-/// A process that is killed at the end of a test, whatever its end.
+/// A process that is killed at the end of a test, also of one that fails.
 pub struct Running {
     child: Option<Child>,
 }
@@ -178,7 +178,7 @@ impl Drop for Running {
     }
 }
 
-/// Lines of a pipe, each waited for with patience.
+/// Lines of a pipe; each is waited for with a timeout.
 pub struct Lines {
     receiver: mpsc::Receiver<String>,
 }
@@ -201,7 +201,7 @@ impl Lines {
         self.receiver.recv_timeout(MAX_WAIT).expect("a line")
     }
 
-    /// The next object that tells of this event.
+    /// The next object of this event.
     #[track_caller]
     pub fn event(&mut self, name: &str) -> Value {
         loop {
@@ -213,7 +213,7 @@ impl Lines {
         }
     }
 
-    /// What still comes before the end.
+    /// The remaining lines.
     pub fn rest(self) -> Vec<String> {
         self.receiver.iter().collect()
     }
@@ -247,7 +247,7 @@ impl Service {
     }
 }
 
-/// The address of a path on the server that shows this address.
+/// The address of a path on the server with this address.
 pub fn at(address: &str, path: &str) -> String {
     match address.split_once('#') {
         Some((address, pin)) => format!("{address}{path}#{pin}"),
@@ -255,7 +255,7 @@ pub fn at(address: &str, path: &str) -> String {
     }
 }
 
-/// A process whose stdout has a reader that goes away after the first line.
+/// Reads the first line of a pipe, and closes it.
 pub fn close_after_first_line(stdout: ChildStdout) -> String {
     let mut line = String::new();
     BufReader::new(stdout).read_line(&mut line).expect("a line");

@@ -1,4 +1,4 @@
-//! A blocking TLS client for tests: it accepts any certificate, and reads nothing ahead of what is asked for.
+//! A blocking TLS client for tests: it accepts any certificate, and does not read ahead.
 
 #[path = "../../src/net/tls/any_certificate.rs"]
 mod any_certificate;
@@ -17,7 +17,7 @@ pub struct Secure {
     stream: TcpStream,
 }
 
-/// A client, and what it offers by ALPN, if anything.
+/// A client, and the protocols that it offers by ALPN, if any.
 pub fn client(protocols: &[&[u8]]) -> ClientConnection {
     static CONFIG: LazyLock<ClientConfig> =
         LazyLock::new(|| any_certificate::client_config(Arc::new(default_provider())));
@@ -28,7 +28,7 @@ pub fn client(protocols: &[&[u8]]) -> ClientConnection {
 }
 
 impl Secure {
-    /// What is offered by ALPN, if anything.
+    /// The protocols that are offered by ALPN, if any.
     pub fn new(stream: TcpStream, protocols: &[&[u8]]) -> Secure {
         Secure { connection: client(protocols), stream }
     }
@@ -38,7 +38,7 @@ impl Secure {
         &self.stream
     }
 
-    /// Whether the server has ended its side in order.
+    /// Whether the server has closed its side properly.
     pub fn has_ended(&mut self) -> bool {
         self.connection.process_new_packets().is_ok_and(|state| state.peer_has_closed())
     }
@@ -51,12 +51,12 @@ impl Secure {
         Ok(())
     }
 
-    /// What the server has selected by ALPN.
+    /// The protocol that the server has selected by ALPN.
     pub fn protocol(&self) -> Option<&[u8]> {
         self.connection.alpn_protocol()
     }
 
-    /// Ends our side in order.
+    /// Closes this side properly.
     pub fn close(&mut self) {
         self.connection.send_close_notify();
         let _ = self.connection.complete_io(&mut self.stream);

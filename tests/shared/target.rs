@@ -12,12 +12,12 @@ use tempfile::TempDir;
 /// Maximum time that a test waits for a condition.
 pub const MAX_WAIT: Duration = Duration::from_secs(60);
 
-/// Waits until a condition is true that no event reports.
+/// Waits for a condition that no event reports.
 #[track_caller]
 pub fn until(what: &str, mut is: impl FnMut() -> bool) {
-    let begun = Instant::now();
+    let start = Instant::now();
     while !is() {
-        assert!(begun.elapsed() < MAX_WAIT, "too long without {what}");
+        assert!(start.elapsed() < MAX_WAIT, "too long without {what}");
         thread::sleep(Duration::from_millis(1));
     }
 }

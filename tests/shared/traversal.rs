@@ -1,7 +1,7 @@
-//! Spellings of ways out of a served folder `served` that has `file` and `sub/deep/file` in it, and a folder `outside` with
+//! Paths that would lead out of a served folder `served` with `file` and `sub/deep/file` in it, and a folder `outside` with
 //! `secret` beside it.
 
-/// None of these is there.
+/// None of these exists.
 pub fn spellings() -> Vec<String> {
     let fixed = [
         "..",

@@ -21,7 +21,7 @@ use crate::conformance::{
     frames::PREAMBLE,
     harness::{is_secure, noise, serve_to, serve_with},
     line::Line,
-    peer::{Came, Peer, get, stat},
+    peer::{Incoming, Peer, get, stat},
 };
 
 /// Places beside `max_connections` for clients that have not authenticated.
@@ -32,10 +32,10 @@ fn assert_busy(failure: &Failure) {
     assert!(failure.retry_after.is_some_and(|seconds| seconds > 0), "{failure:?}");
 }
 
-/// One address gets its share, and another one is still served.
+/// One address gets its maximum, and another one is still served.
 pub fn connections_of_an_address(arch: Arch) {
     if arch == Arch::Single {
-        // There is only one place.
+        // It serves only one connection.
         return;
     }
     let served = serve_with(arch, None, Limits { max_per_address: 2, ..Limits::default() });
@@ -47,7 +47,7 @@ pub fn connections_of_an_address(arch: Arch) {
     let mut third = Peer::connect(served.address);
     third.flush();
     match third.next() {
-        Came::Failed(0, failure) => assert_busy(&failure),
+        Incoming::Failed(0, failure) => assert_busy(&failure),
         other => panic!("{other:?} instead of busy"),
     }
     let mut other = Peer::connect_from([127, 0, 0, 2], served.address);
@@ -90,7 +90,7 @@ pub fn unauthenticated_connections(arch: Arch) {
         let access = if guarded { Access::Token(token.clone()) } else { Access::Public };
         let served = serve_to(access, arch, limits.clone());
         served.file("file", b"x");
-        let came = |event: &Event| matches!(event, Event::Connected { .. } | Event::Refused { .. });
+        let arrived = |event: &Event| matches!(event, Event::Connected { .. } | Event::Refused { .. });
         let (mut unauthenticated, mut honest) = (Vec::new(), Vec::new());
         for round in 0..3 {
             for number in 0..48 {
@@ -98,7 +98,7 @@ pub fn unauthenticated_connections(arch: Arch) {
             }
             let count = unauthenticated.len() + usize::from(round);
             // Connections that were replaced are closed.
-            served.wait_until("all", |now| served.count(came) == count && now.live <= PLACES + BESIDE);
+            served.wait_until("all", |now| served.count(arrived) == count && now.live <= PLACES + BESIDE);
             let mut peer = Peer::connect_from([127, 2, 0, 1], served.address);
             let credential = guarded.then(|| Credential::Token(token.clone()));
             peer.machine = Client::with_credential("conformance", credential);
@@ -148,10 +148,10 @@ pub fn requests_of_a_connection(arch: Arch) {
     }
     peer.flush();
     let all = peer.rest();
-    let answers = all.iter().filter(|came| matches!(came, Came::Meta(_))).count();
+    let answers = all.iter().filter(|incoming| matches!(incoming, Incoming::Meta(_))).count();
     assert_eq!(answers, 5, "{all:?}");
-    let failure = all.iter().find_map(|came| match came {
-        Came::Failed(0, failure) => Some(failure),
+    let failure = all.iter().find_map(|incoming| match incoming {
+        Incoming::Failed(0, failure) => Some(failure),
         _ => None,
     });
     assert_busy(failure.expect("an error for the connection"));
@@ -179,7 +179,7 @@ pub fn archives(arch: Arch) {
     }
     let served = serve_with(arch, None, Limits { max_archives: 2, ..Limits::default() });
     served.directory("tree");
-    // Takes longer than this test to be made up to where the range begins; the disk has nothing of it.
+    // Creating it up to the begin of the range takes longer than this test; it has no data on the disk.
     File::create(served.path("tree/sparse.png")).unwrap().set_len(1 << 40).unwrap();
     served.directory("other");
     served.file("other/file", b"x");
@@ -187,7 +187,7 @@ pub fn archives(arch: Arch) {
     first.request(&Request::Get(Get { first_block: 1 << 19, ..get("tree") }));
     served.wait_until("planning", |now| now.rows.iter().any(|row| row.state == ConnectionState::Sending));
     let mut second = Peer::connect(served.address);
-    // The first one computes for good once its client has been sent the announcement.
+    // The first one computes from the time when its client receives the announcement.
     let failure = std::iter::repeat_with(|| second.get(get("other"))).find_map(Result::err);
     assert_busy(&failure.unwrap());
     assert_eq!(second.get(get("other/file")).unwrap().bytes, b"x", "a file is no archive");

@@ -18,10 +18,10 @@ use crate::conformance::{
     peer::{Peer, get},
 };
 
-/// More than all buffers on the way hold.
+/// More than all buffers of a connection hold.
 const SIZE: usize = 48 << 20;
 
-/// Fetches `path`, does `change` when content has begun to come, and expects to be told.
+/// Fetches `path`, runs `change` while content is received, and expects an error.
 fn changed_by(arch: Arch, path: &str, change: impl FnOnce(&Served)) {
     let served = serve(arch);
     served.directory("tree");
@@ -58,7 +58,7 @@ pub fn the_served_folder(arch: Arch) {
     served.file("new", b"new");
     assert_eq!(peer.get(get("new")).unwrap().bytes, b"new");
     assert_eq!(peer.get(get("old")).unwrap_err().code, Code::NotFound);
-    // Another one in its place, at once.
+    // It is replaced at once.
     let aside = folder.with_extension("aside");
     fs::rename(&folder, &aside).unwrap();
     fs::create_dir(&folder).unwrap();
@@ -110,7 +110,7 @@ pub fn in_an_archive(arch: Arch) {
     changed_by(arch, "tree", |served| fs::remove_file(served.path("tree/zz")).unwrap());
 }
 
-/// Waits until a change of a file would be dated later than its last one; the clocks of older systems are coarse.
+/// Waits until a change of a file gets a later time than its last one; the clocks of older systems are coarse.
 fn let_the_clock_tick(served: &Served, name: &str) {
     let changed = |name: &str| {
         let metadata = fs::metadata(served.path(name)).unwrap();
@@ -125,17 +125,17 @@ fn let_the_clock_tick(served: &Served, name: &str) {
     }
 }
 
-/// What is done to a file, the form that is asked for then, and the answer.
+/// A change of a file, the form that is requested then, and the answer.
 type Change<'a> = (&'a dyn Fn(&Served), Form, Code);
 
-/// What was asked for by its identity is refused as what has become of it, whichever range is wanted, and so are its
+/// A request with an identity fails if the file has another one, for any range, and so does a request of its
 /// hashes.
 pub fn between_ranges(arch: Arch) {
     const MIB: usize = 1 << 20;
     let size = 3 * MIB + 9;
     let open = |served: &Served| OpenOptions::new().write(true).open(served.path("file")).unwrap();
     let edit = |served: &Served| {
-        // Same size, and the modification time put back.
+        // Same size, and the modification time restored.
         let file = open(served);
         let time = file.metadata().unwrap().modified().unwrap();
         file.write_all_at(b"!", 5).unwrap();
@@ -190,7 +190,7 @@ pub fn between_ranges(arch: Arch) {
     }
 }
 
-/// A range says of which content it is a part: a change anywhere else in that content counts.
+/// A range names its content: a change anywhere else in that content counts.
 pub fn after_the_range(arch: Arch) {
     let served = serve(arch);
     served.file("tree", &noise(SIZE, 1));

@@ -21,7 +21,7 @@ fn select(arch: Arch) -> Served {
     serve_with(arch, Some(Dialect::ClassicSelect), Limits::default())
 }
 
-/// What the original programs do: send something, and take what one read returns for the answer.
+/// As the original programs do: send bytes, and take the result of one read as the answer.
 struct Original(TcpStream);
 
 impl Original {
@@ -106,7 +106,7 @@ pub fn whole_pieces(arch: Arch) {
 }
 
 fn check_zip(bytes: Vec<u8>, size: u64) {
-    assert_eq!(bytes.len() as u64, size, "the size was told beforehand");
+    assert_eq!(bytes.len() as u64, size, "the size was announced");
     let mut archive = ZipArchive::new(Cursor::new(bytes)).unwrap();
     let mut text = String::new();
     archive.by_name("d/sub/x.txt").unwrap().read_to_string(&mut text).unwrap();
@@ -137,8 +137,8 @@ pub fn select_files(arch: Arch) {
     for size in SIZES {
         served.file("file", &noise(size, 1));
         for go_ahead in ["start_send_file", "file_size_ok"] {
-            let (told, content) = Original::connect(&served).fetch_select("file", go_ahead);
-            assert_eq!(told, size as u64);
+            let (announced, content) = Original::connect(&served).fetch_select("file", go_ahead);
+            assert_eq!(announced, size as u64);
             assert!(content == noise(size, 1), "{size} bytes");
         }
     }
@@ -159,7 +159,7 @@ fn is_refused(served: &Served) {
         assert_eq!(client.rest(), b"", "{path}");
     }
     served.wait_for_failure("not found");
-    // What is no path at all gets no answer.
+    // An invalid path gets no answer.
     for nonsense in [&[0xff; 10][..], &[b'a'; 1025][..]] {
         let mut client = Original::connect(served);
         client.0.write_all(nonsense).unwrap();
@@ -176,7 +176,7 @@ pub fn select_not_found(arch: Arch) {
     is_refused(&select(arch));
 }
 
-/// The original clients count every read as 1024 bytes and close when they think that they have all.
+/// The original clients count every read as 1024 bytes and close when their count reaches the size.
 pub fn early_close(arch: Arch) {
     const SIZE: usize = 48 << 20;
     let served = select(arch);
@@ -192,7 +192,7 @@ pub fn early_close(arch: Arch) {
     assert_eq!(Original::connect(&served).fetch_select("small", "start_send_file").1, b"small");
 }
 
-/// A client that vanishes at any step of the handshake.
+/// A client that disconnects at any step of the handshake.
 pub fn vanished(arch: Arch) {
     let served = classic(arch);
     served.file("file", b"content");
@@ -204,7 +204,7 @@ pub fn vanished(arch: Arch) {
     served.wait_for_ends(steps.len());
     assert_eq!(served.snapshot().served, 0);
     assert_eq!(Original::connect(&served).fetch("file").1, b"content");
-    // And both protocols live on one port.
+    // Both protocols are served on one port.
     let mut peer = crate::conformance::peer::Peer::connect(served.address);
     assert_eq!(peer.get(crate::conformance::peer::get("file")).unwrap().bytes, b"content");
 }

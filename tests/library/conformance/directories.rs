@@ -18,7 +18,7 @@ use crate::conformance::{
 };
 use crate::shared::effort;
 
-/// What is in an archive: a directory's name ends with `/` and has no content.
+/// The entries of an archive: a directory's name ends with `/` and has no content.
 fn unpack(bytes: Vec<u8>) -> BTreeMap<String, Vec<u8>> {
     let mut archive = ZipArchive::new(Cursor::new(bytes)).unwrap();
     let mut all = BTreeMap::new();
@@ -106,7 +106,7 @@ pub fn the_root(arch: Arch) {
     assert_eq!(unpack(received.bytes)[&format!("{name}/file")], b"content");
 }
 
-/// What cannot be read is missing: counted, named to those who ask, and in the way of nothing else.
+/// Unreadable entries are missing: counted, named on request, and the others are sent.
 pub fn unreadable(arch: Arch) {
     let served = serve(arch);
     served.directory("tree");

@@ -9,10 +9,10 @@ use fdsp::{
 
 use crate::conformance::{
     harness::{Served, noise, serve},
-    peer::{Came, Peer, get},
+    peer::{Incoming, Peer, get},
 };
 
-/// The next client is served, and nobody is left.
+/// The next client is served, and no connection is left.
 fn next_one(served: &Served) {
     served.file("next", b"next");
     let mut peer = Peer::connect(served.address);
@@ -59,7 +59,7 @@ pub fn during_content(arch: Arch) {
     next_one(&served);
 }
 
-/// A client that only says that it will ask nothing more gets its answers first.
+/// A client that closes only its sending side gets its answers first.
 pub fn half_closed(arch: Arch) {
     let served = serve(arch);
     let bytes = noise(8 << 20, 1);
@@ -70,12 +70,12 @@ pub fn half_closed(arch: Arch) {
     peer.line.end().unwrap();
     assert!(peer.receive().unwrap().bytes == bytes);
     peer.receive().unwrap_err();
-    assert!(matches!(peer.next(), Came::Closed(Ok(()))));
+    assert!(matches!(peer.next(), Incoming::Closed(Ok(()))));
     served.wait_for_end("closed by the client");
     next_one(&served);
 }
 
-/// An archive is made up to the range that is asked for, which takes longer than this test; nothing is sent before.
+/// An archive is created up to the requested range, which takes longer than this test; nothing is sent before.
 pub fn while_planning(arch: Arch) {
     let served = serve(arch);
     served.directory("tree");
@@ -86,7 +86,7 @@ pub fn while_planning(arch: Arch) {
     drop(peer);
     served.wait_for_end("closed by the client");
     next_one(&served);
-    // A client that has said goodbye waits for the answer.
+    // A client that has sent a goodbye waits for the answer.
     File::create(served.path("tree/sparse.png")).unwrap().set_len(66 << 20).unwrap();
     let mut polite = Peer::connect(served.address);
     polite.machine.request(&Request::Get(Get { first_block: 64, ..get("tree") }));

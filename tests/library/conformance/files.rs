@@ -84,8 +84,8 @@ pub fn every_name(arch: Arch) {
     }
 }
 
-/// A hole of 5 GiB with marks at both ends and around 4 GiB: offsets beyond 32 bits; with `FDSP_LARGE` also all of it,
-/// in memory that does not grow with size.
+/// A hole of 5 GiB with data at both ends and around 4 GiB: offsets beyond 32 bits; with `FDSP_LARGE` also all of it,
+/// in constant memory.
 pub fn over_four_gib(arch: Arch) {
     const SIZE: u64 = 5 << 30;
     const BORDER: u64 = 4 << 30;

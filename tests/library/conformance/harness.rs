@@ -20,30 +20,30 @@ use tempfile::TempDir;
 pub use crate::shared::folder::content as noise;
 use crate::shared::folder::temporary;
 
-/// Within this everything happens, on the slowest machine.
+/// The maximum time of any wait, on the slowest machine.
 pub const MAX_WAIT: Duration = Duration::from_secs(120);
 
 thread_local! {
-    /// Whether the servers that this test starts speak with TLS.
+    /// Whether the servers that this test starts use TLS.
     static TLS: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Where servers listen that speak with TLS, so that clients do, too, on whichever thread they run.
+/// The addresses of servers with TLS, so that clients on any thread use it, too.
 static SECURE: Mutex<BTreeSet<SocketAddr>> = Mutex::new(BTreeSet::new());
 
-/// Plays a scenario with servers that speak with TLS.
+/// Runs a scenario with servers that use TLS.
 pub fn with_tls(scenario: impl FnOnce()) {
     TLS.set(true);
     scenario();
 }
 
-/// Whether the server there speaks with TLS.
+/// Whether the server at an address uses TLS.
 pub fn is_secure(address: SocketAddr) -> bool {
     SECURE.lock().unwrap().contains(&address)
 }
 
-/// Starts a server as this test wants it. Clients find out here whether a server speaks with TLS, so each one that a `Line` connects
-/// to is started by this: its port may have been that of another one.
+/// Starts a server. It is recorded whether the server uses TLS, so each one that a `Line` connects
+/// to is started by this: its port may have been that of another server.
 pub fn start(config: Config, sink: Sink) -> Server {
     let tls = TLS.get();
     let server =
@@ -79,12 +79,12 @@ pub fn serve_with(arch: Arch, classic: Option<Dialect>, limits: Limits) -> Serve
     serve_under(Policy::default(), arch, classic, limits)
 }
 
-/// Starts a server that serves of its folder what the policy says.
+/// Starts a server with this policy.
 pub fn serve_under(policy: Policy, arch: Arch, classic: Option<Dialect>, limits: Limits) -> Served {
     serve_as(|root| Config { arch, classic, policy, limits, ..Config::local(root) })
 }
 
-/// Starts a server that serves those who may.
+/// Starts a server with a token.
 pub fn serve_to(access: Access, arch: Arch, limits: Limits) -> Served {
     serve_as(|root| Config { arch, access, limits, ..Config::local(root) })
 }
@@ -104,7 +104,7 @@ fn serve_as(config: impl FnOnce(PathBuf) -> Config) -> Served {
 }
 
 impl Served {
-    /// A second server of the same folder, which knows nothing of what the first one did.
+    /// A second server of the same folder, without the caches of the first one.
     pub fn beside(&self, arch: Arch) -> Server {
         let (root, limits) = (self.folder.path().to_owned(), Limits::default());
         start(Config { arch, limits, ..Config::local(root) }, Arc::new(|_| {}))
@@ -130,7 +130,7 @@ impl Served {
         self.server.as_ref().unwrap()
     }
 
-    /// Waits until an event has come of which `choose` makes something.
+    /// Waits for an event for which `choose` returns a value.
     #[track_caller]
     pub fn wait<T>(&self, what: &str, mut choose: impl FnMut(&Event) -> Option<T>) -> T {
         let start = Instant::now();
@@ -149,7 +149,7 @@ impl Served {
     #[track_caller]
     pub fn wait_for_end(&self, reason: &str) {
         self.wait(&format!("end because {reason}"), |event| match event {
-            Event::Disconnected { reason: told, .. } if told.as_str().contains(reason) => Some(()),
+            Event::Disconnected { reason: text, .. } if text.as_str().contains(reason) => Some(()),
             _ => None,
         });
     }
@@ -158,7 +158,7 @@ impl Served {
     #[track_caller]
     pub fn wait_for_failure(&self, reason: &str) {
         self.wait(&format!("failure because {reason}"), |event| match event {
-            Event::Failed { reason: told, .. } if told.as_str().contains(reason) => Some(()),
+            Event::Failed { reason: text, .. } if text.as_str().contains(reason) => Some(()),
             _ => None,
         });
     }
@@ -175,7 +175,7 @@ impl Served {
         }
     }
 
-    /// How many events there are that `choose` chooses.
+    /// The number of events that `choose` accepts.
     pub fn count(&self, choose: impl Fn(&Event) -> bool) -> usize {
         self.log.events.lock().unwrap().iter().filter(|event| choose(event)).count()
     }
@@ -185,7 +185,7 @@ impl Served {
         self.server().snapshot(0..usize::MAX)
     }
 
-    /// Waits until the state is as `is` wants it; for what no event tells.
+    /// Waits until the state satisfies `is`; for states that no event reports.
     #[track_caller]
     pub fn wait_until(&self, what: &str, is: impl Fn(&Snapshot) -> bool) -> Snapshot {
         let start = Instant::now();

@@ -17,7 +17,7 @@ use fdsp::{
 
 use crate::conformance::{
     harness::{Served, noise, serve},
-    peer::{Came, Peer, Received, get},
+    peer::{Incoming, Peer, Received, get},
 };
 
 const MIB: usize = BLOCK_SIZE as usize;
@@ -39,7 +39,7 @@ pub fn of_every_size(arch: Arch) {
             assert_eq!(hashes, chaining(&sent), "{size} bytes");
             assert_eq!((content.size, content.form), (Some(size as u64), Form::File));
             assert_eq!(content.identity, sent.content.identity);
-            // The root, too, which for a single block the client cannot check.
+            // The root, too, which a client cannot verify for a single block.
             assert_eq!(end, sent.end);
         }
     }
@@ -49,7 +49,7 @@ pub fn of_ranges(arch: Arch) {
     let served = serve(arch);
     served.file("file", &noise(5 * MIB + 100, 5));
     let mut peer = Peer::connect(served.address);
-    // Some of them are known from the beginning.
+    // Some of them are cached from the start.
     peer.get(Get { first_block: 2, blocks: Some(2), ..get("file") }).unwrap();
     let mut all = Vec::new();
     for first in 0..7 {
@@ -99,7 +99,7 @@ pub fn of_a_replaced_file(arch: Arch) {
     assert_eq!(peer.hashes(get("tree/file")).unwrap().1.len(), 1, "the connection is as good as before");
 }
 
-/// A file that would take minutes to hash; it costs nothing on the disk.
+/// A file that would take minutes to hash, without data on the disk.
 fn endless(served: &Served) -> File {
     served.file("endless", b"");
     let file = OpenOptions::new().write(true).open(served.path("endless")).unwrap();
@@ -107,16 +107,16 @@ fn endless(served: &Served) -> File {
     file
 }
 
-/// Asks for the hashes of that file and waits for the first ones.
+/// Requests the hashes of that file and waits for the first ones.
 fn begin(served: &Served) -> Peer {
     let mut peer = Peer::connect(served.address);
     peer.request(&Request::Hashes(get("endless")));
-    assert!(matches!(peer.next(), Came::Content(_)));
-    assert!(matches!(peer.next(), Came::Hashes(_)));
+    assert!(matches!(peer.next(), Incoming::Content(_)));
+    assert!(matches!(peer.next(), Incoming::Hashes(_)));
     peer
 }
 
-/// It is told as soon as it happens, and what was hashed before is not taken for the new content.
+/// The change is reported at once, and earlier hashes are not used for the new content.
 pub fn changed(arch: Arch) {
     type Change = fn(&Served, &File);
     let changes: [Change; 4] = [
@@ -133,8 +133,8 @@ pub fn changed(arch: Arch) {
         change(&served, &file);
         let failure = loop {
             match peer.next() {
-                Came::Hashes(_) => {}
-                Came::Failed(_, failure) => break failure,
+                Incoming::Hashes(_) => {}
+                Incoming::Failed(_, failure) => break failure,
                 other => panic!("{other:?} for a file that has changed"),
             }
         };
@@ -144,7 +144,7 @@ pub fn changed(arch: Arch) {
     }
 }
 
-/// The others notice nothing of the work, but where there is only one at a time.
+/// The work does not delay other clients, except of a server of one client at a time.
 pub fn beside_others(arch: Arch) {
     let served = serve(arch);
     served.file("other", &noise(3 * MIB, 3));
@@ -161,7 +161,7 @@ pub fn beside_others(arch: Arch) {
     }
 }
 
-/// A server does not go on for a client that has left, or when it is told to stop.
+/// A server cancels the work when the client disconnects, or when the server is stopped.
 pub fn cancelled(arch: Arch) {
     let served = serve(arch);
     endless(&served);

@@ -12,12 +12,12 @@ use fdsp::{
 
 use crate::conformance::{
     harness::{MAX_WAIT, Served, noise, serve, serve_with},
-    peer::{Came, Peer, files, get},
+    peer::{Incoming, Peer, files, get},
 };
 
 const SIZE: usize = 48 << 20;
 
-/// The server ends, and nobody can connect then.
+/// The server ends, and accepts no connection then.
 fn ends(mut served: Served) {
     let address = served.address;
     let server = served.server.take().unwrap();
@@ -36,8 +36,8 @@ pub fn drain_when_idle(arch: Arch) {
     served.wait_until("idle", |now| now.rows.iter().any(|row| row.state == ConnectionState::Idle));
     served.server().command(Command::Drain);
     served.wait("draining", |event| matches!(event, Event::Draining).then_some(()));
-    assert!(matches!(idle.next(), Came::Goodbye));
-    assert!(matches!(idle.next(), Came::Closed(Ok(()))));
+    assert!(matches!(idle.next(), Incoming::Goodbye));
+    assert!(matches!(idle.next(), Incoming::Closed(Ok(()))));
     served.wait_for_end("the server is stopping");
     ends(served);
 }
@@ -65,7 +65,7 @@ pub fn drain_lets_transfers_finish(arch: Arch) {
     let mut peer = Peer::connect(served.address);
     let part = |first_block| Get { first_block, blocks: Some(8), ..get("large") };
     assert_eq!(peer.get(part(0)).unwrap().bytes.len(), 8 << 20);
-    // Another client has asked for something and waits; a server of one at a time has no other.
+    // Another client has sent a request and waits; a server of one client at a time has no other.
     let mut idle = (arch != Arch::Single).then(|| Peer::connect(served.address));
     if let Some(idle) = &mut idle {
         idle.stat("large").unwrap();
@@ -73,7 +73,7 @@ pub fn drain_lets_transfers_finish(arch: Arch) {
     served.server().command(Command::Drain);
     served.wait("draining", |event| matches!(event, Event::Draining).then_some(()));
     if let Some(idle) = &mut idle {
-        assert!(matches!(idle.next(), Came::Goodbye));
+        assert!(matches!(idle.next(), Incoming::Goodbye));
     }
     assert!(TcpStream::connect(served.address).is_err());
     for first_block in [8, 16, 24] {
@@ -85,14 +85,14 @@ pub fn drain_lets_transfers_finish(arch: Arch) {
     for number in ["0", "1", "2"] {
         assert_eq!(peer.files(files("tree", &[number])).unwrap().len(), 1);
     }
-    // The server ends as soon as the client needs it no longer.
+    // The server ends as soon as the client has closed.
     peer.leave();
     drop(idle);
     ends(served);
 }
 
-/// A client with several connections lets one idle while another one receives, and then requests more on it. The server cannot
-/// know when: what it has written may lie unread in the client's kernel.
+/// A client with several connections leaves one idle while another one receives, and then sends a request on it. The server cannot
+/// know when: its output may be unread in the kernel of the client.
 pub fn drain_waits_for_all_connections_of_a_transfer(arch: Arch) {
     let served = serve(arch);
     served.file("large", &noise(SIZE, 1));
@@ -100,7 +100,7 @@ pub fn drain_waits_for_all_connections_of_a_transfer(arch: Arch) {
     let part = |first_block| Get { first_block, blocks: Some(1), ..get("large") };
     let last = (SIZE >> 20) as u64 - 1;
     assert_eq!(idle.get(part(last)).unwrap().end.size, Some(SIZE as u64));
-    // A server of one at a time has no other.
+    // A server of one client at a time has no other.
     let mut busy = (arch != Arch::Single).then(|| Peer::connect(served.address));
     if let Some(busy) = &mut busy {
         busy.begin(get("large"));
@@ -127,7 +127,7 @@ pub fn drain_has_a_deadline(arch: Arch) {
     served.wait_for_end("the server was stopped");
     assert!(start.elapsed() >= Duration::from_millis(300));
     ends(served);
-    assert!(!stuck.rest().iter().any(|came| matches!(came, Came::End(..))));
+    assert!(!stuck.rest().iter().any(|incoming| matches!(incoming, Incoming::End(..))));
 }
 
 pub fn stop(arch: Arch) {
@@ -140,8 +140,8 @@ pub fn stop(arch: Arch) {
     served.server().command(Command::Drain);
     served.wait_for_failure("the server was stopped");
     ends(served);
-    assert!(!running.rest().iter().any(|came| matches!(came, Came::End(..))));
-    assert!(matches!(silent.next(), Came::Closed(Err(_))));
+    assert!(!running.rest().iter().any(|incoming| matches!(incoming, Incoming::End(..))));
+    assert!(matches!(silent.next(), Incoming::Closed(Err(_))));
 }
 
 pub fn disconnect(arch: Arch) {
@@ -153,27 +153,27 @@ pub fn disconnect(arch: Arch) {
     served.server().command(Command::Disconnect(id));
     served.wait_for_end("disconnected by the operator");
     served.server().command(Command::Disconnect(id));
-    // The same for one that waits for nothing but its next request.
+    // The same for a connection that waits for its next request.
     served.file("small", b"small");
     let mut idle = Peer::connect(served.address);
     idle.get(get("small")).unwrap();
     let rows = served.wait_until("one", |now| now.live == 1).rows;
     assert_ne!(rows[0].id, Some(id), "numbers are not used again");
     served.server().command(Command::Disconnect(rows[0].id.unwrap()));
-    assert!(matches!(idle.next(), Came::Closed(_)));
+    assert!(matches!(idle.next(), Incoming::Closed(_)));
     let mut next = Peer::connect(served.address);
     assert_eq!(next.get(get("small")).unwrap().bytes, b"small");
 }
 
-/// Dropping a server is stopping it.
+/// Dropping a server stops it.
 pub fn dropped(arch: Arch) {
     let mut served = serve(arch);
     let mut peer = Peer::connect(served.address);
     peer.flush();
-    assert!(matches!(peer.next_into(&mut |_| {}), Came::Welcome));
+    assert!(matches!(peer.next_into(&mut |_| {}), Incoming::Welcome));
     let handle = served.server().handle();
     drop(served.server.take());
-    assert!(matches!(peer.next(), Came::Closed(_)));
+    assert!(matches!(peer.next(), Incoming::Closed(_)));
     let start = Instant::now();
     while !handle.snapshot(0..0).stopped {
         assert!(start.elapsed() < MAX_WAIT);
@@ -197,7 +197,7 @@ pub fn snapshots(arch: Arch) {
     let (position, total) = row.progress.unwrap();
     assert!(row.sent > 0 && position <= total && total == SIZE as u64);
     peer.receive_into(&mut |_| {}).unwrap();
-    // It reads on as soon as the answer is complete, and counts it once that is written.
+    // It reads the next request as soon as the answer is complete, and counts the answer when that is written.
     let idle = |now: &fdsp::server::Snapshot| now.served == 1 && now.rows[0].state == ConnectionState::Idle;
     let row = served.wait_until("idle", idle).rows.remove(0);
     assert_eq!((row.progress, row.sent), (None, SIZE as u64));

@@ -13,7 +13,7 @@ use fdsp::{
 use crate::conformance::{
     harness::{noise, serve_with},
     line::Line,
-    peer::{Came, Peer, get},
+    peer::{Incoming, Peer, get},
 };
 
 const SHORT: Duration = Duration::from_millis(300);
@@ -24,8 +24,8 @@ fn patient() -> Limits {
     Limits { handshake: LONG, idle: LONG, min_rate: 0, ..Limits::default() }
 }
 
-/// Over the cap a client is told so and when to come again. The single-threaded server has no cap: the
-/// next client waits, is seen to wait, and gets its turn as soon as the one before is idle.
+/// A client over the maximum receives "busy" and the time of a retry. The single-threaded server has no maximum: the
+/// next client waits, is displayed as waiting, and is served as soon as the current one is idle.
 pub fn busy(arch: Arch) {
     let served = serve_with(arch, None, Limits { max_connections: 2, ..patient() });
     served.file("file", b"x");
@@ -38,7 +38,7 @@ pub fn busy(arch: Arch) {
         let row = seen.rows.last().unwrap();
         assert_eq!((row.id, row.peer, row.state), (None, own, ConnectionState::Waiting));
         assert_eq!(second.get(get("file")).unwrap().bytes, b"x");
-        assert!(matches!(first.next(), Came::Goodbye), "the first one was idle and made room");
+        assert!(matches!(first.next(), Incoming::Goodbye), "the first one was idle and made room");
         return;
     }
     let mut second = Peer::connect(served.address);
@@ -46,13 +46,13 @@ pub fn busy(arch: Arch) {
     let mut third = Peer::connect(served.address);
     third.flush();
     match third.next() {
-        Came::Failed(0, failure) => {
+        Incoming::Failed(0, failure) => {
             assert_eq!(failure.code, Code::Busy);
             assert!(failure.retry_after.is_some());
         }
         other => panic!("{other:?} instead of busy"),
     }
-    assert!(matches!(third.next(), Came::Closed(Ok(()))));
+    assert!(matches!(third.next(), Incoming::Closed(Ok(()))));
     assert_eq!(served.snapshot().refused, 1);
     assert_eq!(served.count(|event| matches!(event, Event::Refused { .. })), 1);
     first.leave();
@@ -63,39 +63,42 @@ pub fn busy(arch: Arch) {
 
 pub fn handshake(arch: Arch) {
     let served = serve_with(arch, None, Limits { handshake: SHORT, ..patient() });
-    // A silent one is closed without a word: nobody knows what it speaks.
+    // A silent client is closed without an error: its protocol is unknown.
     let silent = Line::connect(served.address);
     assert_eq!(silent.socket().read(&mut [0]).unwrap(), 0);
     served.wait_for_end("handshake deadline");
     drop(served);
-    // Who speaks in time races with the deadline: on a slow machine it takes a longer one.
+    // A client that sends in time races with the deadline: a slow machine needs a longer one.
     let mut deadlines = std::iter::successors(Some(SHORT), |deadline| Some(*deadline * 4)).take(4);
     let in_time = deadlines.any(|deadline| spoke_in_time(arch, deadline));
     assert!(in_time, "no deadline was long enough");
 }
 
-/// One that only greets is told of the deadline, and one that asks once is free of it for good; false if either was too
+/// A client that only greets gets an error at the deadline, and one that sends a request has none; false if either was too
 /// slow.
 fn spoke_in_time(arch: Arch, deadline: Duration) -> bool {
     let served = serve_with(arch, None, Limits { handshake: deadline, ..patient() });
     served.file("file", b"x");
     let mut greeted = Peer::connect(served.address);
-    let told = |came| match came {
-        Came::Failed(0, failure) => failure.code == Code::TimedOut,
+    let is_error = |incoming| match incoming {
+        Incoming::Failed(0, failure) => failure.code == Code::TimedOut,
         _ => false,
     };
-    if greeted.try_flush().is_err() || !told(greeted.next()) {
+    if greeted.try_flush().is_err() || !is_error(greeted.next()) {
         return false;
     }
     let mut busy = Peer::connect(served.address);
     busy.machine.request(&Request::Get(get("file")));
-    if busy.try_flush().is_err() || !matches!(busy.next(), Came::Content(_)) {
+    if busy.try_flush().is_err() || !matches!(busy.next(), Incoming::Content(_)) {
         return false;
     }
-    let mut came = busy.next();
-    while !matches!(came, Came::End(..)) {
-        assert!(matches!(came, Came::Data | Came::Block(_)), "{came:?} in the middle of an answer");
-        came = busy.next();
+    let mut incoming = busy.next();
+    while !matches!(incoming, Incoming::End(..)) {
+        assert!(
+            matches!(incoming, Incoming::Data | Incoming::Block(_)),
+            "{incoming:?} in the middle of an answer"
+        );
+        incoming = busy.next();
     }
     for _ in 0..3 {
         std::thread::sleep(deadline / 2);
@@ -111,7 +114,7 @@ pub fn trickled_handshake(arch: Arch) {
     let mut line = peer.line.try_clone().unwrap();
     let greeting = peer.machine.outgoing().to_vec();
     let trickle = std::thread::spawn(move || {
-        // Until the server is gone.
+        // Until the server closes.
         for byte in greeting.iter().cycle() {
             if line.write_all(&[*byte]).is_err() {
                 break;
@@ -141,12 +144,12 @@ pub fn too_slow(arch: Arch) {
     peer.begin(get("large"));
     served.wait_for_end("too slow");
     served.wait_for_failure("too slow");
-    // What was on the way still comes, but never the whole.
+    // Buffered bytes are still received, but never the whole content.
     let rest = peer.rest();
-    assert!(!rest.iter().any(|came| matches!(came, Came::End(..))));
+    assert!(!rest.iter().any(|incoming| matches!(incoming, Incoming::End(..))));
 }
 
-/// Several windows pass while a client takes little, but enough.
+/// Several windows pass while a client receives slowly, but fast enough.
 pub fn slow_enough(arch: Arch) {
     let limits = Limits { min_rate: 1, rate_window: SHORT / 10, ..patient() };
     let served = serve_with(arch, None, limits);

@@ -19,9 +19,9 @@ use crate::conformance::{
 pub struct Line {
     stream: TcpStream,
     secure: Option<Arc<Mutex<ClientConnection>>>,
-    /// Came through TLS and was not read yet.
-    came: VecDeque<u8>,
-    /// The peer has said that nothing more comes.
+    /// Bytes from TLS that were not read yet.
+    received: VecDeque<u8>,
+    /// The peer has closed its sending side.
     ended: bool,
 }
 
@@ -36,7 +36,7 @@ impl Line {
         stream.set_write_timeout(Some(MAX_WAIT)).unwrap();
         stream.set_nodelay(true).unwrap();
         let secure = is_secure(address).then(|| Arc::new(Mutex::new(secure::client(&[b"fdsp/1"]))));
-        Line { stream, secure, came: VecDeque::new(), ended: false }
+        Line { stream, secure, received: VecDeque::new(), ended: false }
     }
 
     /// The same connection, for reading beside writing.
@@ -44,7 +44,7 @@ impl Line {
         Ok(Line {
             stream: self.stream.try_clone()?,
             secure: self.secure.clone(),
-            came: VecDeque::new(),
+            received: VecDeque::new(),
             ended: false,
         })
     }
@@ -54,7 +54,7 @@ impl Line {
         &self.stream
     }
 
-    /// Says nothing more, in order.
+    /// Closes the sending side properly.
     pub fn end(&mut self) -> io::Result<()> {
         if let Some(secure) = &self.secure {
             self.shaken(secure)?.send_close_notify();
@@ -75,7 +75,7 @@ impl Line {
         Ok(connection)
     }
 
-    /// Takes what TLS makes of received bytes.
+    /// Takes the bytes that TLS decrypts.
     fn open(&mut self, secure: &Mutex<ClientConnection>, mut bytes: &[u8]) -> io::Result<()> {
         let mut connection = secure.lock().unwrap();
         while !bytes.is_empty() {
@@ -83,7 +83,7 @@ impl Line {
             let state = connection.process_new_packets().map_err(io::Error::other)?;
             let mut plain = vec![0; state.plaintext_bytes_to_read()];
             connection.reader().read_exact(&mut plain)?;
-            self.came.extend(plain);
+            self.received.extend(plain);
             self.ended = state.peer_has_closed();
             if self.ended {
                 break;
@@ -97,7 +97,7 @@ impl Read for Line {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let Some(secure) = self.secure.clone() else { return self.stream.read(buffer) };
         drop(self.shaken(&secure)?);
-        while self.came.is_empty() && !self.ended {
+        while self.received.is_empty() && !self.ended {
             let mut sealed = vec![0; 1 << 16];
             // Not under the lock: a thread that writes must not wait for bytes to read.
             match self.stream.read(&mut sealed)? {
@@ -105,7 +105,7 @@ impl Read for Line {
                 count => self.open(&secure, &sealed[..count])?,
             }
         }
-        self.came.read(buffer)
+        self.received.read(buffer)
     }
 }
 

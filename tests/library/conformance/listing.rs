@@ -42,10 +42,10 @@ pub fn kinds(arch: Arch) {
     std::os::unix::fs::symlink("/etc/passwd", served.path("outward")).unwrap();
     let mut peer = Peer::connect(served.address);
     let entries = peer.list("", None, None).unwrap().entries;
-    let told: Vec<_> = entries.iter().map(|entry| (entry.name.as_str(), entry.kind, entry.size)).collect();
-    assert!(told.contains(&("directory", Kind::Directory, None)), "{told:?}");
-    assert!(told.contains(&("file", Kind::File, Some(5))), "{told:?}");
-    assert!(told.iter().all(|&(name, kind, _)| name != "outward" || kind == Kind::Other), "{told:?}");
+    let listed: Vec<_> = entries.iter().map(|entry| (entry.name.as_str(), entry.kind, entry.size)).collect();
+    assert!(listed.contains(&("directory", Kind::Directory, None)), "{listed:?}");
+    assert!(listed.contains(&("file", Kind::File, Some(5))), "{listed:?}");
+    assert!(listed.iter().all(|&(name, kind, _)| name != "outward" || kind == Kind::Other), "{listed:?}");
     assert!(peer.list("directory", None, None).unwrap().entries.is_empty());
     assert_eq!(peer.list("file", None, None).unwrap_err().code, Code::WrongKind);
 }

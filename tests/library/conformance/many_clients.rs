@@ -35,8 +35,8 @@ pub fn two_hundred_clients(arch: Arch) {
     assert_eq!((snapshot.served, snapshot.live, snapshot.refused), (CLIENTS, 0, 0));
 }
 
-/// One that does not read its answer must not keep the others from theirs; the single-threaded
-/// server serves them when that one is gone.
+/// A client that does not read its answer must not delay the others; the single-threaded
+/// server serves them when that client has closed.
 pub fn one_slow_client_among_fast_ones(arch: Arch) {
     let served = serve(arch);
     served.file("large", &noise(32 << 20, 1));

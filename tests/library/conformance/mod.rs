@@ -32,7 +32,7 @@ mod trees;
 
 use crate::shared::{frames, secure};
 
-/// Makes a test of each scenario for one architecture: `single::files::every_size` and so on.
+/// Creates a test of each scenario for one architecture: `single::files::every_size` and so on.
 macro_rules! suite {
     ($module:ident, $arch:ident, $play:path; $($subject:ident: $($scenario:ident),+;)+) => {
         mod $module {

@@ -14,10 +14,10 @@ use fdsp::{
 use crate::conformance::{
     harness::{Served, noise, serve},
     line::Line,
-    peer::{Came, Peer, get},
+    peer::{Incoming, Peer, get},
 };
 
-/// Says something and returns all that is answered.
+/// Sends bytes and returns the whole answer.
 fn say(served: &Served, bytes: &[u8]) -> Vec<u8> {
     let mut line = Line::connect(served.address);
     line.write_all(bytes).unwrap();
@@ -75,7 +75,7 @@ pub fn another_version(arch: Arch) {
     unharmed(&served);
 }
 
-/// Each is answered with `violation` for the connection, which is then closed.
+/// Each is answered with an error `violation` for the connection, which is then closed.
 pub fn violations(arch: Arch) {
     let served = serve(arch);
     let frame = |kind, request, payload: &[u8]| {
@@ -103,8 +103,8 @@ pub fn violations(arch: Arch) {
         peer.flush();
         peer.line.write_all(&bytes).unwrap();
         let rest = peer.rest();
-        let told = |came: &Came| matches!(came, Came::Failed(0, failure) if failure.code == Code::Violation);
-        assert!(rest.iter().any(told), "{trick}: {rest:?}");
+        let is_error = |incoming: &Incoming| matches!(incoming, Incoming::Failed(0, failure) if failure.code == Code::Violation);
+        assert!(rest.iter().any(is_error), "{trick}: {rest:?}");
     }
     // The number of a request must rise.
     let mut peer = Peer::connect(served.address);
@@ -119,7 +119,7 @@ pub fn violations(arch: Arch) {
     unharmed(&served);
 }
 
-/// What is reserved is refused, and the connection goes on.
+/// A reserved kind is refused, and the connection stays open.
 pub fn reserved_kinds(arch: Arch) {
     let served = serve(arch);
     served.file("file", b"x");

@@ -24,23 +24,23 @@ use crate::conformance::line::Line;
 pub struct Peer {
     pub line: Line,
     pub machine: Client,
-    /// What it has of the first block of each content that it asks for with a `skip`, in order.
+    /// The local bytes of the first block of each content that it requests with a `skip`, in order.
     pub kept: VecDeque<Vec<u8>>,
-    /// Of the answer that is coming in.
+    /// The present answer.
     announced: Option<Content>,
     buffer: Vec<u8>,
     start: usize,
     end: usize,
 }
 
-/// What came, owned.
+/// A received event, owned.
 #[derive(Debug)]
-pub enum Came {
+pub enum Incoming {
     Welcome,
     Meta(Meta),
     Entries(Entries),
     Content(Content),
-    /// Handed to the sink.
+    /// Passed to the sink.
     Data,
     Block(Block),
     Hashes(Vec<Hash>),
@@ -68,7 +68,7 @@ pub struct Received {
     pub root: Option<Hash>,
 }
 
-/// What became of one of many files.
+/// The result of one of many files.
 #[derive(Debug)]
 pub enum Answer {
     Whole(FileHead, Vec<u8>),
@@ -77,7 +77,7 @@ pub enum Answer {
     Missed(Failure),
 }
 
-/// A `files` for all of these, of which the client has nothing.
+/// A `files` for these, without digests.
 pub fn files(path: &str, files: &[&str]) -> Files {
     let files = files.iter().map(|path| WantedFile { path: (*path).into(), digest: None, skip: 0 }).collect();
     Files { path: path.into(), files, content: true, largest: None }
@@ -120,12 +120,12 @@ impl Peer {
         }
     }
 
-    /// Sends what the machine has to say.
+    /// Sends the outgoing bytes of the machine.
     pub fn flush(&mut self) {
         self.try_flush().unwrap();
     }
 
-    /// Sends what the machine has to say to a server that may be gone.
+    /// Sends the outgoing bytes of the machine to a server that may have closed.
     pub fn try_flush(&mut self) -> std::io::Result<()> {
         while !self.machine.outgoing().is_empty() {
             let count = self.line.write(self.machine.outgoing())?;
@@ -141,19 +141,19 @@ impl Peer {
         id
     }
 
-    /// The next thing that comes; content goes to `sink`.
-    pub fn next_into(&mut self, sink: &mut dyn FnMut(&[u8])) -> Came {
+    /// The next event; content is passed to `sink`.
+    pub fn next_into(&mut self, sink: &mut dyn FnMut(&[u8])) -> Incoming {
         loop {
             let (used, event) = self.machine.receive(&self.buffer[self.start..self.end]).unwrap();
             self.start += used;
             match event {
                 Some(Event::Data { bytes, .. }) => {
                     sink(bytes);
-                    return Came::Data;
+                    return Incoming::Data;
                 }
                 Some(Event::Hole { length, .. }) => {
                     sink(&vec![0; length as usize]);
-                    return Came::Data;
+                    return Incoming::Data;
                 }
                 Some(Event::Working { .. }) => continue,
                 Some(event) => return own(event),
@@ -171,12 +171,12 @@ impl Peer {
                 Err(error) => panic!("{error}"),
             };
             if self.end == 0 {
-                return Came::Closed(self.machine.end_of_stream());
+                return Incoming::Closed(self.machine.end_of_stream());
             }
         }
     }
 
-    /// Gives the machine what it has of a content that is announced with this `skip`, and returns it.
+    /// Passes the machine the local bytes of a content that is announced with this `skip`, and returns them.
     fn skipped(&mut self, skip: u64) -> Vec<u8> {
         if skip == 0 {
             return Vec::new();
@@ -187,12 +187,12 @@ impl Peer {
         kept
     }
 
-    /// The next thing that comes, and the greeting is none.
-    pub fn next(&mut self) -> Came {
+    /// The next event after the greeting.
+    pub fn next(&mut self) -> Incoming {
         loop {
             match self.next_into(&mut |_| {}) {
-                Came::Welcome => {}
-                came => return came,
+                Incoming::Welcome => {}
+                incoming => return incoming,
             }
         }
     }
@@ -202,20 +202,20 @@ impl Peer {
         let mut blocks = Vec::new();
         loop {
             match self.next_into(sink) {
-                Came::Welcome | Came::Data => {}
-                Came::Content(content) => {
+                Incoming::Welcome | Incoming::Data => {}
+                Incoming::Content(content) => {
                     self.skipped(content.skip);
                     self.announced = Some(content);
                 }
-                Came::Block(block) => {
+                Incoming::Block(block) => {
                     assert!(block.is_intact(), "{block:?}");
                     blocks.push(block);
                 }
-                Came::End(end, root) => {
+                Incoming::End(end, root) => {
                     let content = self.announced.take().expect("content before its end");
                     return Ok(Received { content, bytes: Vec::new(), blocks, end, root });
                 }
-                Came::Failed(_, failure) => return Err(failure),
+                Incoming::Failed(_, failure) => return Err(failure),
                 other => panic!("{other:?} in the middle of an answer"),
             }
         }
@@ -234,7 +234,7 @@ impl Peer {
         self.receive()
     }
 
-    /// Asks for the hashes of blocks.
+    /// Requests the hashes of blocks.
     pub fn hashes(&mut self, get: Get) -> Result<(Content, Vec<Hash>, End), Failure> {
         self.request(&Request::Hashes(get));
         self.receive_hashes()
@@ -245,16 +245,16 @@ impl Peer {
         let mut all = Vec::new();
         loop {
             match self.next() {
-                Came::Content(content) => self.announced = Some(content),
-                Came::Hashes(hashes) => all.extend(hashes),
-                Came::End(end, _) => return Ok((self.announced.take().expect("content"), all, end)),
-                Came::Failed(_, failure) => return Err(failure),
+                Incoming::Content(content) => self.announced = Some(content),
+                Incoming::Hashes(hashes) => all.extend(hashes),
+                Incoming::End(end, _) => return Ok((self.announced.take().expect("content"), all, end)),
+                Incoming::Failed(_, failure) => return Err(failure),
                 other => panic!("{other:?} among hashes"),
             }
         }
     }
 
-    /// Asks for a page.
+    /// Requests a page.
     pub fn list(&mut self, path: &str, after: Option<&str>, limit: Option<u32>) -> Result<Entries, Failure> {
         let names = NameForm::default();
         self.request(&Request::List(List {
@@ -265,13 +265,13 @@ impl Peer {
             ..List::default()
         }));
         match self.next() {
-            Came::Entries(entries) => Ok(entries),
-            Came::Failed(_, failure) => Err(failure),
+            Incoming::Entries(entries) => Ok(entries),
+            Incoming::Failed(_, failure) => Err(failure),
             other => panic!("{other:?} for a listing"),
         }
     }
 
-    /// Asks what a directory holds.
+    /// Requests the entries of a tree.
     pub fn tree(&mut self, path: &str) -> Result<(Vec<TreeEntry>, Totals), Failure> {
         self.request(&Request::Tree(Tree { path: path.into(), ..Default::default() }));
         self.receive_tree()
@@ -282,13 +282,13 @@ impl Peer {
         let mut all = Vec::new();
         loop {
             match self.next() {
-                Came::Tree(page) => {
+                Incoming::Tree(page) => {
                     all.extend(page.entries);
                     if let Some(totals) = page.totals {
                         return Ok((all, totals));
                     }
                 }
-                Came::Failed(_, failure) => return Err(failure),
+                Incoming::Failed(_, failure) => return Err(failure),
                 other => panic!("{other:?} in a tree"),
             }
         }
@@ -306,104 +306,106 @@ impl Peer {
         let (mut announced, mut bytes) = (None, Vec::new());
         loop {
             match self.next_into(&mut |data| bytes.extend_from_slice(data)) {
-                Came::Welcome | Came::Data => {}
-                Came::File(head) => {
+                Incoming::Welcome | Incoming::Data => {}
+                Incoming::File(head) => {
                     bytes.extend(self.skipped(head.skip));
                     announced = Some(head);
                 }
-                Came::Block(block) => assert!(block.is_intact(), "{block:?}"),
-                Came::Done(root) => {
+                Incoming::Block(block) => assert!(block.is_intact(), "{block:?}"),
+                Incoming::Done(root) => {
                     let head = announced.take().expect("a file before its end");
                     assert_eq!((head.size, root), (bytes.len() as u64, Some(Hash::of(&bytes))));
                     all.push(Answer::Whole(head, std::mem::take(&mut bytes)));
                 }
-                Came::Same => all.push(Answer::Same),
-                Came::Differs => all.push(Answer::Differs),
-                Came::Missed(failure) => {
+                Incoming::Same => all.push(Answer::Same),
+                Incoming::Differs => all.push(Answer::Differs),
+                Incoming::Missed(failure) => {
                     bytes.clear();
                     all.push(Answer::Missed(failure));
                 }
-                Came::FilesEnd => return Ok(all),
-                Came::Failed(_, failure) => return Err(failure),
+                Incoming::FilesEnd => return Ok(all),
+                Incoming::Failed(_, failure) => return Err(failure),
                 other => panic!("{other:?} among files"),
             }
         }
     }
 
-    /// Asks what a path is.
+    /// Requests the metadata of a path.
     pub fn stat(&mut self, path: &str) -> Result<Meta, Failure> {
         self.request(&stat(path));
         match self.next() {
-            Came::Meta(meta) => Ok(meta),
-            Came::Failed(_, failure) => Err(failure),
+            Incoming::Meta(meta) => Ok(meta),
+            Incoming::Failed(_, failure) => Err(failure),
             other => panic!("{other:?} for a stat"),
         }
     }
 
-    /// Reads until content has begun to come.
+    /// Reads until content is received.
     pub fn begin(&mut self, get: Get) {
         self.request(&Request::Get(get));
         loop {
             match self.next() {
-                Came::Content(content) => self.announced = Some(content),
-                Came::Data => return,
+                Incoming::Content(content) => self.announced = Some(content),
+                Incoming::Data => return,
                 other => panic!("{other:?} instead of content"),
             }
         }
     }
 
-    /// Says goodbye and reads to the end.
+    /// Sends a goodbye and reads to the end.
     pub fn leave(mut self) {
         self.machine.goodbye("done");
         self.flush();
         match self.next() {
-            Came::Closed(Ok(())) => {}
+            Incoming::Closed(Ok(())) => {}
             other => panic!("{other:?} after a goodbye"),
         }
     }
 
-    /// Everything that comes until the server closes.
-    pub fn rest(&mut self) -> Vec<Came> {
+    /// All events until the server closes.
+    pub fn rest(&mut self) -> Vec<Incoming> {
         let mut all = Vec::new();
         loop {
             match self.next() {
-                closed @ Came::Closed(_) => {
+                closed @ Incoming::Closed(_) => {
                     all.push(closed);
                     return all;
                 }
-                Came::Data => {}
-                came => all.push(came),
+                Incoming::Data => {}
+                incoming => all.push(incoming),
             }
         }
     }
 
-    /// Reads until the server closes, and expects an error for the connection on the way.
+    /// Reads until the server closes, and expects an error for the connection.
     pub fn expect_error(&mut self, code: Code) {
         let all = self.rest();
-        let told = all.iter().any(|came| matches!(came, Came::Failed(0, failure) if failure.code == code));
-        assert!(told, "no {code:?} in {all:?}");
+        let is_error = all
+            .iter()
+            .any(|incoming| matches!(incoming, Incoming::Failed(0, failure) if failure.code == code));
+        assert!(is_error, "no {code:?} in {all:?}");
     }
 }
 
-fn own(event: Event<'_>) -> Came {
+fn own(event: Event<'_>) -> Incoming {
     match event {
-        Event::Welcome(_) => Came::Welcome,
-        Event::Meta { meta, .. } => Came::Meta(meta),
-        Event::Entries { entries, .. } => Came::Entries(entries),
-        Event::Content { content, .. } => Came::Content(content),
-        Event::Data { .. } | Event::Hole { .. } => Came::Data,
-        Event::Block { block, .. } => Came::Block(block),
-        Event::Hashes { hashes, .. } => Came::Hashes(hashes),
-        Event::End { end, root, .. } => Came::End(end, root),
-        Event::Failed { request, failure } => Came::Failed(request, failure),
-        Event::Goodbye(_) => Came::Goodbye,
-        Event::Tree { page, .. } => Came::Tree(page),
-        Event::File { head, .. } => Came::File(head),
-        Event::Done { root, .. } => Came::Done(root),
-        Event::Same { .. } => Came::Same,
-        Event::Differs { .. } => Came::Differs,
-        Event::Missed { failure, .. } => Came::Missed(failure),
-        Event::FilesEnd { .. } => Came::FilesEnd,
+        Event::Welcome(_) => Incoming::Welcome,
+        Event::Meta { meta, .. } => Incoming::Meta(meta),
+        Event::Entries { entries, .. } => Incoming::Entries(entries),
+        Event::Content { content, .. } => Incoming::Content(content),
+        Event::Data { .. } | Event::Hole { .. } => Incoming::Data,
+        Event::Block { block, .. } => Incoming::Block(block),
+        Event::Hashes { hashes, .. } => Incoming::Hashes(hashes),
+        Event::End { end, root, .. } => Incoming::End(end, root),
+        Event::Failed { request, failure } => Incoming::Failed(request, failure),
+        Event::Goodbye(_) => Incoming::Goodbye,
+        Event::Tree { page, .. } => Incoming::Tree(page),
+        Event::File { head, .. } => Incoming::File(head),
+        Event::Done { root, .. } => Incoming::Done(root),
+        Event::Same { .. } => Incoming::Same,
+        Event::Differs { .. } => Incoming::Differs,
+        Event::Missed { failure, .. } => Incoming::Missed(failure),
+        Event::FilesEnd { .. } => Incoming::FilesEnd,
         Event::Working { .. } => unreachable!("taken before"),
     }
 }

@@ -9,7 +9,7 @@ use fdsp::{
 
 use crate::conformance::{
     harness::{noise, serve},
-    peer::{Came, Peer, get, stat},
+    peer::{Incoming, Peer, get, stat},
 };
 use crate::shared::effort;
 
@@ -30,7 +30,7 @@ pub fn fifty_requests(arch: Arch) {
     peer.leave();
 }
 
-/// A client that sends more than it was invited to is held back, and that is all.
+/// A client that sends more requests than announced is only delayed.
 pub fn more_than_the_server_reads_ahead(arch: Arch) {
     let many = effort::at_most(5_000, 20_000);
     let served = serve(arch);
@@ -45,7 +45,7 @@ pub fn more_than_the_server_reads_ahead(arch: Arch) {
     std::thread::scope(|scope| {
         scope.spawn(move || sender.write_all(&requests).unwrap());
         for _ in 0..many {
-            assert!(matches!(peer.next(), Came::Meta(_)));
+            assert!(matches!(peer.next(), Incoming::Meta(_)));
         }
     });
 }
@@ -75,8 +75,8 @@ pub fn one_byte_at_a_time(arch: Arch) {
         peer.machine.sent(1);
     }
     assert_eq!(peer.receive().unwrap().bytes, b"content");
-    assert!(matches!(peer.next(), Came::Meta(_)));
-    // All of it was used: nothing follows the answers.
+    assert!(matches!(peer.next(), Incoming::Meta(_)));
+    // Nothing follows the answers.
     peer.line.socket().set_nonblocking(true).unwrap();
     let error = peer.line.read(&mut [0]).unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock);

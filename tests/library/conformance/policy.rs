@@ -1,4 +1,4 @@
-//! What the policy excludes is absent for every request.
+//! Paths that the policy excludes do not exist for any request.
 
 use std::os::unix::fs::symlink;
 
@@ -25,7 +25,7 @@ fn served(arch: Arch, policy: Policy) -> Served {
     served
 }
 
-/// What each kind of request says of a path.
+/// The answer of each kind of request for a path.
 fn refusals(peer: &mut Peer, path: &str) -> [Failure; 4] {
     let all = [
         peer.stat(path).unwrap_err(),

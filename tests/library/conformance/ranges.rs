@@ -71,8 +71,8 @@ pub fn of_an_archive(arch: Arch) {
     assert_eq!(peer.get(range("tree", u64::MAX, None)).unwrap_err().code, Code::Range);
 }
 
-/// An archive goes on from any block, whether the server that sent its beginning is still there or another one has
-/// to make it again; a folder that has changed meanwhile is another archive.
+/// An archive resumes at any block, from the same server or from another one that has
+/// to create it again; a changed folder is another archive.
 pub fn of_an_archive_again(arch: Arch) {
     let served = serve(arch);
     served.directory("tree/sub");
@@ -87,7 +87,7 @@ pub fn of_an_archive_again(arch: Arch) {
     let whole = Peer::connect(served.address).get(get("tree")).unwrap();
     let identity = Some(whole.content.identity.clone());
     let other = served.beside(arch);
-    // The second one learns as it goes.
+    // The second server builds its index meanwhile.
     for address in [served.address, other.local_addr()] {
         let mut peer = Peer::connect(address);
         for place in noise(8, 20) {
@@ -101,7 +101,7 @@ pub fn of_an_archive_again(arch: Arch) {
             );
             assert_eq!(received.end.size, Some(whole.bytes.len() as u64));
         }
-        // One that left in the middle leaves behind what was learned so far.
+        // The index of an interrupted answer is kept.
         peer.begin(range("tree", 1, None));
         drop(peer);
         let asked = Get { identity: identity.clone(), ..range("tree", 3, Some(2)) };
@@ -140,7 +140,7 @@ pub fn after_the_end(arch: Arch) {
     }
 }
 
-/// What the client has of the first block is not sent again; the block's mark and the root are as without that.
+/// The skipped bytes of the first block are not sent again; the mark of the block and the root do not change.
 pub fn inside_a_block(arch: Arch) {
     let served = serve(arch);
     served.file("file", &noise(2 * MIB + 100, 5));
@@ -164,15 +164,15 @@ pub fn inside_a_block(arch: Arch) {
                     let to = if blocks.is_none() { size } else { to };
                     assert!(received.bytes == whole.bytes[from + skip as usize..to], "{path} {first} {skip}");
                     assert_eq!(received.content.skip, skip);
-                    let (came, block) = (&received.blocks[0], &whole.blocks[first]);
-                    assert_eq!((came.digest, came.length), (block.digest, block.length));
-                    assert_eq!((u64::from(came.skipped), came.position), (skip, block.position));
+                    let (mark, block) = (&received.blocks[0], &whole.blocks[first]);
+                    assert_eq!((mark.digest, mark.length), (block.digest, block.length));
+                    assert_eq!((u64::from(mark.skipped), mark.position), (skip, block.position));
                     let is_whole = first == 0 && to == size;
                     assert_eq!(received.root, whole.root.filter(|_| is_whole));
                 }
             }
             for skip in [length, MIB, usize::MAX] {
-                // The length of an archive is known only when it is made.
+                // The length of an archive is known only when it is complete.
                 peer.kept = [whole.bytes[from..to].to_vec()].into();
                 let asked = Get { skip: skip as u64, ..range(path, first as u64, None) };
                 assert_eq!(peer.get(asked).unwrap_err().code, Code::Range, "{path} {first} {skip}");
@@ -186,7 +186,7 @@ pub fn inside_a_block(arch: Arch) {
     }
 }
 
-/// The root of the whole comes with a part of it, if the client asks for it and the server knows all hashes.
+/// The root of the whole content is sent with a range on request, if the server knows all hashes.
 pub fn with_the_root(arch: Arch) {
     let served = serve(arch);
     let bytes = noise(2 * MIB + 100, 5);
@@ -202,7 +202,7 @@ pub fn with_the_root(arch: Arch) {
     let (nothing, first, rest) = ((0, Some(0)), (0, Some(1)), (1, None));
     assert_eq!(root(&mut peer, "file", nothing, true), None, "it would have to read the file");
     assert_eq!(root(&mut peer, "file", first, true), None);
-    // With the last of the blocks it knows all of them.
+    // With the last block it knows all hashes.
     let whole = Some(blake3::hash(&bytes).to_string());
     assert_eq!(root(&mut peer, "file", rest, true), whole);
     for part in [nothing, first, rest] {
@@ -215,12 +215,12 @@ pub fn with_the_root(arch: Arch) {
     assert_eq!(root(&mut peer, "small", nothing, true), small);
     peer.get(get("tree")).unwrap();
     assert_eq!(root(&mut peer, "tree", first, true), None, "archives are not kept");
-    // Another version is another file.
+    // Another version has another root.
     served.file("file", &bytes[1..]);
     assert_eq!(root(&mut peer, "file", nothing, true), None);
 }
 
-/// Of a block of which something is skipped the zeros are sent; those after it come as holes.
+/// The zeros of a block with skipped bytes are sent; the blocks after it are sent as holes.
 pub fn inside_a_hole(arch: Arch) {
     let served = serve(arch);
     let file = std::fs::File::create(served.path("file")).unwrap();

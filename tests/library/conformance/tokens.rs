@@ -21,14 +21,14 @@ use crate::conformance::{
     frames,
     harness::{Served, serve, serve_to},
     line::Line,
-    peer::{Came, Peer, get},
+    peer::{Incoming, Peer, get},
 };
 
 fn token(text: &str) -> Token {
     Token::parse(text).unwrap()
 }
 
-/// A server that wants `the-right-one`, and has a file.
+/// A server with the token `the-right-one` and a file.
 fn guarded(arch: Arch) -> Served {
     guarded_by("the-right-one", arch)
 }
@@ -62,11 +62,11 @@ fn certificate(served: &Served) -> Option<Pin> {
     }
 }
 
-/// What the server says instead of a welcome.
+/// The error that the server sends instead of a welcome.
 fn refusal(mut peer: Peer) -> Failure {
     peer.request(&crate::conformance::peer::stat("file"));
     let all = peer.rest();
-    let [Came::Failed(0, failure), Came::Closed(Ok(()))] = &all[..] else { panic!("{all:?}") };
+    let [Incoming::Failed(0, failure), Incoming::Closed(Ok(()))] = &all[..] else { panic!("{all:?}") };
     failure.clone()
 }
 
@@ -115,7 +115,7 @@ pub fn proofs(arch: Arch) {
     served.wait_for_end("denied: a wrong token, or the client was shown another certificate");
 }
 
-/// The one token has no name, and is no share.
+/// The only token has no name.
 pub fn token_ids(arch: Arch) {
     let served = guarded(arch);
     let lines = [
@@ -140,12 +140,12 @@ pub fn token_ids(arch: Arch) {
 pub fn none_needed(arch: Arch) {
     let served = serve(arch);
     served.file("file", b"x");
-    let any = token("any-that-comes");
+    let any = token("any-other-token");
     assert_eq!(with(&served, Some(&any)).get(get("file")).unwrap().bytes, b"x");
     assert_eq!(with_proof(&served, &any, Pin([1; 32])).get(get("file")).unwrap().bytes, b"x");
 }
 
-/// Others go on while somebody waits to be told (where there are others).
+/// Other clients are served while a client waits for its refusal (unless the server serves one at a time).
 pub fn a_wrong_token_is_answered_late(arch: Arch) {
     let served = guarded(arch);
     let start = Instant::now();
@@ -155,16 +155,16 @@ pub fn a_wrong_token_is_answered_late(arch: Arch) {
         with(&served, Some(&token("the-right-one"))).get(get("file")).unwrap();
     }
     assert_eq!(refusal(wrong).code, Code::Denied);
-    assert!(start.elapsed() >= Duration::from_millis(900), "it was told at once");
+    assert!(start.elapsed() >= Duration::from_millis(900), "it was answered at once");
 }
 
 /// After too many wrong tokens or proofs even the right one is rejected for a while, unless it is long.
 pub fn rate_limited_after_wrong_tokens(arch: Arch) {
-    // One at a time would take its seconds.
+    // One at a time would take several seconds.
     if arch == Arch::Single {
         return;
     }
-    let long = "the-right-one-that-nobody-guesses";
+    let long = "the-right-one-that-cannot-be-guessed";
     for right in ["the-right-one", long] {
         let served = guarded_by(right, arch);
         let certificate = certificate(&served);

@@ -17,7 +17,7 @@ use crate::conformance::{
     secure::Secure,
 };
 
-/// What a client says first, from the record's header on.
+/// The first bytes of a client, from the header of the record on.
 fn client_hello() -> Vec<u8> {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -37,7 +37,7 @@ fn connect(address: SocketAddr) -> TcpStream {
     stream
 }
 
-/// Everything that is answered to these bytes, and a reset counts as an end.
+/// The whole answer to these bytes; a reset counts as an end.
 fn say(served: &Served, bytes: &[u8]) -> Vec<u8> {
     let mut stream = connect(served.address);
     let _ = stream.write_all(bytes);
@@ -51,21 +51,21 @@ fn unharmed(served: &Served) {
     assert_eq!(Peer::connect(served.address).get(get("file")).unwrap().bytes, b"x");
 }
 
-/// After a goodbye the server says the end of TLS before it closes.
+/// After a goodbye the server closes TLS before the connection.
 pub fn ends_in_order(arch: Arch) {
     let served = serve(arch);
     let mut secure = Secure::new(connect(served.address), &[b"fdsp/1"]);
     let mut machine = Client::new("test");
     machine.goodbye("done");
     secure.write_all(machine.outgoing()).unwrap();
-    // An end without one would be an error here.
+    // An end without that would be an error here.
     let mut answer = Vec::new();
     secure.read_to_end(&mut answer).unwrap();
     assert!(secure.has_ended());
     served.wait_for_end("done");
 }
 
-/// The deadline of the first request is that of the handshake, too.
+/// The deadline of the first request is also that of the handshake.
 pub fn half_a_handshake(arch: Arch) {
     let limits = Limits { handshake: Duration::from_millis(300), ..Limits::default() };
     let served = serve_with(arch, None, limits);
@@ -97,7 +97,7 @@ pub fn trickled_handshake(arch: Arch) {
     trickle.join().unwrap();
 }
 
-/// Garbage behind the first byte, and in the middle of a handshake, gets an alert and nothing else.
+/// Garbage after the first byte, and in the middle of a handshake, gets an alert and nothing else.
 pub fn garbage(arch: Arch) {
     let served = serve(arch);
     let hello = client_hello();
@@ -105,10 +105,10 @@ pub fn garbage(arch: Arch) {
         [&[0x16][..], &noise(1000, 1)].concat(),
         [&[0x16, 3, 1][..], &noise(70_000, 2)].concat(),
         vec![0x16; 100_000],
-        // A record longer than any may be, and one without anything in it.
+        // A record that is too long, and an empty one.
         vec![0x16, 3, 1, 0xff, 0xff, 1, 0],
         [0x16, 3, 1, 0, 0].repeat(20_000),
-        // A handshake message that is announced to be longer than any.
+        // A handshake message with a length beyond the maximum.
         [&[0x16, 3, 1, 0x40, 0, 1, 0xff, 0xff, 0xff][..], &noise(0x4000 - 4, 3)].concat(),
         [&hello[..], &hello].concat(),
         [&hello[..], &[0x14, 3, 3, 0, 1, 1], &[0x17, 3, 3, 0, 100], &noise(100, 4)].concat(),
@@ -141,7 +141,7 @@ pub fn alerts(arch: Arch) {
     unharmed(&served);
 }
 
-/// Who offers other protocols only is refused; who offers none is not.
+/// A client that offers only other protocols is refused; one that offers none is not.
 pub fn other_protocols(arch: Arch) {
     let served = serve(arch);
     let error = Secure::new(connect(served.address), &[b"h2", b"http/1.1"]).handshake().unwrap_err();
@@ -163,7 +163,7 @@ pub fn other_protocols(arch: Arch) {
     }
 }
 
-/// A client without TLS is told so in its own protocol; anybody else in words.
+/// A client without TLS gets an error in its protocol; any other client gets a sentence.
 pub fn without_tls(arch: Arch) {
     let served = serve(arch);
     let mut machine = Client::new("test");
@@ -186,7 +186,7 @@ pub fn without_tls(arch: Arch) {
     unharmed(&served);
 }
 
-/// An end of the stream without an end of TLS is no orderly one; with one it is.
+/// An end of the stream without a close of TLS is not a proper end; with one it is.
 pub fn connection_lost(arch: Arch) {
     let served = serve(arch);
     served.file("file", b"x");
@@ -202,7 +202,7 @@ pub fn connection_lost(arch: Arch) {
     served.wait_for_end("closed by the client");
 }
 
-/// On a loopback address the original programs are served beside TLS, and never inside of it.
+/// On a loopback address the original programs are served beside TLS, and never inside TLS.
 pub fn classic_on_the_same_port(arch: Arch) {
     let served = serve_with(arch, Some(Dialect::Classic), Limits::default());
     served.file("file", b"content");
@@ -219,7 +219,7 @@ pub fn classic_on_the_same_port(arch: Arch) {
     unharmed(&served);
 }
 
-/// Requests cut into records in any way are requests.
+/// Requests may be cut into records in any way.
 pub fn several_records(arch: Arch) {
     let served = serve(arch);
     served.file("file", b"x");

@@ -54,7 +54,7 @@ fn a_different_archive_at_the_target_fails_the_job_at_the_first_difference() {
     let mut bytes = fs::read(&whole.path).unwrap();
     bytes[5 * MIB / 2] ^= 1;
     fs::write(&whole.path, &bytes).unwrap();
-    // What lies behind the difference does not come.
+    // The bytes after the difference are not received.
     let proxy = Proxy::start(served.at(), vec![Fault::StallAfter(4 * MIB)]);
     let trouble = client.get(proxy.at(), "d").unwrap_err();
     assert_eq!(trouble.kind, TroubleKind::Disk);

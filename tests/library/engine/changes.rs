@@ -1,4 +1,4 @@
-//! A source that is truncated, grown, replaced, altered with its time kept, or deleted during the transfer, from every
+//! A source that is truncated, extended, replaced, altered with its time kept, or deleted during the transfer, from every
 //! architecture: reported, never spliced, and other jobs continue.
 
 use std::{
@@ -70,7 +70,7 @@ fn changed(arch: Arch) {
         served.write("a", &content(SIZE, 7));
         served.write("other", b"other");
         let gate = Proxy::gate(served.at(), 3 * MIB / 2);
-        // Over one connection: of several none might bring a whole block of so little.
+        // Over one connection: with several, none might complete a block.
         let mut client = Client::new(Config { segments: 1, ..config() });
         let job = client.job(gate.at(), "a");
         let id = client.add(job);
@@ -114,7 +114,7 @@ fn a_changed_folder_restarts_its_archive() {
         served.write("d/a.jpg", &content(SIZE, 7));
         served.write("d/b", b"before");
         let gate = Proxy::gate(served.at(), 3 * MIB / 2);
-        // Over one connection: of several none might bring a whole block of so little.
+        // Over one connection: with several, none might complete a block.
         let mut client = Client::new(Config { segments: 1, ..config() });
         let job = client.job(gate.at(), "d");
         let id = client.add(job);

@@ -61,7 +61,7 @@ fn a_broken_connection_restarts_the_download() {
     served.write("a", &bytes);
     for fault in [Fault::ResetAfter(5), Fault::CutAfter(MIB / 2), Fault::StallAfter(MIB / 3)] {
         let proxy = Proxy::start(served.at(), vec![fault]);
-        // Where nothing stalls, a slow machine must not pass for a server that does.
+        // Where nothing stalls, a slow machine must not be mistaken for a stalled server.
         let timeout = Duration::from_secs(if matches!(fault, Fault::StallAfter(_)) { 2 } else { 30 });
         let mut client = Client::new(Config { timeout, ..config() });
         let finished = get(&mut client, proxy.at(), "a", Dialect::Classic).unwrap();
@@ -97,7 +97,7 @@ fn the_missing_end_of_a_short_answer_is_reported_in_bytes() {
     let size = 10 * 1024 + 77;
     for closes in [true, false] {
         let at = original(size, closes);
-        // Where it closes, a slow machine must not pass for a server that has nothing more to say.
+        // Where it closes, a slow machine must not be mistaken for a server that has sent everything.
         let timeout = Duration::from_secs(if closes { 30 } else { 2 });
         let mut client = Client::new(Config { timeout, ..config() });
         let trouble = get(&mut client, at, "a.bin", Dialect::Classic).unwrap_err();

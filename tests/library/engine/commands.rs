@@ -185,14 +185,14 @@ fn a_rate_limit_is_kept_and_lifting_it_takes_effect_at_once() {
     served.write("a", &content(4 * MIB, 1));
     let mut client = Client::new(Config { limit: Some(400_000), ..config() });
     let job = client.job(served.at(), "a");
-    let begun = Instant::now();
+    let start = Instant::now();
     let id = client.add(job);
     client.started(id);
     let received = client.wait("progress", |event| match event {
         Event::Progress { received, .. } if *received > 0 => Some(*received),
         _ => None,
     });
-    let seconds = begun.elapsed().as_secs_f64();
+    let seconds = start.elapsed().as_secs_f64();
     assert!(received as f64 <= 400_000.0 * (seconds + 0.5), "{received} bytes in {seconds} s");
     assert_eq!(client.engine.snapshot(0..0).totals.limit, Some(400_000));
     client.engine.command(Command::SetLimit(None));
@@ -205,19 +205,19 @@ fn a_rate_limit_is_kept_and_lifting_it_takes_effect_at_once() {
 #[test]
 fn the_engine_stops_within_a_second_while_a_server_hangs() {
     let (_served, _proxy, client, _) = stuck();
-    let begun = Instant::now();
+    let start = Instant::now();
     client.engine.command(Command::Stop);
     client.engine.join(Duration::from_secs(5));
-    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
     assert_eq!(crate::engine::support::names(client.folder.path()), ["a.part", "a.part.fdsp"]);
 }
 
 #[test]
 fn dropping_the_engine_stops_it() {
     let (_served, _proxy, client, _) = stuck();
-    let begun = Instant::now();
+    let start = Instant::now();
     drop(client.engine);
-    assert!(begun.elapsed() < Duration::from_millis(1500), "{:?}", begun.elapsed());
+    assert!(start.elapsed() < Duration::from_millis(1500), "{:?}", start.elapsed());
 }
 
 #[test]
@@ -251,7 +251,7 @@ fn commands_handle_ten_thousand_jobs() {
         (0..10_000).map(|number| client.job(silent.local_addr().unwrap(), &number.to_string())).collect();
     let mut all = Vec::new();
     let run_command = |client: &mut Client, what: &str, command: Command| {
-        let begun = Instant::now();
+        let start = Instant::now();
         client.engine.command(command);
         let mut ids = Vec::new();
         while ids.len() < 10_000 {
@@ -261,7 +261,7 @@ fn commands_handle_ten_thousand_jobs() {
                 _ => None,
             }));
         }
-        println!("{what}: {:?}", begun.elapsed());
+        println!("{what}: {:?}", start.elapsed());
         client.seen.clear();
         ids
     };
@@ -271,10 +271,10 @@ fn commands_handle_ten_thousand_jobs() {
     run_command(&mut client, "cancelled", Command::Cancel(all.clone()));
     run_command(&mut client, "resumed", Command::Retry(all.clone()));
     run_command(&mut client, "removed", Command::Remove(all));
-    let begun = Instant::now();
+    let start = Instant::now();
     assert!(client.engine.saved().queue.is_empty());
     client.engine.command(Command::Stop);
     let Client { engine, .. } = client;
     engine.join(Duration::from_secs(20));
-    println!("stopped: {:?}", begun.elapsed());
+    println!("stopped: {:?}", start.elapsed());
 }

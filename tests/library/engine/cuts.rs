@@ -23,7 +23,7 @@ use crate::engine::{
     support::{Client, MIB, Served, address, config, content},
 };
 
-/// Fetches over such a link, without a retry; the bytes that crossed the link, and what was saved.
+/// Fetches over such a link, without a retry. Returns the transferred bytes, and the saved content.
 fn fetch(served: &Served, path: &str, form: Form, cut: usize) -> (usize, Vec<u8>) {
     let proxy = Proxy::start(served.at(), vec![Fault::CutAfter(cut); 2000]);
     let mut client = Client::new(Config { retries: 1, ..config() });
@@ -40,7 +40,7 @@ fn fetch(served: &Served, path: &str, form: Form, cut: usize) -> (usize, Vec<u8>
     (proxy.passed(), saved)
 }
 
-/// More than the size by a fifth at 400 kB, and by a half at 40 kB, is too much.
+/// At most 1.2 times the size at 400 kB, and 1.5 times at 40 kB.
 fn costs(served: &Served, path: &str, form: Form) -> Vec<u8> {
     let (most, saved) = fetch(served, path, form, 400_000);
     assert!(most <= saved.len() * 12 / 10, "{path}: {most} of {}", saved.len());

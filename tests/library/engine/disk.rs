@@ -75,7 +75,7 @@ fn a_target_of_another_user_in_a_shared_folder_is_rejected() {
     assert_eq!(client.run(job).unwrap().path, others);
 }
 
-/// A folder in `/tmp` that another user has made under the name that is used here: that user could swap or read what is saved in it.
+/// A folder in `/tmp` that another user has created with the name that is used here: that user could replace or read the files in it.
 #[test]
 fn nothing_is_saved_in_a_folder_of_another_user_in_a_shared_folder() {
     if !rustix::process::geteuid().is_root() {
@@ -110,7 +110,7 @@ fn nothing_is_saved_in_a_folder_of_another_user_in_a_shared_folder() {
         assert!(trouble.message.as_str().starts_with(&expected), "{trouble}");
     }
     assert_eq!(fs::read_dir(&theirs).unwrap().count(), 0);
-    // A folder that a group shares, one of a colleague, and one that root saves in for a user.
+    // A folder that a group shares, one of another user, and one of a user that root saves in.
     for mode in [0o2775, 0o755, 0o777] {
         shared(mode);
         for job in jobs(&client) {
@@ -119,7 +119,7 @@ fn nothing_is_saved_in_a_folder_of_another_user_in_a_shared_folder() {
     }
 }
 
-/// The other user takes the target away once it is open, so that nothing has its name when its owner is looked at.
+/// The other user deletes the target after it was opened, so that its name is gone when its owner is checked.
 #[test]
 fn a_target_of_another_user_that_disappears_for_a_moment_is_rejected() {
     if !rustix::process::geteuid().is_root() {
@@ -132,7 +132,7 @@ fn a_target_of_another_user_that_disappears_for_a_moment_is_rejected() {
     let at = scripted::listen(move |_, stream| {
         let mut session = Session::new(stream);
         while let Some((id, Request::Hashes(_))) = session.request() {
-            // The client has opened what it compares before it asks.
+            // The client opens the target before its request.
             let _ = fs::remove_file(&away);
             let mut hasher = BlockHasher::new(0);
             hasher.update(b"content");
@@ -263,7 +263,7 @@ fn a_failed_job_reserves_no_disk_space() {
     assert!(data.blocks() * 512 < 2 * MIB as u64, "{data:?}");
 }
 
-/// On the file system that keeps what a claim got before it failed; it cannot be mounted in a namespace.
+/// On a file system that keeps the space of a failed claim; it cannot be mounted in a namespace.
 #[test]
 fn a_size_larger_than_the_disk_allocates_nothing() {
     let folder = tempfile::tempdir().unwrap();
@@ -325,7 +325,7 @@ impl Drop for Small {
     }
 }
 
-/// Runs a test with a small file system: here, or where only root may mount, in a namespace of its own.
+/// Runs a test with a small file system: in this process, or in a namespace if only root may mount.
 fn with_small(test: &str, options: &str, run: impl FnOnce(Small)) {
     const INSIDE: &str = "FDSP_TEST_NAMESPACE";
     if let Some(small) = Small::mount(options) {
@@ -407,7 +407,7 @@ fn a_disk_that_fills_up_keeps_the_part_and_the_job_resumes_with_free_space() {
         assert!(trouble.message.as_str().starts_with("no space left for "), "{trouble}");
         assert!(crate::engine::support::names(small.path()).contains(&"d.zip.part".to_owned()));
         small.remount("size=16m");
-        // Another run knows it, too.
+        // Another run detects it, too.
         let mut another = Client::quick();
         drop(client);
         let finished = fetch(&mut another).unwrap();

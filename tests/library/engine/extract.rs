@@ -51,7 +51,7 @@ fn an_extracted_folder_equals_the_served_one() {
     let metadata = fs::metadata(client.path("tree/a")).unwrap();
     assert_eq!(metadata.permissions().mode() & 0o700, 0o700);
     assert_eq!(metadata.modified().unwrap(), old());
-    // Once more: both are there.
+    // Once more: both exist.
     assert_eq!(client.run(job.clone()).unwrap().extracted, Some(client.path("tree")));
     // A changed file is not replaced, and the archive is kept.
     fs::write(client.path("tree/a"), "changed").unwrap();
@@ -99,13 +99,13 @@ fn archives_are_extracted_only_on_request_and_files_never() {
     assert_eq!(client.names(), ["a", "tree.zip"]);
 }
 
-/// A job that failed with what it fetched can be tried again without a server.
+/// A job whose extraction failed can be retried without a server.
 #[test]
 fn a_retry_starts_with_the_extraction() {
     let served = served();
     let mut client = Client::quick();
     fs::write(client.path("tree"), "in the way").unwrap();
-    // A run that was killed has left this.
+    // A killed run has left this.
     fs::create_dir_all(client.path("tree.zip.unpack/fdsp-unpacking/deep")).unwrap();
     let id = client.add(extracting(&client, &served, "tree"));
     assert_eq!(client.end(id).unwrap_err().kind, TroubleKind::Disk);
@@ -117,7 +117,7 @@ fn a_retry_starts_with_the_extraction() {
     assert!(client.path("tree/a").exists());
 }
 
-/// Also one whose archive somebody took away meanwhile.
+/// Also a job whose archive was deleted meanwhile.
 #[test]
 fn a_deleted_archive_is_fetched_again() {
     let served = served();

@@ -21,7 +21,7 @@ use crate::engine::{
 };
 use crate::shared::effort;
 
-/// Preamble, greeting and announcement take less.
+/// Preamble, greeting and announcement are shorter.
 const HEAD: usize = 1000;
 /// Maximum number of bytes that a broken connection loses.
 const LOST: u64 = 2 * MIB as u64;
@@ -31,7 +31,7 @@ const LOST: u64 = 2 * MIB as u64;
 struct Subject {
     path: &'static str,
     form: Form,
-    /// Whether several connections bring it.
+    /// Whether it is received over several connections.
     shared: bool,
 }
 
@@ -106,7 +106,7 @@ fn rows(size: usize, seed: u64) -> Vec<Row> {
     ];
     let places = [0, 3, 8, 100, HEAD, MIB / 2, MIB + HEAD, 3 * MIB, size - HEAD];
     for (name, way) in ways {
-        // Of the places two for each architecture, and one that nobody has chosen.
+        // Two of the chosen offsets for each architecture, and a pseudo-random one.
         for place in [places[dice.below(5)], places[5 + dice.below(4)], dice.below(size)] {
             rows.push(row(format!("{name} after {place}"), way(place), Expected::Broken(1)));
         }
@@ -125,7 +125,7 @@ fn rows(size: usize, seed: u64) -> Vec<Row> {
 }
 
 impl Row {
-    /// Whether somebody falls silent.
+    /// Whether one side stalls.
     fn stalls(&self) -> bool {
         let faults = |script: &Script| [&script.to_client[..], &script.to_server].concat();
         self.scripts.iter().flat_map(faults).any(|fault| matches!(fault, Fault::StallAfter(_)))
@@ -143,7 +143,7 @@ fn fetch(address: &str, subject: Subject, timeout: Duration) -> (Client, Finishe
 
 fn suffer(server: &Server, subject: Subject, row: &Row, whole: &Path, size: u64) {
     let proxy = Proxy::start(server.local_addr(), row.scripts.clone());
-    // Where nobody falls silent, a slow machine must not pass for somebody who does.
+    // Where no side stalls, a slow machine must not be mistaken for a stalled side.
     let timeout = Duration::from_millis(if row.stalls() { 800 } else { 30_000 });
     let security = server.address().authority.security;
     let address = server.address().to_string();
@@ -156,10 +156,10 @@ fn suffer(server: &Server, subject: Subject, row: &Row, whole: &Path, size: u64)
     let again = finished.transferred - size;
     let at_random = (connections, connections as u64 * LOST);
     let (made, most) = match row.expected {
-        // Which connection brings what is a matter of chance.
+        // Which connection receives which part depends on chance.
         _ if subject.shared || row.stalls() => at_random,
         Expected::Nothing => (1, 0),
-        // A bit that is another one is the end of a TLS connection.
+        // A changed bit ends a TLS connection.
         Expected::Again(_) if security != Security::Plain => (2, LOST),
         Expected::Again(blocks) => (1, blocks * MIB as u64),
         Expected::Broken(times) => (times + 1, times as u64 * LOST),
@@ -181,8 +181,8 @@ fn suffer(server: &Server, subject: Subject, row: &Row, whole: &Path, size: u64)
         };
         let corrupt = client.seen.iter().filter(corrupt).count();
         if subject.shared {
-            // A connection that brings less than the place of its fault does not suffer it, and of a block that another connection
-            // brought meanwhile nothing is checked.
+            // A connection that receives less than the offset of its fault does not have it, and a block that another connection
+            // has received meanwhile is not checked.
             assert!(corrupt <= proxy.flipped(), "{name}: {corrupt} corrupt blocks, {} bits", proxy.flipped());
         } else {
             assert_eq!((corrupt as u64, proxy.flipped() as u64), (blocks, blocks), "{name}");
@@ -191,7 +191,7 @@ fn suffer(server: &Server, subject: Subject, row: &Row, whole: &Path, size: u64)
     }
 }
 
-/// Every file at or below a path, and what is in it.
+/// Every file at or below a path, and its content.
 fn everything(path: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found = BTreeMap::new();
     let mut waiting = vec![path.to_owned()];
@@ -227,7 +227,7 @@ fn table(arch: Arch, seed: u64) {
         let mut rows = rows(finished.bytes as usize, seed);
         let has_part = arch != Arch::Async || subject.shared || identity.is_some();
         if has_part && !effort::large() {
-            // One architecture has all of them where one connection brings everything; else each has another part.
+            // One architecture has all of them if one connection receives everything; otherwise each has another part.
             let mut number = seed;
             rows.retain(|row| {
                 number += 1;
@@ -235,7 +235,7 @@ fn table(arch: Arch, seed: u64) {
             });
         }
         thread::scope(|scope| {
-            // Most of the time is spent waiting. Who waits for a silent client has a server of his own to do so with.
+            // Most of the time is spent waiting. A test that waits for a silent client has its own server.
             const WAITING: usize = 20;
             for number in 0..WAITING {
                 let (server, rows, finished) = (served.beside(arch, identity.clone()), &rows, &finished);

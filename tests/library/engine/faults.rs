@@ -16,12 +16,12 @@ const SIZE: usize = 4 * MIB + 4321;
 /// Bytes of preamble, greeting and announcement, roughly.
 const HEAD: usize = 600;
 
-/// For those that meet somebody who falls silent: a slow machine passes for that, too.
+/// For faults with a stalled side: a slow machine is mistaken for one, too.
 fn impatient() -> Config {
     Config { timeout: Duration::from_millis(400), retries: 8, ..config() }
 }
 
-/// Fetches through the faults; returns the client, bytes that crossed the wire, and connections made.
+/// Fetches through the faults. Returns the client, and the number of bytes and connections.
 fn fetch(served: &Served, config: Config, faults: Vec<Fault>) -> (Client, u64, usize) {
     let proxy = Proxy::start(served.at(), faults.clone());
     let mut client = Client::new(config);
@@ -42,10 +42,10 @@ fn served() -> Served {
 #[test]
 fn a_download_over_a_connection_that_keeps_breaking_fetches_nothing_twice() {
     let served = served();
-    // Each connection brings one block and a bit.
+    // Each connection receives one block and a bit.
     let faults = vec![Fault::CutAfter(MIB + MIB / 4); 3];
     let (client, transferred, connections) = fetch(&served, Config { retries: 1, ..config() }, faults);
-    assert_eq!((connections, client.retries()), (4, 0), "who brings something is connected to again at once");
+    assert_eq!((connections, client.retries()), (4, 0), "after progress the client reconnects at once");
     assert!(transferred <= (SIZE + 3) as u64, "{transferred}");
 }
 
@@ -73,7 +73,7 @@ fn a_corrupt_last_block_is_fetched_again() {
 fn a_flipped_byte_anywhere_is_detected_and_fetched_again() {
     let served = Served::new();
     served.write("a", &content(MIB + 1000, 3));
-    // Everything before the content, then places spread over the rest.
+    // Everything before the content, then offsets all over the rest.
     let spread = (0..24).map(|n| HEAD + (n * 104_729 * 7) % (MIB + 1000));
     for place in (0..HEAD).step_by(13).chain(spread) {
         let proxy = Proxy::start(served.at(), vec![Fault::Flip(place)]);
@@ -83,7 +83,7 @@ fn a_flipped_byte_anywhere_is_detected_and_fetched_again() {
                 let expected = fs::read(served.folder.path().join("a")).unwrap();
                 assert!(fs::read(&finished.path).unwrap() == expected, "byte {place}");
             }
-            // A greeting that is no longer ours, or says another version, is not asked twice.
+            // After a greeting of another protocol or version, the client does not retry.
             Err(trouble) => assert!(place < 8, "byte {place}: {trouble}"),
         }
     }

@@ -88,13 +88,13 @@ fn a_different_target_is_kept_and_reported() {
     let served = Served::new();
     served.write("a", b"new content");
     let mut client = Client::quick();
-    // Another size: nothing is even fetched.
+    // Another size: nothing is fetched.
     fs::write(client.path("a"), "old").unwrap();
     let trouble = client.get(served.at(), "a").unwrap_err();
     assert_eq!(trouble.kind, TroubleKind::Disk);
     assert!(trouble.message.as_str().contains("exists and differs"), "{trouble}");
     assert_eq!(client.names(), ["a"]);
-    // The same size: the hashes tell, and nothing is fetched either.
+    // The same size: the hashes are compared, and nothing is fetched either.
     fs::write(client.path("a"), "old content").unwrap();
     let trouble = client.get(served.at(), "a").unwrap_err();
     assert_eq!(trouble.kind, TroubleKind::Disk);

@@ -71,7 +71,7 @@ fn archive(name: &str) -> (Content, Vec<u8>) {
     (Content { form: Form::Zip, sources, ..file(name, bytes.len() as u64) }, bytes)
 }
 
-/// Where the user has named nothing, what is there belongs to somebody else.
+/// If the user has given no name, an existing file belongs to another download.
 #[test]
 fn a_name_chosen_by_the_server_replaces_no_existing_file() {
     let at = listen(|_, stream| {
@@ -104,7 +104,7 @@ fn a_name_chosen_by_the_server_replaces_no_existing_file() {
         assert_eq!(trouble.kind, TroubleKind::Disk, "{existing:?}: {trouble}");
         assert_eq!(fs::read(client.path("movie.zip")).unwrap(), b"precious");
         fs::remove_file(client.path("movie.zip")).unwrap();
-        // Of a download that is interrupted, with a control file or without one.
+        // An interrupted download, with or without a control file.
         for control in [None, Some("nonsense\n")] {
             fs::write(client.path("movie.zip.part"), "unfinished").unwrap();
             if let Some(text) = control {
@@ -118,7 +118,7 @@ fn a_name_chosen_by_the_server_replaces_no_existing_file() {
         fs::remove_file(client.path("movie.zip.part")).unwrap();
         assert!(client.names().is_empty(), "{:?}", client.names());
     }
-    // Who names it himself may have it replaced.
+    // With a name that the user has given, it may be replaced.
     fs::write(client.path("movie.zip"), "precious").unwrap();
     let save_as = Some("movie.zip".into());
     let job = NewJob { existing: Existing::Overwrite, save_as, ..client.job(at, "/") };
@@ -126,33 +126,37 @@ fn a_name_chosen_by_the_server_replaces_no_existing_file() {
     assert_eq!(fs::read(client.path("movie.zip")).unwrap(), archive("").1);
 }
 
-/// Where it would end tells how much of that is what the server has.
+/// Its length shows how much of it equals the content of the server.
 #[test]
 fn a_name_chosen_by_the_server_reveals_no_existing_file() {
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
     zip.start_file("a", SimpleFileOptions::default()).unwrap();
-    // Deflated, it is shorter than what it is of, as its positions are.
+    // Deflated, it is shorter than its sources, as its positions show.
     zip.write_all(&[content(3 * MIB, 1), vec![0; MIB]].concat()).unwrap();
     let bytes = zip.finish().unwrap().into_inner();
     let length = bytes.len();
-    let tells = Arc::new(AtomicBool::new(false));
-    let told = Arc::clone(&tells);
+    let is_enough = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&is_enough);
     let at = answer(move |session, id, get| {
         let sources = Some(Sources { bytes: 4 * MIB as u64, files: 1, directories: 0, omitted: 0 });
         let announced = Content { form: Form::Zip, sources, size: None, ..file("movie", 0) };
         session.send(id, &get, &announced, &bytes);
-        told.fetch_or(session.is_enough(MIB * 3 / 2), Ordering::Relaxed);
+        seen.fetch_or(session.is_enough(MIB * 3 / 2), Ordering::Relaxed);
     });
     let mut client = Client::quick();
     fs::write(client.path("movie.zip"), "precious").unwrap();
     let trouble = client.get(at, "/").unwrap_err();
-    assert!(!tells.load(Ordering::Relaxed), "the server sees that its first block is not what is there");
+    assert!(!is_enough.load(Ordering::Relaxed), "the server sees that its first block is not what is there");
     assert!(trouble.message.as_str().ends_with("use --rename, or choose a name with --local"), "{trouble}");
-    assert_eq!(fs::metadata(client.path("movie.zip.part")).unwrap().len(), length as u64, "all of it came");
+    assert_eq!(
+        fs::metadata(client.path("movie.zip.part")).unwrap().len(),
+        length as u64,
+        "all of it was received"
+    );
     assert_eq!(fs::read(client.path("movie.zip")).unwrap(), b"precious");
 }
 
-/// And it is an archive, whatever the server would like it to be.
+/// It is an archive, whatever the server calls it.
 #[test]
 fn the_served_folder_is_not_accepted_as_a_file() {
     let at = answer(|session, id, get| session.send(id, &get, &file("Makefile", 3), b"abc"));
@@ -165,7 +169,7 @@ fn the_served_folder_is_not_accepted_as_a_file() {
 
 #[test]
 fn a_wrong_size_is_an_error() {
-    // More, less, and more than any disk has.
+    // A larger size, a smaller one, and one larger than any disk.
     for size in [2, 4, 2 * MIB as u64, u64::MAX, i64::MAX as u64] {
         let at = answer(move |session, id, get| session.send(id, &get, &file("a", size), b"abc"));
         let mut client = Client::new(Config { retries: 1, ..config() });
@@ -201,7 +205,7 @@ fn blocks_that_are_always_corrupt_fail_the_job() {
         session.send(id, &get, &file("a", 3 * MIB as u64), &content(3 * MIB, 1));
         let mut bytes = session.out.as_slice().to_vec();
         session.out.sent(bytes.len());
-        // Somewhere in the first block of the answer.
+        // At an offset in the first block of the answer.
         bytes[5000] ^= 1;
         session.raw(&bytes);
     });
@@ -218,7 +222,7 @@ fn a_source_that_always_changes_fails_the_job() {
         let code = if get.identity.is_some() { Code::Changed } else { Code::Internal };
         session.send(id, &get, &file("a", MIB as u64), &content(MIB, 1));
         let failure = Failure { code, message: "x".into(), path: None, retry_after: None };
-        // Instead of its end the answer has an error.
+        // The answer ends with an error.
         let sent = session.out.len();
         session.refuse(id, &failure);
         let bytes = session.out.as_slice().to_vec();
@@ -247,7 +251,7 @@ fn messages_of_a_server_are_sanitized() {
     assert!(!trouble.message.as_str().contains(['\u{1b}', '\u{7}']));
 }
 
-/// A byte now and then is no answer: what is left of it would take years.
+/// Single bytes are not progress: the rest of the answer would take years.
 #[test]
 fn a_server_below_the_minimum_rate_is_disconnected() {
     let at = answer(|session, id, get| {

@@ -13,7 +13,7 @@ use crate::engine::{
     support::{Client, config},
 };
 
-/// The message about a server that answers with `greeting`, and the number of retries.
+/// The error for a server that answers with `greeting`, and the number of retries.
 fn said(greeting: &'static [u8]) -> (String, usize) {
     let at = listen(move |_, mut stream| {
         let _ = stream.write_all(greeting);

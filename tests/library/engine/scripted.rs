@@ -1,4 +1,4 @@
-//! Small servers that send what a test wants: valid answers or raw bytes.
+//! Small scripted servers: they send valid answers or raw bytes.
 
 use std::{
     convert::Infallible,
@@ -31,7 +31,7 @@ pub fn listen(handle: impl Fn(usize, TcpStream) + Send + Sync + 'static) -> Sock
     at
 }
 
-/// Listens, and lets `answer` answer each request for content.
+/// Listens, and answers each request for content by `answer`.
 pub fn answer(answer: impl Fn(&mut Session, u32, Get) + Send + Sync + 'static) -> SocketAddr {
     listen(move |_, stream| {
         let mut session = Session::new(stream);
@@ -57,7 +57,7 @@ pub fn answer(answer: impl Fn(&mut Session, u32, Get) + Send + Sync + 'static) -
 pub struct Session {
     stream: TcpStream,
     pub machine: Server,
-    /// What came behind the request that was taken last.
+    /// The bytes after the last request.
     input: Vec<u8>,
     pub out: Outgoing,
 }
@@ -90,12 +90,12 @@ impl Session {
         }
     }
 
-    /// Says no.
+    /// Sends a failure.
     pub fn refuse(&mut self, id: u32, failure: &Failure) {
         self.machine.failure(id, failure, &mut self.out);
     }
 
-    /// Announces `announced` and sends `bytes` from the first block on, as far as asked for.
+    /// Announces `announced` and sends the requested part of `bytes` from the first block on.
     pub fn send(&mut self, id: u32, get: &Get, announced: &Content, bytes: &[u8]) {
         let announced = Content { first_block: get.first_block, ..announced.clone() };
         let mut writer = self.machine.content(id, &announced, &mut self.out);
@@ -114,14 +114,14 @@ impl Session {
         writer.end(&announced.identity, end as u64, end == bytes.len(), &mut self.out);
     }
 
-    /// Writes what waits.
+    /// Writes the outgoing bytes.
     pub fn flush(&mut self) {
         let bytes = self.out.as_slice().to_vec();
         self.out.sent(bytes.len());
         self.raw(&bytes);
     }
 
-    /// Writes the first bytes of what waits; whether the client has had enough of that within half a second.
+    /// Writes the first outgoing bytes. Returns whether the client closes within half a second.
     pub fn is_enough(&mut self, count: usize) -> bool {
         let bytes = self.out.as_slice()[..count].to_vec();
         self.out.sent(count);
@@ -134,7 +134,7 @@ impl Session {
 
     /// Writes bytes as they are.
     pub fn raw(&mut self, bytes: &[u8]) {
-        // The client may have had enough.
+        // The client may have closed.
         let _ = self.stream.write_all(bytes);
     }
 }

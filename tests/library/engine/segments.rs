@@ -65,7 +65,7 @@ fn each_connection_fetches_a_share_and_no_block_is_fetched_twice() {
     assert_eq!(finished.transferred, SIZE as u64);
     assert_eq!(client.retries(), 0);
     assert_eq!(sharing(&received), 4, "{received:?}");
-    // The first one begins before the others are there.
+    // The first one begins before the others are connected.
     assert!(received[..4].iter().all(|bytes| (4 * MIB..=20 * MIB).contains(bytes)), "{received:?}");
 }
 
@@ -78,7 +78,7 @@ fn small_files_and_a_limit_of_one_use_one_connection() {
     served.write("a", &content(16 * MIB, 7));
     let (_, finished, received) = fetch(&served, over(4), vec![slow(Fault::None); 4]);
     assert_eq!(finished.transferred as usize, 16 * MIB);
-    // Two begin with a half each. Where one is slow just then, others take over a part of its half. How much depends on the machine.
+    // Two begin with a half each. If one is slow at that time, others take over a part of its half. How much depends on the machine.
     assert!((2..=4).contains(&sharing(&received)), "{received:?}");
     served.write("a", &content(SIZE, 7));
     let (_, finished, received) = fetch(&served, over(1), vec![]);
@@ -193,7 +193,7 @@ fn a_paused_download_resumes_with_the_blocks_of_all_connections() {
     }
     let finished = client.end(id).unwrap();
     assert!(fs::read(&finished.path).unwrap() == content(SIZE, 7));
-    // Each connection loses the block that was coming, each time.
+    // Each connection loses the block that it was receiving, each time.
     assert!(finished.transferred < (SIZE + 3 * 4 * MIB) as u64, "{}", finished.transferred);
     assert_eq!(client.retries(), 0);
 }
@@ -210,9 +210,9 @@ fn a_cancelled_download_stops_all_its_connections() {
     client.engine.command(Command::Cancel(vec![id]));
     client.changed(id, Change::Cancelled);
     // Its `.part` is deleted once no connection runs.
-    let begun = std::time::Instant::now();
+    let start = std::time::Instant::now();
     while !client.names().is_empty() {
-        assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", client.names());
+        assert!(start.elapsed() < Duration::from_secs(30), "{:?}", client.names());
         std::thread::yield_now();
     }
     assert_eq!(client.state(id), JobState::Cancelled);

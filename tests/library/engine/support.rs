@@ -68,7 +68,7 @@ pub fn address(server: SocketAddr, path: &str) -> Locator {
     Locator::parse(&format!("fdsp+plain://{server}")).unwrap().join(path).unwrap()
 }
 
-/// A quick engine.
+/// An engine with short timeouts.
 pub fn config() -> Config {
     Config {
         jobs: 4,
@@ -135,7 +135,7 @@ impl Client {
         }
     }
 
-    /// The next event for which `wanted` gives something.
+    /// The next event for which `wanted` returns a value.
     pub fn wait<T>(&mut self, what: &str, mut wanted: impl FnMut(&Event) -> Option<T>) -> T {
         loop {
             let event = self

@@ -46,7 +46,7 @@ fn served_to(access: Access) -> Served {
     Served { folder, server, pin }
 }
 
-/// The file behind a proxy, by a pinned address or another one.
+/// The file through a proxy, by a pinned address or another one.
 fn at(proxy: &Proxy, pin: Option<Pin>) -> Locator {
     let pin = pin.map_or(String::new(), |pin| format!("#{pin}"));
     Locator::parse(&format!("fdsp://{}/a{pin}", proxy.at())).unwrap()
@@ -72,7 +72,7 @@ fn every_network_fault_under_tls_is_detected_and_the_file_is_correct() {
         Fault::Flip(MIB + MIB / 2),
     ] {
         let proxy = Proxy::start(served.server.local_addr(), vec![fault]);
-        // A wrong bit in a length makes one side wait. Where nothing waits, a slow machine must not pass for silence.
+        // A wrong bit in a length makes one side wait. Where nothing waits, a slow machine must not be mistaken for a stalled side.
         let waits = matches!(fault, Fault::StallAfter(_) | Fault::Flip(_));
         let timeout = Duration::from_secs(if waits { 2 } else { 30 });
         let mut client = Client::new(Config { timeout, segments: 1, ..config() });
@@ -100,7 +100,7 @@ fn jobs_that_wait_for_an_unknown_server_resume_once_it_is_trusted() {
     assert_eq!(trouble.kind, TroubleKind::Refused, "{trouble}");
     let unknown = NewServer { server: address.server(), pin: served.pin };
     assert_eq!(trouble.doubt.as_deref(), Some(&Doubt::New(unknown.clone())));
-    // Somebody compares pins.
+    // A user compares pins.
     std::thread::sleep(Duration::from_millis(100));
     let trusted = Instant::now();
     client.engine.command(Command::Trust(unknown));
@@ -108,7 +108,7 @@ fn jobs_that_wait_for_an_unknown_server_resume_once_it_is_trusted() {
     assert!(finished.seconds <= trusted.elapsed().as_secs_f64(), "{} s", finished.seconds);
     assert!(fs::read(&finished.path).unwrap() == content(SIZE, 7));
 
-    // Another one in its place is refused at once, and never asked about.
+    // Another certificate at its address is refused at once, without a question.
     let other = self::served();
     proxy.lead_to(other.server.local_addr());
     drop(served);
@@ -141,7 +141,7 @@ fn jobs_refused_without_a_token_resume_once_it_is_given() {
     assert_eq!(kept.queue[0].new.address, whole, "the next start knows it, too");
 }
 
-/// The server of another protocol may do anything with what it does not understand. A pinned one of an earlier version is sent the
+/// A server of another protocol may do anything with bytes that it does not understand. A pinned server of an earlier version is sent the
 /// token itself.
 #[test]
 fn nothing_is_sent_to_a_server_that_did_not_select_the_protocol() {

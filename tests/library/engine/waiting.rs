@@ -68,7 +68,7 @@ fn served() -> Served {
     served
 }
 
-/// Queues files of a server with one command, so that nothing happens in between.
+/// Queues files of a server with one command.
 fn add<const COUNT: usize>(client: &mut Client, at: SocketAddr, names: [&str; COUNT]) -> [JobId; COUNT] {
     let jobs = names.map(|name| client.job(at, name)).to_vec();
     client.engine.command(Command::Add(jobs));
@@ -80,7 +80,7 @@ fn add<const COUNT: usize>(client: &mut Client, at: SocketAddr, names: [&str; CO
     })
 }
 
-/// Waits until a server is said to be unreachable; why.
+/// Waits until a server is reported as unreachable. Returns the reason.
 fn unreachable(client: &mut Client) -> String {
     client.wait("an outage", |event| match event {
         Event::Unreachable { reason, .. } => Some(reason.to_string()),
@@ -88,7 +88,7 @@ fn unreachable(client: &mut Client) -> String {
     })
 }
 
-/// How many outages were announced, and how many ends of one.
+/// The number of reported outages, and of their ends.
 fn outages(client: &Client) -> (usize, usize) {
     let count = |which: fn(&Event) -> bool| client.seen.iter().filter(|event| which(event)).count();
     (
@@ -153,14 +153,14 @@ fn waiting_jobs_fail_after_the_maximum_wait() {
     let absent = Absent::new();
     let retry_max_time = Some(Duration::from_millis(300));
     let mut client = Client::new(Config { jobs: 1, retry_max_time, ..config() });
-    let begun = Instant::now();
+    let start = Instant::now();
     let jobs = add(&mut client, absent.at(), ["a", "b"]);
     for ended in ends(&mut client, &jobs) {
         let trouble = ended.unwrap_err();
         assert_eq!(trouble.kind, TroubleKind::Connection);
         assert!(trouble.message.as_str().contains("connection refused (tried for "), "{trouble}");
     }
-    assert!(begun.elapsed() >= Duration::from_millis(300));
+    assert!(start.elapsed() >= Duration::from_millis(300));
     assert_eq!((client.retries(), outages(&client)), (0, (1, 0)));
 }
 
@@ -180,7 +180,7 @@ fn jobs_that_wait_for_a_server_can_be_paused_resumed_and_cancelled() {
     assert_eq!(client.names(), ["a"]);
 }
 
-/// A proxy that accepts for the server.
+/// A proxy that accepts connections for the server.
 #[test]
 fn a_silent_server_that_answered_before_counts_as_unreachable() {
     let served = served();

@@ -42,7 +42,7 @@ const ALTERATIONS: [Alteration; 6] = [
     ("another file took its place", |path| replace(path, &[1, 6]), &[1, 6]),
 ];
 
-/// Writes all blocks, of which these are changed.
+/// Writes all blocks, these of them changed.
 fn flip(file: &File, blocks: &[usize]) {
     let bytes = altered(blocks);
     file.write_all_at(&bytes, 0).unwrap();
@@ -104,7 +104,7 @@ fn r#async() {
     alters_between_attempts(Arch::Async);
 }
 
-/// Damaged or exchanged blocks are detected by their hashes, whatever identity the journal has.
+/// Damaged or exchanged blocks are detected by their hashes, with any identity in the journal.
 #[test]
 fn a_wrong_identity_in_the_journal_is_detected_by_the_hashes() {
     let served = Served::new();

@@ -37,7 +37,7 @@ fn a_zip_resumes_at_any_byte_with_or_without_the_index_of_the_server() {
                 let run = folder.begin(gate.at(), "d");
                 gate.wait(place, crate::resume::support::MAX_WAIT);
                 let blocks = place.saturating_sub(20_000) / (MIB + 1000);
-                until("what came", || folder.listed("d.zip") >= blocks);
+                until("the received blocks", || folder.listed("d.zip") >= blocks);
                 run.stop();
                 let kept = folder.listed("d.zip") as u64 * MIB as u64;
                 if !knows {

@@ -1,4 +1,4 @@
-//! What changes between two runs, on either side.
+//! Changes between two runs, on either side.
 
 use std::{
     fs,
@@ -75,7 +75,7 @@ fn the_archive_of_the_served_folder_resumes() {
     let run = folder.begin(gate.at(), "");
     folder.wait_for(name, 2);
     run.stop();
-    // Another server may call itself so, too.
+    // Another server may have the same name.
     let trouble = folder.fetch(served.at(), "").unwrap_err();
     assert!(trouble.message.as_str().contains("of another download"), "{trouble}");
     gate.let_pass(usize::MAX / 2);

@@ -22,7 +22,7 @@ use crate::{
 
 const SIZE: usize = 3 * MIB + 77_777;
 
-/// What a round fetches, and the expected result.
+/// The address that a round fetches, and the expected result.
 struct Wanted {
     path: &'static str,
     form: Form,
@@ -46,7 +46,7 @@ fn served() -> (Served, [Wanted; 2]) {
     (served, wanted)
 }
 
-/// A server that has another content under the same identity: each block matches its hash and is wrong.
+/// A server with another content of the same identity: each block matches its hash and is wrong.
 fn liar(served: &Served) -> std::net::SocketAddr {
     let root = Root::open(served.folder.path(), Policy::default()).unwrap();
     let Ok(Node::File(file)) = root.open_node(&fdsp::protocol::path::RemotePath::parse("a").unwrap()) else {
@@ -108,7 +108,7 @@ fn no_order_of_corrupt_blocks_and_interruptions_yields_a_wrong_file() {
         let wanted = &wanted[seed as usize % 2];
         let mut folder = tempfile::tempdir().unwrap();
         for server in 0..3 {
-            // A block of one that lies, which proves itself; the rest can only come from others.
+            // A block of a wrong server that matches its hash; the other blocks are from right servers.
             let lies = server == 0 && seed % 4 == 0;
             let proxy = match lies {
                 true => {

@@ -1,4 +1,4 @@
-//! Journals that are damaged, missing or foreign: a download never depends on them.
+//! Journals that are damaged, missing or of another download: the result never depends on them.
 
 use std::{
     fs,

@@ -1,5 +1,5 @@
 //! Blocks of one server never become part of another server's file: an identity is a text that any server can send, and any
-//! client can read. The server of a pinned address is found in the place of one that sent other bytes under the same identities.
+//! client can read. A server with a pinned address replaces one that sent other bytes with the same identities.
 
 use std::{
     collections::BTreeMap,
@@ -121,7 +121,7 @@ impl Pair {
         }
     }
 
-    /// Begins a download from the impostor, of which at most so many bytes come, until `enough` comes true.
+    /// Starts a download from the impostor, of at most this number of bytes, and stops it when `enough` returns true.
     fn begin(&self, folder: &Folder, job: &NewJob, pass: usize, enough: impl Fn() -> bool) {
         let gate = Proxy::gate(self.impostor.at, pass);
         let address = secure_address(gate.at(), job.address.path(), None);
@@ -130,7 +130,7 @@ impl Pair {
         run.stop();
     }
 
-    /// The job to the server that is meant, by its pin.
+    /// The job for the right server, by its pin.
     fn job(&self, folder: &Folder, path: &str, form: Form) -> NewJob {
         let address = secure_address(self.secure.local_addr(), path, Some(self.pin()));
         NewJob { address, form, ..folder.job(self.secure.local_addr(), path, Existing::Keep) }
@@ -182,7 +182,7 @@ fn blocks_received_without_tls_are_compared_and_kept_if_equal() {
         run.stop();
         let finished = folder.fetch_with(pair.config(), pair.job(&folder, path, form)).unwrap();
         match form {
-            // The server's hashes prove it.
+            // The hashes of the server verify it.
             Form::Auto => assert!(finished.resumed >= 3 * MIB as u64, "{finished:?}"),
             _ => assert_eq!(finished.resumed, 0, "{finished:?}"),
         }

@@ -15,7 +15,7 @@ fn patient() -> Config {
 }
 
 /// The bytes of an incomplete block that the journal records.
-fn begun(control: &Path, block: u64) -> u64 {
+fn partial(control: &Path, block: u64) -> u64 {
     let text = fs::read_to_string(control).unwrap_or_default();
     let bytes = |line: &str| {
         let (index, bytes) = line.split_once(" begun ")?.1.split_once(' ')?;
@@ -33,7 +33,7 @@ fn the_journal_records_the_start_of_an_incomplete_block() {
         let folder = Folder::new();
         let run = folder.begin_with(patient(), folder.job(gate.at(), "a", Existing::Keep));
         let least = pass as u64 - block * MIB as u64 - 5000;
-        until("a note of the block", || begun(&folder.path("a.part.fdsp"), block) >= least);
+        until("a note of the block", || partial(&folder.path("a.part.fdsp"), block) >= least);
         run.stop();
     }
 }
@@ -51,11 +51,11 @@ fn complete_small_files_of_a_tree_and_the_start_of_another_are_kept() {
     let here = |name: &str| {
         fs::metadata(folder.path("t.part/fdsp-tree").join(name)).is_ok_and(|data| data.len() == 400_000)
     };
-    let begun = || {
+    let third = || {
         let entries = fs::read_dir(folder.path("t.part/fdsp-parts")).into_iter().flatten().flatten();
         entries.filter_map(|entry| entry.metadata().ok()).map(|data| data.len()).max().unwrap_or(0)
     };
     until("two files", || here("a") && here("b"));
-    until("the begin of the third", || begun() > 190_000);
+    until("the begin of the third", || third() > 190_000);
     run.stop();
 }

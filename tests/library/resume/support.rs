@@ -94,7 +94,7 @@ impl Folder {
         said
     }
 
-    /// A run that goes on until it is stopped.
+    /// A run that continues until it is stopped.
     pub fn begin(&self, at: SocketAddr, path: &str) -> Run {
         Run::start(self.job(at, path, Existing::Keep))
     }
@@ -121,8 +121,8 @@ impl Folder {
         }
     }
 
-    /// A run that is stopped in order once so many blocks of the target `name` are verified; the rest does not
-    /// come.
+    /// A run that is stopped properly once this number of blocks of the target `name` are verified; the other blocks are not
+    /// forwarded.
     pub fn interrupted(&self, at: SocketAddr, path: &str, name: &str, blocks: usize) {
         let gate = Proxy::gate(at, blocks * (MIB + 1000) + 8000);
         let run = self.begin(gate.at(), path);
@@ -189,7 +189,7 @@ impl Run {
         runtime.block_on(async { tokio::time::timeout(MAX_WAIT, seen).await.ok() })
     }
 
-    /// Ends it in order, before its job is done.
+    /// Stops it properly, before its job is done.
     pub fn stop(self) {
         self.engine.command(Command::Stop);
         self.engine.join(MAX_WAIT);

@@ -38,7 +38,7 @@ fn a_different_target_fails_without_a_transfer() {
     let trouble = folder.fetch(served.at(), "a").unwrap_err();
     assert_eq!(trouble.kind, TroubleKind::Disk);
     assert!(trouble.message.as_str().contains("exists and differs"), "{trouble}");
-    assert_eq!(folder.names(), ["a"], "nothing was begun");
+    assert_eq!(folder.names(), ["a"], "nothing was started");
     assert!(fs::read(folder.path("a")).unwrap() == other);
 }
 

@@ -54,7 +54,7 @@ fn links_are_followed_only_within_the_folder() {
     relative("../served/file", "out and in again");
     relative("sub/../../served/file", "winding out");
     link(&world.outside().join("secret"), "absolute");
-    // Inside, but by a path of this machine, which depends on where the folder is.
+    // Inside, but as an absolute path, which depends on the location of the folder.
     link(&world.served("file"), "absolute inside");
     link(Path::new("/"), "slash");
     link(Path::new("/proc/self/root"), "process root");
@@ -100,7 +100,7 @@ fn magic_links_of_proc_are_not_followed() {
     }
 }
 
-/// Files of `/proc` say that they are empty.
+/// Files of `/proc` report a size of 0.
 #[test]
 fn a_file_of_unknown_size_is_not_served_as_empty() {
     let root = Root::open(Path::new("/proc/self"), Policy::default()).unwrap();
@@ -111,7 +111,7 @@ fn a_file_of_unknown_size_is_not_served_as_empty() {
     let error = source.check().unwrap_err();
     assert!(matches!(error, StorageError::Unreadable { .. }), "{error}");
     assert!(error.to_string().contains("though its size is 0"), "{error}");
-    // It is empty now, but its content is generated.
+    // Its size is 0, but its content is generated.
     let Ok(Node::File(source)) = root.open_node(&RemotePath::parse("timers").unwrap()) else {
         panic!("a file")
     };
@@ -158,7 +158,7 @@ fn errors_name_only_the_requested_path() {
     assert!(!said("bell\u{7}\u{1b}[2J").contains(char::is_control));
 }
 
-/// While directories and links to outside take each other's place, whatever is opened is from inside.
+/// While directories and links to outside replace each other, only files inside are opened.
 #[test]
 fn a_link_swapped_during_the_open_is_not_followed() {
     let world = World::new();
@@ -173,7 +173,7 @@ fn a_link_swapped_during_the_open_is_not_followed() {
         let flags = rustix::fs::RenameFlags::EXCHANGE;
         rustix::fs::renameat_with(rustix::fs::CWD, at(one), rustix::fs::CWD, at(other), flags).unwrap();
     };
-    /// Ends the other thread also where this one panics.
+    /// Ends the other thread also if this one panics.
     struct Stop<'a>(&'a AtomicBool);
     impl Drop for Stop<'_> {
         fn drop(&mut self) {
@@ -199,7 +199,7 @@ fn a_link_swapped_during_the_open_is_not_followed() {
                     }
                     Ok(Node::Directory(_)) => panic!("{path} is no directory"),
                     Err(StorageError::NotFound(_)) => absent += 1,
-                    // The kernel could not tell in as many attempts.
+                    // The kernel could not resolve it in all attempts.
                     Err(StorageError::Unreadable { .. }) => {}
                     Err(error) => panic!("{error}"),
                 }

@@ -60,7 +60,7 @@ fn a_listing_has_kind_size_and_time_of_every_entry() {
     assert_eq!(list("sub/deep"), [file("file", 11)]);
 }
 
-/// A client that can write bytes is told them, as those of a file or directory like any other, in the order of the disk.
+/// A client that supports such names receives their bytes, in the order of the disk.
 #[test]
 fn names_that_are_not_utf8_are_listed_and_opened() {
     let world = World::new();
@@ -88,12 +88,12 @@ fn names_that_are_not_utf8_are_listed_and_opened() {
     assert_eq!(content(&world.file("odd/d\0FF/in")), b"in");
     assert_eq!(world.directory("odd/d\0FF").meta().name, "d\0FF");
     world.assert_absent("odd/caf\0E8");
-    // Without that the same names are shown, and cannot be asked for.
+    // Other clients receive a form to display, which cannot be requested.
     let shown = list(world.directory("odd"), None, 100).entries;
     assert_eq!(shown.iter().filter(|entry| entry.kind == Kind::Other).count(), 5, "{shown:?}");
 }
 
-/// Names that are no text are shown so that no two names are shown alike, in whatever pages.
+/// Names that are not UTF-8 are displayed such that no two names look the same, in any pages.
 #[test]
 fn different_names_are_displayed_differently() {
     let world = World::new();
@@ -102,7 +102,7 @@ fn different_names_are_displayed_differently() {
     for name in names {
         fs::write(world.served("odd").join(OsStr::from_bytes(name)), "x").unwrap();
     }
-    // The longest that there is, three times as long when it is shown.
+    // The longest name, three times as long when it is displayed.
     fs::write(world.served("odd").join(OsStr::from_bytes(&[0xff; 255])), "x").unwrap();
     let all: Vec<(String, Kind)> = list(world.directory("odd"), None, 100)
         .entries
@@ -113,7 +113,7 @@ fn different_names_are_displayed_differently() {
     assert!(all.is_sorted_by(|one, other| one.0 < other.0), "{all:?}");
     let shown = |name: &str| all.iter().find(|(shown, _)| shown == name).map(|(_, kind)| *kind);
     assert_eq!([shown("a%FF"), shown("%61%FF")], [Some(Kind::File); 2], "as they are");
-    // What is free of the three ways to show it.
+    // The forms to display it that are free.
     assert_eq!(all.iter().filter(|(shown, _)| shown.starts_with("a%FF…")).count(), 1, "{all:?}");
     for name in ["a%FF%25FE", "a%25FF%FE", "caf%E9%25E9", &"%FF".repeat(255)] {
         assert!(shown(name).is_some(), "{name} in {all:?}");

@@ -28,7 +28,7 @@ use crate::shared::traversal;
 
 const SECRET: &str = "a secret from outside";
 
-/// `served`, beside it `outside/secret`, and in it what a hostile or careless user may have put there.
+/// `served`, beside it `outside/secret`, and in it links and files of a hostile or careless user.
 struct World {
     temporary: tempfile::TempDir,
     root: Root,
@@ -61,7 +61,7 @@ impl World {
         self.temporary.path().join("outside")
     }
 
-    /// As a request does it.
+    /// As a request opens it.
     fn open(&self, path: &str) -> Result<Node, StorageError> {
         let path = RemotePath::parse(path).map_err(|_| StorageError::NotFound(Default::default()))?;
         self.root.open_node(&path)

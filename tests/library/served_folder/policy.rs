@@ -1,4 +1,4 @@
-//! What the policy excludes is absent for every kind of access.
+//! Paths that the policy excludes do not exist for any kind of access.
 
 use std::{
     fs,
@@ -34,7 +34,7 @@ fn sources(directory: Directory) -> Sources {
     }
 }
 
-/// The paths of a directory as a tree, and what is left out.
+/// The paths of a directory as a tree, and the skipped ones.
 fn tree(directory: Directory) -> (Vec<String>, u64) {
     let (mut tree, mut paths) = (Tree::new(directory, Default::default()), Vec::new());
     loop {
@@ -54,7 +54,7 @@ fn listed(world: &World, path: &str) -> Vec<(String, Kind)> {
     page.entries.into_iter().map(|entry| (entry.name, entry.kind)).collect()
 }
 
-/// Everything that a refusal says, with the path taken out.
+/// The text of a failure, without the path.
 fn refusal(world: &World, path: &str) -> String {
     let error = world.open(path).unwrap_err();
     assert!(matches!(error, StorageError::NotFound(_)), "{path}: {error}");
@@ -105,11 +105,11 @@ fn hidden_files_are_answered_like_absent_ones() {
     ] {
         assert_eq!(refusal(&world, path), absent, "{path}");
     }
-    // These spellings name what is not hidden.
+    // These spellings name visible files.
     for path in ["./file", "sub/./deep/file", "link"] {
         world.file(path);
     }
-    // Who made a link with a name that shows wants to show what it leads to.
+    // A link with a visible name makes its target visible.
     assert_eq!(content(&world.file("link to hidden")), b"hidden");
     let names = |path: &str| listed(&world, path).into_iter().map(|(name, _)| name).collect::<Vec<_>>();
     assert_eq!(names(""), ["file", "link", "link to directory", "link to hidden", "sub"]);
@@ -124,7 +124,7 @@ fn hidden_files_are_answered_like_absent_ones() {
     let (paths, omitted) = tree(world.directory(""));
     let links = ["link -> sub/deep/file", "link to directory -> sub"];
     assert_eq!(paths, ["", "file", links[0], links[1], "link to hidden", "sub", "sub/deep", "sub/deep/file"]);
-    assert_eq!(omitted, 0, "a link that may not show its target comes as a file");
+    assert_eq!(omitted, 0, "a link to a hidden target is sent as a file");
     let mut files = Files::new(world.directory(""));
     for path in [".git/config", "sub/.env", "absent", "link to directory/.env"] {
         let error = files.open(&RemotePath::parse(path).unwrap()).unwrap_err();
@@ -164,7 +164,7 @@ fn links_are_answered_like_absent_files_unless_followed() {
     }
 }
 
-/// The folder itself may be named by a link: it is the operator who names it.
+/// The served folder itself may be a link: the operator has named it.
 #[test]
 fn the_served_folder_can_be_a_link() {
     let world = folder();
@@ -174,7 +174,7 @@ fn the_served_folder_can_be_a_link() {
     assert!(matches!(root.open_node(&RemotePath::parse("file").unwrap()), Ok(Node::File(_))));
 }
 
-/// `/proc` is a file system of its own on every Linux.
+/// `/proc` is a separate file system on every Linux.
 #[test]
 fn other_file_systems_are_not_served() {
     let open = |policy: Policy, path: &str| {
@@ -189,7 +189,7 @@ fn other_file_systems_are_not_served() {
     let proc: Vec<Entry> =
         list(root, None, 4096).entries.into_iter().filter(|entry| entry.name == "proc").collect();
     let [Entry { kind: Kind::Other, size: None, modified, .. }] = proc.as_slice() else { panic!("{proc:?}") };
-    assert_eq!(modified.seconds, 0, "not even its time is told");
+    assert_eq!(modified.seconds, 0, "not even its time is sent");
 }
 
 /// `/dev` has other file systems in it and few files.
@@ -214,7 +214,7 @@ fn an_archive_excludes_other_file_systems() {
     assert!(tree(devices()).0.iter().all(|path| path != "pts"));
 }
 
-/// Those beneath a path, and itself, that are on its file system.
+/// A path and those below it that are on the same file system.
 fn directories_of_one(path: &Path) -> u64 {
     let device = fs::metadata(path).unwrap().dev();
     let entries = fs::read_dir(path).unwrap().map(|entry| entry.unwrap());

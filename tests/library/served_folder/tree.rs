@@ -76,7 +76,7 @@ fn hidden_files_are_not_in_a_tree() {
 
     let world = world.under(Policy { hidden: false, ..Policy::default() });
     let (entries, omitted) = walk(world.directory("")).unwrap();
-    // A link would lead nowhere in a copy; what is not hidden itself leads to what it leads to.
+    // A link would be broken in a copy; a visible link is sent as its target.
     assert_eq!(paths(&entries), ["", "file", "link", "sub", "sub/deep", "sub/deep/file"]);
     assert_eq!((targets(&entries), omitted), ([].into(), 1));
     let mut files = fdsp::storage::tree::Files::new(world.directory(""));
@@ -123,7 +123,7 @@ fn files_are_opened_through_the_handle_of_their_directory() {
         assert!(matches!(files.open(&remote("sub/deep")), Err(StorageError::WrongKind { .. })));
         assert!(matches!(files.open(&remote("")), Err(StorageError::WrongKind { .. })));
     }
-    // The directory that is open is another one now.
+    // The open directory was replaced.
     files.open(&remote("sub/file")).unwrap();
     fs::rename(world.served("sub"), world.outside().join("sub")).unwrap();
     let mut files = fdsp::storage::tree::Files::new(world.directory(""));
@@ -134,7 +134,7 @@ fn files_are_opened_through_the_handle_of_their_directory() {
 fn a_replaced_directory_ends_the_walk() {
     let world = World::new();
     let mut tree = Tree::new(world.directory(""), NameForm::default());
-    // Everything in the top was looked at before the first entry in it comes.
+    // All entries of the top directory are read before the first one is returned.
     while !matches!(tree.step().unwrap(), TreeStep::Entry(TreeEntry { path, .. }) if path == "file") {}
     fs::rename(world.served("sub"), world.served("old")).unwrap();
     fs::create_dir(world.served("sub")).unwrap();
@@ -148,7 +148,7 @@ fn a_replaced_directory_ends_the_walk() {
     assert!(matches!(&error, StorageError::Changed { path } if path.as_str() == "sub"), "{error}");
 }
 
-/// Files that no request could name are missing, each of them, and what is as long as it may be is not.
+/// Each file whose path is too long for a request is missing, and one of the maximum length is not.
 #[test]
 fn paths_that_are_too_long_are_skipped() {
     use rustix::fs::{Mode, OFlags, mkdirat, openat};
@@ -169,13 +169,13 @@ fn paths_that_are_too_long_are_skipped() {
     let ends: Vec<_> = missing.entries.iter().map(|entry| entry.path.rsplit('/').next().unwrap()).collect();
     assert_eq!(ends, ["file 17", "file 18", "file 19", "empty"]);
     assert!(missing.entries[0].reason.contains("4096"), "{}", missing.entries[0].reason);
-    // Of a smaller tree the paths are shorter, but they are asked for from the served folder on.
+    // The paths of a smaller tree are shorter, but requests name them from the served folder on.
     let (entries, _, missing) = walk_all(world.directory("sub"), NameForm::Bytes).unwrap();
     assert_eq!(entries.iter().map(|entry| entry.path.len()).max(), Some(longest - 4));
     assert_eq!(missing.count, 4);
 }
 
-/// Names that are not UTF-8 are in the tree for a client that can write them, and named as missing for others.
+/// Names that are not UTF-8 are in the tree of a client that supports them, and missing in the tree of others.
 #[test]
 fn names_that_are_not_utf8_are_kept() {
     let world = World::new();
@@ -193,7 +193,7 @@ fn names_that_are_not_utf8_are_kept() {
     let mut files = fdsp::storage::tree::Files::new(world.directory("sub"));
     assert_eq!(content(&files.open(&remote("d\0E9/caf\0E9")).unwrap()), b"x");
     assert_eq!(content(&files.open(&remote("d\0E9/in")).unwrap()), b"in");
-    // For others a link to a file is that file, as far as it has a name.
+    // For others a link to a file is sent as that file, if its name is UTF-8.
     let (entries, _, missing) = walk_all(world.directory("sub"), NameForm::Utf8).unwrap();
     assert_eq!(paths(&entries), ["", "deep", "deep/file", "dz"]);
     let named: Vec<_> = missing.entries.iter().map(|entry| entry.path.as_str()).collect();
@@ -203,7 +203,7 @@ fn names_that_are_not_utf8_are_kept() {
     }
 }
 
-/// A kernel's file whose size says nothing is in no tree, and in the way of nothing else.
+/// A file of the kernel without a real size is in no tree, and does not stop others.
 #[test]
 fn files_shorter_than_their_size_are_skipped() {
     let made_up = "/sys/kernel";
@@ -249,7 +249,7 @@ fn no_file_of_proc_is_in_an_archive_or_a_tree() {
     assert_eq!((plan.sources().files, plan.missing().count), (0, missing.count));
 }
 
-/// What a generated directory holds.
+/// The entries of a generated directory.
 #[derive(Clone, Debug)]
 enum Made {
     File(u16),
@@ -277,7 +277,7 @@ proptest! {
         fs::create_dir(world.served("tree")).unwrap();
         for (path, what) in &made {
             let at = world.served("tree").join(path);
-            // What does not fit to what was made before is left away.
+            // Entries that conflict with earlier ones are skipped.
             if let Some(parent) = at.parent() {
                 let _ = fs::create_dir_all(parent);
             }
@@ -313,7 +313,7 @@ proptest! {
     }
 }
 
-/// Everything in a directory, at any depth, as the system sees it.
+/// Everything in a directory, at any depth, as the system reports it.
 fn count(directory: &std::path::Path) -> u64 {
     let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap());
     entries.map(|entry| if entry.file_type().unwrap().is_dir() { 1 + count(&entry.path()) } else { 1 }).sum()

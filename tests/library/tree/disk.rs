@@ -120,7 +120,7 @@ fn a_full_disk_keeps_the_files_and_the_job_resumes_with_free_space() {
     many(&folder, 600, 4096);
     let mut client = Client::quick();
     let job = NewJob { folder: small.0.path().to_owned(), ..tree(&client, &served, "t") };
-    // There is room for all of it when it begins, and not when it is written.
+    // There is enough space at the start, and not when it is written.
     fs::write(small.0.path().join("ballast"), vec![0; MIB]).unwrap();
     let filler = small.0.path().join("filler");
     let mut slow =
@@ -132,7 +132,10 @@ fn a_full_disk_keeps_the_files_and_the_job_resumes_with_free_space() {
     assert_eq!(trouble.kind, TroubleKind::Disk, "{trouble}");
     assert!(trouble.message.as_str().contains("no space left for "), "{trouble}");
     drop(slow);
-    assert!(disk_trouble(&mut client, &job).contains("make room, then retry"), "told before anything comes");
+    assert!(
+        disk_trouble(&mut client, &job).contains("make room, then retry"),
+        "reported before anything is received"
+    );
     fs::remove_file(&filler).unwrap();
     fs::remove_file(small.0.path().join("ballast")).unwrap();
     let done = client.run(job).unwrap();

@@ -65,7 +65,7 @@ fn the_mode_of_a_replaced_file_is_kept() {
     }
 }
 
-/// A file that replaces a link has the permissions of other new files; those of the link mean nothing.
+/// A file that replaces a link has the permissions of other new files, not those of the link.
 #[test]
 fn a_replaced_link_does_not_set_the_mode_of_the_file() {
     let served = Served::new();

@@ -55,7 +55,7 @@ fn a_tree_is_received_despite_every_network_fault() {
     }
 }
 
-/// Each connection receives a little, and nothing twice: neither parts of a block nor the list of entries.
+/// Each connection receives a few bytes, and none twice: neither parts of a block nor the list of entries.
 #[test]
 fn connections_cut_after_a_few_bytes_transfer_little_twice() {
     let served = Served::new();

@@ -111,7 +111,7 @@ fn the_digest_of_a_tree_is_verified() {
     assert!(trouble.message.as_str().ends_with("t.part, and the next attempt resumes it"), "{trouble}");
     let done = client.run(NewJob { checksum: Some(Checksum::Blake3(wanted)), ..job.clone() }).unwrap();
     assert_eq!((done.transferred, client.names()), (0, vec!["t".to_owned()]));
-    // All files of an update are in their places: no other try can use what is beside them.
+    // All files of an update are in place: no other attempt needs its work directory.
     write(client.folder.path(), "t/a.txt", b"changed");
     let update = NewJob { existing: Existing::Update, ..job.clone() };
     let trouble = client.run(update).unwrap_err();
@@ -125,7 +125,7 @@ fn progress_counts_files_and_bytes() {
     let served = Served::new();
     many(&served.folder.path().join("t"), 200, 4096);
     write(&served.folder.path().join("t"), "large", &content(2 * MIB, 5));
-    // Slow enough to be seen on its way.
+    // Slow enough to be observed during the transfer.
     let mut client = Client::new(fdsp::client::Config { limit: Some(2_000_000), ..config() });
     let job = tree(&client, &served, "t");
     let id = client.add(job);
@@ -166,7 +166,7 @@ fn the_classic_dialects_have_no_trees() {
     assert_eq!(
         (done.path, done.files),
         (client.path("t.zip"), None),
-        "a folder comes as the original sends it"
+        "a folder is received as the original sends it"
     );
 }
 
@@ -188,7 +188,7 @@ fn a_large_tree_is_equal_according_to_diff() {
     let job = NewJob { form: Form::Tree, save_as: Some("t".into()), ..job };
     let done = client.run(job).unwrap();
     println!("{done:?}");
-    // What leads out of the tree is not in it, and a link to a file elsewhere is that file.
+    // Links out of the tree are left out, and a link to a file elsewhere is sent as that file.
     let mut diff = Process::new("diff");
     let output = diff.args(["-rq", "--no-dereference"]).arg(&source).arg(client.path("t")).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);

@@ -58,7 +58,7 @@ fn a_server_that_always_closes_at_the_same_byte_fails_the_job() {
                 session.flush();
                 continue;
             };
-            // With its rest the first block is corrupt, so that it is asked for whole; of that most is sent.
+            // The rest of the first block is corrupt, so that all of it is requested; most of that is sent.
             let breaks_off = get.first_block == 0 && get.skip == 0;
             let (first, skip) = (get.first_block as usize, get.skip as usize);
             let begin = first * MIB + skip;
@@ -242,7 +242,7 @@ fn an_existing_folder_with_the_name_chosen_by_the_server_is_not_touched() {
     let trouble = client.run(job(&client, Existing::Keep)).unwrap_err();
     assert!(trouble.message.as_str().contains("of another download"), "{trouble}");
     assert_eq!(fs::read(part.join("fdsp-tree/a")).unwrap(), b"unfinished");
-    assert_eq!(asked.load(Ordering::Relaxed), 0, "the server was told of nothing");
+    assert_eq!(asked.load(Ordering::Relaxed), 0, "nothing was requested from the server");
     fs::remove_dir_all(&part).unwrap();
     client.run(job(&client, Existing::Keep)).unwrap();
     assert_eq!(fs::read(client.path("Documents/pin.txt")).unwrap(), b"00000");
@@ -347,7 +347,7 @@ fn a_file_with_a_wrong_digest_is_not_kept() {
                 let begin = session.out.as_slice().len();
                 writer.whole(&head(&content), &content, &mut session.out);
                 if wanted.path == "b" {
-                    // The bytes are altered, and all that tells of it is left as it was.
+                    // The bytes are altered, and size and time are kept.
                     let mut sent = session.out.as_slice().to_vec();
                     let at = begin + sent[begin..].windows(4).position(|four| four == b"bbbb").unwrap();
                     sent[at] = b'x';
@@ -382,7 +382,7 @@ fn wrong_sizes_allocate_neither_memory_nor_disk_space() {
         assert_eq!(trouble.kind, TroubleKind::Disk, "{trouble}");
         assert!(!client.path("t").exists(), "{sent}");
     }
-    // One that grows on its way, beyond what is kept in memory.
+    // A file that grows during the transfer, to more than is kept in memory.
     let script = Script::new().file("a", b"aaaa");
     let at = serve(move |session, id, request| match request {
         Request::Files(_) => {
@@ -413,7 +413,7 @@ fn a_file_that_changes_once_is_fetched_in_its_new_version() {
     let at = serve(move |session, id, request| {
         let before = Script::new().file("a", b"old").file("b", b"b");
         let after = Script::new().file("a", b"newer").file("b", b"b");
-        // The tree is told once as it was; the files are as they are.
+        // The entries are sent as they were, and the files as they are.
         match request {
             Request::Tree(_) if asked.fetch_add(1, Ordering::SeqCst) == 0 => before.tree(session, id),
             request => after.answer(session, id, &request),

@@ -21,7 +21,7 @@ use crate::tree::{
     support::{Client, MIB, Served, address, config, content},
 };
 
-/// Tries that are not spoiled by waiting.
+/// Attempts without delays.
 fn patient() -> Config {
     Config { retries: 3, timeout: Duration::from_secs(5), ..config() }
 }
@@ -39,7 +39,7 @@ fn a_connection_that_breaks_ten_times_fetches_nothing_twice() {
     let done = client.run(job).unwrap();
     same(&folder, &client.path("t"));
     assert!(proxy.connections() > 4, "{}", proxy.connections());
-    // What a cut takes with it is the file that was on its way, and the block of a large one.
+    // A cut loses the file that was being received, or a block of a large one.
     let lost = done.transferred - total;
     assert!(lost <= 10 * MIB as u64, "{lost}");
     assert_eq!(client.names(), ["t"]);
@@ -66,7 +66,7 @@ fn a_tree_interrupted_ten_times_is_complete_and_a_repeated_run_transfers_little(
     let folder = served.folder.path().join("t");
     many(&folder, files, 4096);
     let total = files * 4096;
-    // What it holds is sent once, in more than 100 bytes for each file.
+    // The entries are sent once, in more than 100 bytes for each file.
     let cuts = (0..10).map(|_| Fault::CutAfter((100 * files + total) / 12)).collect();
     let proxy = Proxy::start(served.at(), cuts);
     let mut client = Client::new(patient());
@@ -76,7 +76,7 @@ fn a_tree_interrupted_ten_times_is_complete_and_a_repeated_run_transfers_little(
     assert_eq!(client.names(), ["t"]);
     assert!(proxy.connections() > 10, "{}", proxy.connections());
     let lost = done.transferred - total as u64;
-    println!("{files} files, {} connections, {lost} bytes came twice", proxy.connections());
+    println!("{files} files, {} connections, {lost} bytes received twice", proxy.connections());
     assert!(lost <= 10 * 2 * 4096, "{lost}");
     for existing in [Existing::Keep, Existing::Update] {
         let again = Proxy::gate(served.at(), usize::MAX);
@@ -129,7 +129,7 @@ fn the_progress_of_a_tree_never_decreases() {
     let mut client = Client::new(Config { segments: 1, ..patient() });
     let id = client.add(NewJob { address: address(proxy.at(), "t"), ..tree(&client, &served, "t") });
     let (mut received, mut progress) = (0, 0);
-    // One byte of a block that has not come whole is not counted any more once its connection has gone.
+    // The last byte of an incomplete block is not counted after its connection has closed.
     let mut look = |client: &Client| {
         let view = client.view(id);
         let now = (view.received, view.progress.map_or(0, |(done, _)| done));
@@ -272,7 +272,7 @@ fn an_unchanged_tree_transfers_little() {
         assert_eq!(
             client.path("t/large/five.bin").metadata().unwrap().ino(),
             before,
-            "nothing is written anew"
+            "nothing is written again"
         );
         assert_eq!(client.names(), ["t"]);
     }
@@ -302,7 +302,7 @@ fn only_changed_files_are_fetched_again() {
     assert!(client.path("t/bin.d/x").exists(), "what is only here stays");
     fs::remove_file(client.path("t/mine")).unwrap();
     fs::remove_file(client.path("t/bin.d/x")).unwrap();
-    // Their folders are younger by that.
+    // This changes the times of their folders.
     for path in ["", "bin.d"] {
         let time = fs::metadata(folder.join(path)).unwrap().modified().unwrap();
         let times = fs::FileTimes::new().set_modified(time);
@@ -361,7 +361,7 @@ fn a_file_altered_between_two_attempts_is_never_spliced() {
     assert!(done.transferred <= 4096 + 3 * MIB as u64, "{done:?}");
 }
 
-/// A server may close a connection on which nothing is asked, as while the client hashes what it has.
+/// A server may close an idle connection, for example while the client hashes local files.
 #[test]
 fn a_connection_closed_during_a_local_comparison_is_no_error() {
     for existing in [Existing::Keep, Existing::Update, Existing::Overwrite] {
@@ -413,7 +413,7 @@ fn an_incomplete_small_file_resumes_in_another_run() {
     assert_eq!(second.names(), ["t"]);
 }
 
-/// What is here of a file may be what is wrong: then all of that file comes, and nothing else.
+/// The local bytes of a file may be wrong: then all of that file is received, and nothing else.
 #[test]
 fn a_wrong_start_of_a_small_file_is_fetched_again() {
     let served = Served::new();
@@ -425,18 +425,18 @@ fn a_wrong_start_of_a_small_file_is_fetched_again() {
     let job = NewJob { address: address(proxy.at(), "t"), ..tree(&client, &served, "t") };
     client.run(job.clone()).unwrap_err();
     let parts = client.path("t.part/fdsp-parts");
-    let begun = fs::read_dir(&parts)
+    let partial = fs::read_dir(&parts)
         .unwrap()
         .flatten()
         .find(|entry| entry.file_name().to_str().is_some_and(|name| name.ends_with(".begun")));
-    let begun = begun.expect("it is kept").path();
-    let mut bytes = fs::read(&begun).unwrap();
+    let partial = partial.expect("it is kept").path();
+    let mut bytes = fs::read(&partial).unwrap();
     assert!(bytes.len() > 290_000, "{}", bytes.len());
     bytes[1000] ^= 1;
-    fs::write(&begun, bytes).unwrap();
+    fs::write(&partial, bytes).unwrap();
     let done = client.run(NewJob { address: address(served.at(), "t"), ..job }).unwrap();
     same(&folder, &client.path("t"));
-    // The end of it, all of it, and the other one.
+    // The end of this file, all of it, and the other file.
     assert!(done.transferred < 2_000_000, "{done:?}");
     assert_eq!(client.names(), ["t"]);
 }

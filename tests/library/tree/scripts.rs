@@ -103,7 +103,7 @@ pub fn failure(code: Code) -> Failure {
     Failure { code, message: "scripted".into(), path: None, retry_after: None }
 }
 
-/// Lets `answer` answer each request.
+/// Answers each request by `answer`.
 pub fn serve(answer: impl Fn(&mut Session, u32, Request) + Send + Sync + 'static) -> SocketAddr {
     listen(move |_, stream| {
         let mut session = Session::new(stream);

@@ -61,7 +61,7 @@ fn client() -> Client {
     client
 }
 
-/// A right stream of a server, as the answer to the requests of `client`.
+/// A valid stream of a server, as the answer to the requests of `client`.
 fn server_stream(size: usize, archive: bool) -> Vec<u8> {
     let content = pattern(size);
     let mut pair = Pair::with("f", if archive { Stored::archive(content) } else { Stored::file(content) });
@@ -72,7 +72,7 @@ fn server_stream(size: usize, archive: bool) -> Vec<u8> {
     pair.written
 }
 
-/// A right stream of a client.
+/// A valid stream of a client.
 fn client_stream() -> Vec<u8> {
     let mut client = client();
     client.goodbye("done");
@@ -83,7 +83,7 @@ fn client_stream() -> Vec<u8> {
     [&bytes[..goodbye], &reserved.0, &bytes[goodbye..]].concat()
 }
 
-/// What a hostile peer makes of a right stream.
+/// A valid stream with the changes of a hostile peer.
 #[derive(Clone, Debug)]
 enum Change {
     Flip(usize, u8),

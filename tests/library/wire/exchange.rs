@@ -151,17 +151,17 @@ fn hashes_are_split_into_several_frames() {
     let mut client = Client::new("test");
     client.request(&Request::Hashes(Get { first_block: 1000, ..get("f") }));
     let stream = Stream::welcomed().raw(&out.as_slice()[8..]).0;
-    let (mut rest, mut came, mut frames) = (stream.as_slice(), Vec::new(), 0);
+    let (mut rest, mut received, mut frames) = (stream.as_slice(), Vec::new(), 0);
     while let (used @ 1.., event) = client.receive(rest).expect("a right stream") {
         if let Some(Event::Hashes { first_block, hashes, .. }) = event {
-            assert_eq!(first_block, 1000 + came.len() as u64);
-            came.extend(hashes);
+            assert_eq!(first_block, 1000 + received.len() as u64);
+            received.extend(hashes);
             frames += 1;
         }
         rest = &rest[used..];
     }
     assert_eq!((frames, client.pending()), (3, 0));
-    assert!(came.iter().eq(blocks.iter().map(|block| &block.chaining)));
+    assert!(received.iter().eq(blocks.iter().map(|block| &block.chaining)));
 }
 
 #[test]
@@ -348,7 +348,7 @@ fn a_goodbye_or_a_connection_error_makes_the_end_of_the_stream_clean() {
     assert!(last(&seen).starts_with("Goodbye"), "{seen:?}");
     assert_eq!(pair.client.end_of_stream(), Ok(()));
 
-    // A server that is busy says so at once, before it read anything.
+    // A busy server reports that at once, before it reads anything.
     let mut out = Outgoing::new();
     Server::new().abort(&failure(Code::Busy, "later"), &mut out);
     let mut client = Client::new("test");

@@ -23,7 +23,7 @@ fn what_answers(bytes: &[u8]) -> Violation {
 
 #[test]
 fn other_protocols_are_recognised_however_their_bytes_are_cut() {
-    for (answer, stranger) in [
+    for (answer, protocol) in [
         (&b"HTTP/1.1 400 Bad Request\r\n"[..], UnknownProtocol::Http),
         (b"HTTP/", UnknownProtocol::Http),
         (b"SSH-2.0-OpenSSH_9.2\r\n", UnknownProtocol::Ssh),
@@ -38,7 +38,7 @@ fn other_protocols_are_recognised_however_their_bytes_are_cut() {
         (b"\xff\xfe\xfd", UnknownProtocol::Unknown),
         (b"", UnknownProtocol::Silent),
     ] {
-        assert_eq!(what_answers(answer), Violation::NotOurs(stranger), "{answer:?}");
+        assert_eq!(what_answers(answer), Violation::NotOurs(protocol), "{answer:?}");
         let mut client = Client::new("test");
         let seen = feed_client(&mut client, answer.chunks(1));
         let violation = match seen.as_slice() {
@@ -46,7 +46,7 @@ fn other_protocols_are_recognised_however_their_bytes_are_cut() {
             [] => client.end_of_stream().expect_err("the stream ended early"),
             other => panic!("{other:?}"),
         };
-        assert_eq!(violation, Violation::NotOurs(stranger), "{answer:?} byte by byte");
+        assert_eq!(violation, Violation::NotOurs(protocol), "{answer:?} byte by byte");
     }
 }
 
@@ -80,7 +80,7 @@ fn the_client_selects_the_common_version() {
     assert_eq!(what_answers(&PREAMBLE[..4]), Violation::Truncated);
 }
 
-/// Gives a server these bytes, aborts if they are a violation, and returns what it wrote.
+/// Passes a server these bytes, aborts it after a violation, and returns its output.
 fn server_writes(bytes: &[u8]) -> (Option<Violation>, Vec<u8>) {
     let (mut server, mut out) = (Server::new(), Outgoing::new());
     let (_, violation) = feed_server(&mut server, [bytes]);
@@ -124,7 +124,7 @@ fn the_server_distinguishes_a_clean_end_from_a_truncated_stream() {
         feed_server(&mut server, [&greeted[..end]]);
         let expected = match end {
             0 => Err(Violation::NotOurs(UnknownProtocol::Silent)),
-            // Between preamble and hello, and behind hello.
+            // Between preamble and hello, and after hello.
             8 => Ok(()),
             end if end == greeted.len() => Ok(()),
             _ => Err(Violation::Truncated),

@@ -9,14 +9,14 @@ use crate::wire::{
     stream::{Seen, note},
 };
 
-/// A client, a server, and what goes between them.
+/// A client, a server, and the bytes between them.
 #[derive(Debug)]
 pub struct Pair {
     pub client: Client,
     pub server: Memory,
     /// Everything that the server wrote.
     pub written: Vec<u8>,
-    /// Most bytes that go over at once.
+    /// The maximum number of bytes that are moved at once.
     pub step: usize,
 }
 
@@ -36,7 +36,7 @@ impl Pair {
         pair
     }
 
-    /// Moves bytes until neither side has any left; returns what the client saw.
+    /// Moves bytes until neither side has any. Returns the events of the client.
     pub fn run(&mut self) -> Vec<Seen> {
         let (mut seen, mut out) = (Vec::new(), Outgoing::new());
         loop {

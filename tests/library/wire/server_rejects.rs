@@ -25,7 +25,7 @@ fn stat(stream: Stream, id: u32) -> Stream {
     stream.json(STAT, id, &json!({"path": "a"}))
 }
 
-/// What the server says against a stream, however it is cut.
+/// The violation that the server finds in a stream, however it is cut.
 fn refused(stream: &Stream) -> Violation {
     let (_, violation) = feed_server(&mut Server::new(), [stream.0.as_slice()]);
     let (_, by_bytes) = feed_server(&mut Server::new(), stream.0.chunks(1));
@@ -114,7 +114,7 @@ fn request_numbers_that_do_not_increase() {
     assert_eq!(refused(&stat(stat(greeted(), 9), 3)), violation);
     assert_eq!(refused(&greeted().header(HASHES, 0, 0)), violation);
     assert_eq!(refused(&stat(greeted(), u32::MAX).header(RESERVED, 0, u32::MAX)), violation);
-    // Gaps are no violation.
+    // Gaps are valid.
     let (events, none) = feed_server(&mut Server::new(), [stat(stat(greeted(), 5), 90).0.as_slice()]);
     assert_eq!((events.len(), none), (3, None));
 }
@@ -182,7 +182,7 @@ fn invalid_digests() {
 #[test]
 fn deeply_nested_json_is_rejected() {
     let nested = format!("{{\"path\":\"a\",\"x\":{}1{}}}", "[".repeat(30_000), "]".repeat(30_000));
-    // Whether the parser follows it or not: it must return.
+    // The parser may accept or reject it, but must return.
     let _ = feed_server(&mut Server::new(), [greeted().frame(STAT, 1, nested.as_bytes()).0.as_slice()]);
     let nested = format!("{{\"path\":{}", "[".repeat(60_000));
     let violation = refused(&greeted().frame(STAT, 1, nested.as_bytes()));

@@ -52,12 +52,12 @@ impl Stream {
         Stream(PREAMBLE.to_vec())
     }
 
-    /// What every server begins with.
+    /// The first frames of every server.
     pub fn welcomed() -> Stream {
         Stream::new().json(WELCOME, 0, &serde_json::json!({"agent": "test", "pipeline": 8, "parallel": 4}))
     }
 
-    /// What every client begins with.
+    /// The first frames of every client.
     pub fn greeted() -> Stream {
         Stream::new().json(HELLO, 0, &serde_json::json!({"agent": "test"}))
     }
@@ -113,7 +113,7 @@ pub fn blake3_hex(content: &[u8]) -> String {
     blake3::hash(content).to_string()
 }
 
-/// What a machine gave, content joined.
+/// The events of a machine, with content joined.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Seen {
     Data(u32, Vec<u8>),
@@ -132,7 +132,7 @@ pub fn note(seen: &mut Vec<Seen>, event: &Event<'_>) {
     }
 }
 
-/// Gives a client these pieces, one after the other.
+/// Passes a client these pieces, one after the other.
 pub fn feed_client<'a>(client: &mut Client, pieces: impl IntoIterator<Item = &'a [u8]>) -> Vec<Seen> {
     let mut seen = Vec::new();
     for mut piece in pieces {
@@ -155,7 +155,7 @@ pub fn feed_client<'a>(client: &mut Client, pieces: impl IntoIterator<Item = &'a
     seen
 }
 
-/// Gives a server these pieces, one after the other.
+/// Passes a server these pieces, one after the other.
 pub fn feed_server<'a>(
     server: &mut Server,
     pieces: impl IntoIterator<Item = &'a [u8]>,

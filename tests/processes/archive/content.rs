@@ -136,7 +136,7 @@ fn modes_and_times_are_kept() {
     fs::File::open(&old).unwrap().set_modified(UNIX_EPOCH).unwrap();
     let (archive, _) = folder.archive();
     assert_eq!(oracles::zip_crate(&archive).unwrap()["d/before 1980"].modified, 315_532_800);
-    // The extended timestamp knows better than the DOS fields.
+    // The extended timestamp is more precise than the DOS fields.
     if crate::archive::has("unzip") {
         let to = folder.served().join("unpacked");
         let unzip = Command::new("unzip").arg("-q").arg(&archive).arg("-d").arg(&to).status().unwrap();
@@ -159,7 +159,7 @@ fn entries_other_than_files_are_skipped_and_counted() {
     symlink("file", at("link")).unwrap();
     symlink("../../inside", at("sub/link up")).unwrap();
     symlink("link", at("link to link")).unwrap();
-    // Left out: seven.
+    // Seven entries are left out.
     symlink("sub", at("link to directory")).unwrap();
     symlink("nowhere", at("broken")).unwrap();
     symlink("../../outside", at("outward")).unwrap();
@@ -183,7 +183,7 @@ fn the_prefix_is_the_requested_path() {
     folder.file("sub/x.txt", "x");
     let mut stream = Stream::new(plan(&folder.served(), "d/sub").unwrap());
     assert_eq!(names(&bytes(&mut stream)), ["d/sub/", "d/sub/x.txt"]);
-    // Nothing asked for is the folder itself, under its own name.
+    // An empty path is the folder itself, under its own name.
     let mut stream = Stream::new(plan(&folder.served(), "").unwrap());
     let all = ["served/", "served/d/", "served/d/sub/", "served/d/sub/x.txt"];
     assert_eq!(names(&bytes(&mut stream)), all);
@@ -279,13 +279,13 @@ fn incompressible_files_are_stored() {
         assert!(method == zip::CompressionMethod::Deflated && size < whole, "{name}: {size}");
     }
     for name in ["d/large noise", "d/photo.JPG"] {
-        // As it is, in blocks: so its end can be found in a stream.
+        // Uncompressed, in blocks of deflate: so a reader of a stream finds its end.
         let size = 500_000 + 5 * 500_000_u64.div_ceil(65_535);
         assert_eq!(made(name), (zip::CompressionMethod::Deflated, size), "{name}");
     }
 }
 
-/// A reader of a stream does not know the central directory: each entry has to mark its end itself.
+/// A reader of a stream has no central directory: each entry has to mark its end.
 #[test]
 fn a_stream_reader_needs_no_central_directory() {
     let folder = Folder::new();

@@ -1,4 +1,4 @@
-//! Sources that change while an archive of them is made: the error names them, and no program accepts the
+//! Sources that change while they are archived: the error names them, and no program accepts the
 //! truncated archive.
 
 use std::{
@@ -36,16 +36,16 @@ fn three() -> Folder {
 fn interrupted(folder: &Folder, change: impl FnOnce(&Path)) -> StorageError {
     let mut stream = Stream::new(folder.plan().unwrap());
     let mut buffer = vec![0; 100_000];
-    let mut came = Vec::new();
+    let mut received = Vec::new();
     while stream.position() < 1_500_000 {
         let count = stream.read(&mut buffer).unwrap();
-        came.extend_from_slice(&buffer[..count]);
+        received.extend_from_slice(&buffer[..count]);
     }
     stream.check().unwrap();
     change(&folder.dir());
     let error = loop {
         match stream.read(&mut buffer) {
-            Ok(count) => came.extend_from_slice(&buffer[..count]),
+            Ok(count) => received.extend_from_slice(&buffer[..count]),
             Err(error) => break error,
         }
         assert!(!stream.finished());
@@ -57,7 +57,7 @@ fn interrupted(folder: &Folder, change: impl FnOnce(&Path)) -> StorageError {
     }
     stream.check().unwrap_err();
     let path = folder.temporary.path().join("broken.zip");
-    fs::write(&path, came).unwrap();
+    fs::write(&path, received).unwrap();
     all_refuse(&path);
     error
 }
@@ -69,7 +69,7 @@ fn assert_changed(error: &StorageError, path: &str) {
     assert!(error.to_string().contains(path), "{error}");
 }
 
-/// Does `change` until the file system's clock dates it.
+/// Repeats `change` until the time of the file differs.
 fn dated(path: &Path, mut change: impl FnMut()) {
     let stamp = || fs::metadata(path).map(|data| (data.ctime(), data.ctime_nsec(), data.size())).ok();
     let before = stamp();
@@ -149,7 +149,7 @@ fn a_directory_is_deleted_or_moved() {
 
 #[test]
 fn a_source_is_replaced() {
-    // A link to the very same content elsewhere.
+    // A link to the same content elsewhere.
     let folder = three();
     let outside = folder.temporary.path().join("outside");
     let error = interrupted(&folder, |dir| {
@@ -223,7 +223,7 @@ fn a_rewound_stream_detects_changes() {
 #[test]
 fn a_directory_is_deleted_during_planning() {
     let folder = Folder::new();
-    // More than one step looks at.
+    // More than one step reads.
     for index in 0..1100 {
         folder.file(format!("a/{index}"), "");
     }
@@ -269,7 +269,7 @@ fn an_unreadable_source_is_reported() {
     let allow = |path: &str, mode| {
         fs::set_permissions(folder.dir().join(path), Permissions::from_mode(mode)).unwrap();
     };
-    // Known before the first byte: the rest is archived.
+    // Found before the first byte is sent: the other entries are archived.
     for (path, mode) in [("a", 0o644), ("b", 0o755), ("c/small", 0o644)] {
         refuse(path);
         let plan = folder.plan().unwrap();
@@ -290,7 +290,7 @@ fn an_unreadable_source_is_reported() {
     all_agree(&archive, &folder.dir(), "d");
 }
 
-/// Running out of descriptors is neither reported as a missing file nor as the end of an archive.
+/// A lack of descriptors is reported neither as a missing file nor as the end of an archive.
 #[test]
 fn descriptors_run_out() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};

@@ -35,7 +35,7 @@ impl Write for Sparse {
     }
 }
 
-/// A file of that many zeros and a word at its end.
+/// A file of this number of zeros and a word at its end.
 fn sparse(path: &Path, length: u64) {
     let file = File::create(path).unwrap();
     file.set_len(length).unwrap();
@@ -87,15 +87,15 @@ fn a_stored_file_over_4_gib_and_one_after_it() {
     let path = folder.temporary.path().join("d.zip");
     let mut file = Sparse(File::create(&path).unwrap());
     copy(&mut Stream::new(plan), &mut file).unwrap();
-    // The other entry lies after all of the first one.
+    // The other entry is after the first one.
     if let Some(said) = oracles::unzip(&path, (!large()).then_some("d/b")) {
         said.unwrap();
     }
     let mut archive = zip::ZipArchive::new(File::open(&path).unwrap()).unwrap();
     assert_eq!(archive.by_name("d/a.mkv").unwrap().size(), length);
-    let mut behind = Vec::new();
-    io::copy(&mut archive.by_name("d/b").unwrap(), &mut behind).unwrap();
-    assert!(behind == text(200_000));
+    let mut after = Vec::new();
+    io::copy(&mut archive.by_name("d/b").unwrap(), &mut after).unwrap();
+    assert!(after == text(200_000));
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn a_deflated_file_over_4_gib() {
     }
 }
 
-/// What deflates to nothing must not keep an event loop waiting.
+/// Content that deflates to almost nothing must not block an event loop.
 #[test]
 fn a_read_does_a_bounded_amount_of_work() {
     let folder = Folder::in_memory();
@@ -151,7 +151,7 @@ fn a_tree_deeper_than_the_longest_path() {
     let entries = oracles::zip_crate(&archive).unwrap();
     let name = format!("d/{}file", format!("{segment}/").repeat(30));
     assert_eq!(entries[&name].digest, oracles::blake3(b"deep"));
-    // No path reaches it for removing either.
+    // No path can name it for its removal either.
     drop(handle);
     let removed = Command::new("rm").arg("-rf").arg(folder.dir()).status().unwrap();
     assert!(removed.success());
@@ -175,7 +175,7 @@ fn memory_is_bounded() {
         line.trim_matches(|c: char| !c.is_ascii_digit()).parse::<u64>().unwrap()
     };
     let before = resident("VmRSS:");
-    // Begin to count anew.
+    // Restart the count.
     fs::write("/proc/self/clear_refs", "5").unwrap();
     let mut stream = Stream::new(folder.plan().unwrap());
     copy(&mut stream, &mut io::sink()).unwrap();

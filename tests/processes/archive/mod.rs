@@ -37,7 +37,7 @@ impl Folder {
         Folder { temporary }
     }
 
-    /// The same in memory where there is such a place: large files with holes cost nothing there.
+    /// The same in memory if available: large files with holes cost nothing there.
     fn in_memory() -> Folder {
         let temporary = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
         fs::create_dir_all(temporary.path().join("served/d")).unwrap();
@@ -64,7 +64,7 @@ impl Folder {
         plan(&self.served(), "d")
     }
 
-    /// Makes the archive of `d` and returns where it is and what went in.
+    /// Creates the archive of `d`. Returns its path and the expected entries.
     fn archive(&self) -> (PathBuf, Sources) {
         let plan = self.plan().unwrap();
         let (sources, size) = (plan.sources(), plan.size());
@@ -72,7 +72,7 @@ impl Folder {
         let mut stream = fdsp::storage::archive::Stream::new(plan);
         let length = copy(&mut stream, &mut fs::File::create(&path).unwrap()).unwrap();
         assert_eq!(stream.position(), sources.bytes, "all progress was made");
-        assert!(size.is_none_or(|size| size == length), "{size:?} was announced, {length} came");
+        assert!(size.is_none_or(|size| size == length), "{size:?} was announced, {length} were received");
         (path, sources)
     }
 }
@@ -118,7 +118,7 @@ fn noise(seed: u8, length: usize) -> Vec<u8> {
     bytes
 }
 
-/// Bytes that deflate well and are nowhere the same.
+/// Bytes that deflate well and do not repeat.
 fn text(length: usize) -> Vec<u8> {
     let mut text = Vec::with_capacity(length + 32);
     for line in 0.. {
@@ -131,7 +131,7 @@ fn text(length: usize) -> Vec<u8> {
     text
 }
 
-/// Whether a program is there; says so where it is not.
+/// Whether a program is installed; prints a note if it is not.
 fn has(program: &str) -> bool {
     match std::process::Command::new(program).arg("--version").output() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {

@@ -11,11 +11,11 @@ use std::{
 
 use crate::archive::has;
 
-/// An entry, as far as programs agree on what it has.
+/// The properties of an entry that all programs report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     pub mode: u32,
-    /// Seconds since 1970 of the DOS fields, which have even ones.
+    /// Seconds since 1970 of the DOS fields, which are even.
     pub modified: i64,
     /// BLAKE3, or SHA-256 for Python.
     pub digest: String,
@@ -32,7 +32,7 @@ pub fn sha256(content: &[u8]) -> String {
     sha2::Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// What an archive of a directory must hold, from the directory itself.
+/// The expected entries of an archive, read from the directory.
 pub fn on_disk(directory: &Path, prefix: &str, digest: fn(&[u8]) -> String) -> Entries {
     fn walk(path: &Path, name: String, digest: fn(&[u8]) -> String, entries: &mut Entries) {
         let metadata = fs::metadata(path).unwrap();
@@ -55,7 +55,7 @@ pub fn on_disk(directory: &Path, prefix: &str, digest: fn(&[u8]) -> String) -> E
     entries
 }
 
-/// What the `zip` crate reads; its reader compares every checksum.
+/// The entries that the `zip` crate reads; its reader compares every checksum.
 pub fn zip_crate(archive: &Path) -> Result<Entries, zip::result::ZipError> {
     let mut archive = zip::ZipArchive::new(std::io::BufReader::new(fs::File::open(archive).unwrap()))?;
     let mut entries = Entries::new();
@@ -73,12 +73,12 @@ pub fn zip_crate(archive: &Path) -> Result<Entries, zip::result::ZipError> {
             + i64::from(time.second());
         let name = entry.name()?.into_owned();
         let entry = Entry { mode, modified, digest: blake3(&content) };
-        assert!(entries.insert(name, entry).is_none(), "no name comes twice");
+        assert!(entries.insert(name, entry).is_none(), "no name is there twice");
     }
     Ok(entries)
 }
 
-/// Whether `unzip -t` is content with an entry, or with all; `None` where there is no `unzip`.
+/// Whether `unzip -t` accepts an entry, or all; `None` if `unzip` is not installed.
 pub fn unzip(archive: &Path, entry: Option<&str>) -> Option<Result<(), String>> {
     has("unzip").then(|| {
         let output = Command::new("unzip").arg("-tq").arg(archive).args(entry).output().unwrap();
@@ -87,7 +87,7 @@ pub fn unzip(archive: &Path, entry: Option<&str>) -> Option<Result<(), String>> 
     })
 }
 
-/// What Python's `zipfile` reads.
+/// The entries that Python's `zipfile` reads.
 pub fn python(archive: &Path) -> Option<Entries> {
     const SCRIPT: &str = "
 import calendar, hashlib, json, sys, zipfile
@@ -109,12 +109,12 @@ with zipfile.ZipFile(sys.argv[1]) as archive:
         };
         let lines = String::from_utf8(output.stdout).unwrap();
         let entries: Entries = lines.lines().map(entry).collect();
-        assert_eq!(entries.len(), lines.lines().count(), "no name comes twice");
+        assert_eq!(entries.len(), lines.lines().count(), "no name is there twice");
         entries
     })
 }
 
-/// What Java's `ZipInputStream` reads: names and SHA-256 digests.
+/// The names and SHA-256 digests that Java's `ZipInputStream` reads.
 pub fn java(archive: &Path) -> Option<BTreeMap<String, String>> {
     const PROGRAM: &str = r#"
 import java.io.*; import java.security.*; import java.util.*; import java.util.zip.*;
@@ -145,7 +145,7 @@ public class Read {
     })
 }
 
-/// Whether `bsdtar` reads it as a stream; `None` where it is not installed.
+/// Whether `bsdtar` reads it as a stream; `None` if it is not installed.
 pub fn bsdtar(archive: &Path) -> Option<Result<(), String>> {
     has("bsdtar").then(|| {
         let mut command = Command::new("bsdtar");
@@ -155,7 +155,7 @@ pub fn bsdtar(archive: &Path) -> Option<Result<(), String>> {
     })
 }
 
-/// Everybody agrees that the archive holds exactly what the directory does.
+/// Asserts that every program reads exactly the entries of the directory.
 pub fn all_agree(archive: &Path, directory: &Path, prefix: &str) {
     assert_eq!(zip_crate(archive).unwrap(), on_disk(directory, prefix, blake3));
     if let Some(entries) = python(archive) {
@@ -166,7 +166,7 @@ pub fn all_agree(archive: &Path, directory: &Path, prefix: &str) {
     }
 }
 
-/// Nobody takes it for an archive.
+/// Asserts that no program accepts it as an archive.
 pub fn all_refuse(archive: &Path) {
     assert!(zip_crate(archive).is_err());
     if let Some(said) = unzip(archive, None) {

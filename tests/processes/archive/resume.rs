@@ -38,7 +38,7 @@ fn whole(folder: &Folder) -> (Vec<u8>, Index) {
     (all, stream.take_index().unwrap())
 }
 
-/// Places all over an archive, the same ones every time.
+/// Offsets all over an archive, the same in each run.
 fn places(length: usize) -> impl Iterator<Item = u64> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     std::iter::repeat_with(move || {
@@ -83,7 +83,7 @@ fn the_index_of_an_interrupted_pass_is_sufficient() {
         stream.resume(&index, offset).unwrap();
         let begin = stream.offset() as usize;
         assert!(rest(&mut stream).unwrap() == all[begin..], "broken at {broken}, from {begin} for {offset}");
-        // And the second pass has learned the rest.
+        // The second pass has completed the index.
         let index = stream.take_index().unwrap();
         let mut stream = fdsp::storage::archive::Stream::new(folder.plan().unwrap());
         stream.resume(&index, all.len() as u64 / 2).unwrap();
@@ -99,7 +99,7 @@ fn a_stored_file_of_an_interrupted_pass_is_not_read_again() {
     folder.file("text.txt", text(3000));
     let (all, _) = whole(&folder);
     let mut learned = None;
-    // Each pass comes further, and the next one begins before its end.
+    // Each pass ends at a larger offset, and the next one begins before that.
     for broken in [1_000_000, 1_700_000, 2_500_000] {
         let mut stream = fdsp::storage::archive::Stream::new(folder.plan().unwrap());
         if let Some(index) = &learned {
@@ -107,13 +107,13 @@ fn a_stored_file_of_an_interrupted_pass_is_not_read_again() {
             stream.resume(index, offset).unwrap();
             assert_eq!(stream.offset(), offset);
         }
-        let (begin, mut came) = (stream.offset() as usize, Vec::new());
+        let (begin, mut bytes) = (stream.offset() as usize, Vec::new());
         let mut buffer = vec![0; 10_000];
         while stream.offset() < broken {
             let count = stream.read(&mut buffer).unwrap();
-            came.extend_from_slice(&buffer[..count]);
+            bytes.extend_from_slice(&buffer[..count]);
         }
-        assert!(came == all[begin..begin + came.len()]);
+        assert!(bytes == all[begin..begin + bytes.len()]);
         learned = stream.take_index();
     }
     let index = learned.unwrap();

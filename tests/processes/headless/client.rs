@@ -208,7 +208,7 @@ fn progress_bars_are_shown_on_a_terminal() {
     drop(pty.slave);
     let mut reader = pty.master.try_clone_reader().expect("a reader");
     let mut shown = Vec::new();
-    // A terminal whose last user has gone is an error, not an end.
+    // A terminal without a process is reported as an error, not as an end.
     let _ = std::io::Read::read_to_end(&mut reader, &mut shown);
     assert!(child.wait().expect("ended").success());
     let shown = String::from_utf8_lossy(&shown);

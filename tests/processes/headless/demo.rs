@@ -27,7 +27,7 @@ fn the_demo_without_a_terminal_fetches_verifies_and_cleans_up() {
 fn the_demo_serves_the_current_folder_by_default() {
     let home = home();
     let mut command = home.command(["--demo"]);
-    // Its own temporary files and logs lie in there, too: neither may end up in the archive.
+    // Its own temporary files and logs are in that folder, too: neither may be in the archive.
     command.env("TMPDIR", home.path());
     let outcome = program::finish(command.spawn().expect("the binary starts"));
     assert_eq!(outcome.code, 0, "{outcome:#?}");

@@ -36,7 +36,7 @@ fn output_that_cannot_be_written_is_an_error() {
     assert_eq!(outcome.code, 4, "what failed before that counts: {outcome:#?}");
 }
 
-/// Whether this process was started with the signal ignored, which those that it starts inherit.
+/// Whether this process was started with the signal ignored, which its children inherit.
 fn is_ignored(signal: Signal) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").expect("Linux says");
     let line = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).expect("a line");
@@ -74,13 +74,13 @@ fn a_missing_secret_is_reported_once() {
         let folder = format!("got/{}", face.trim_matches('-'));
         let options = ["--as", "tree", "-d", &folder];
         let all = || options.into_iter().chain(paths.iter().map(String::as_str));
-        let mut begun = Running::start(home.command(["--limit", "100k"].into_iter().chain(all())));
+        let mut running = Running::start(home.command(["--limit", "100k"].into_iter().chain(all())));
         for journal in ["a b.bin.part.fdsp", "other.part.fdsp", "dir.part/fdsp-control"] {
             let journal = home.path().join(&folder).join(journal);
             crate::shared::target::until("a journal", || journal.exists());
         }
-        begun.signal(Signal::INT);
-        assert_eq!(begun.end().code, 130, "{face}");
+        running.signal(Signal::INT);
+        assert_eq!(running.end().code, 130, "{face}");
         // Its state folder is a file, so there is no secret.
         let mut command = home.command(std::iter::once(face).chain(all()));
         command.env("XDG_STATE_HOME", home.path().join("served/empty"));
@@ -119,7 +119,7 @@ fn a_closed_stdout_does_not_stop_a_download() {
 #[test]
 fn the_file_size_limit_is_reported_as_an_error() {
     let home = home();
-    // The size of this archive is not known beforehand.
+    // The size of this archive is unknown.
     home.write("served/zip/noise", noise(3_000_000)).write("served/zip/text", "x".repeat(100_000));
     let service = serve(&home, "");
     for path in ["a%20b.bin", "zip"] {
@@ -129,7 +129,7 @@ fn the_file_size_limit_is_reported_as_an_error() {
         assert_eq!(outcome.code, 7, "{outcome:#?}");
         assert!(outcome.is_one_sentence().contains("raise the limit (ulimit -f)"), "{outcome:#?}");
     }
-    // Nor is it for the file of a session, the first one that is written.
+    // The same for the file of a session, the first one that is written.
     let line = format!("ulimit -f 0; exec \"$0\" --headless --session small -d got '{}'", service.at("zip"));
     let outcome =
         program::finish(home.other("sh", ["-c", &line, env!("CARGO_BIN_EXE_tui")]).spawn().expect("a shell"));

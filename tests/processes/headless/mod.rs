@@ -77,7 +77,7 @@ fn link_local_addresses_are_printed_and_reached_with_their_zone() {
     }
 }
 
-/// A client that takes its time, up to the moment when content comes.
+/// A client with a low rate that has begun to receive content.
 fn slow_client(home: &Home, service: &Service) -> (Running, Lines) {
     let mut client =
         Running::start(home.command(["--json", "--limit", "200k", "-d", "got", &service.at("a%20b.bin")]));

@@ -40,7 +40,7 @@ fn a_second_signal_stops_a_server_at_once() {
         let (_client, _lines) = slow_client(&home, &service);
         service.process.signal(Signal::TERM);
         service.process.signal(Signal::INT);
-        // Two signals that come together are still two: the second one is another.
+        // The second signal differs: two equal ones at once could be merged.
         assert_eq!(service.process.end().code, 0, "{arch}");
     }
 }

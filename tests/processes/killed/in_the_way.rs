@@ -1,5 +1,5 @@
 //! Obstacles at the paths of a download, with whole programs: links, folders, files without write permission, another
-//! client. Nothing is touched or followed, the exit code is that of the local disk, and afterwards the download resumes.
+//! client. Nothing is changed or followed, the exit code is that of the local disk, and afterwards the download resumes.
 
 use std::{
     fs::{self, Permissions},
@@ -39,7 +39,7 @@ impl Ends {
         Client::with(&self.folder, &self.server.serves("a"), options).end()
     }
 
-    /// With nothing in its way any more it gets there, and leaves nothing but the file and these.
+    /// Without the obstacle the download completes, and leaves only the file and these.
     fn gets_there(&self, also: &[&str]) {
         let (code, said) = self.fetch(&[]);
         assert_eq!(code, 0, "{said}");
@@ -69,9 +69,9 @@ fn links_and_folders_at_the_paths_of_a_download_are_not_touched() {
             assert_eq!(fs::read_to_string(&victim).unwrap(), "precious", "{name} {options:?}");
             match (name, options) {
                 ("a.part", _) => assert_refused(ended, "is a symbolic link"),
-                // It only saves work: the link itself makes room.
+                // It only saves work: the link itself is moved away.
                 ("a.part.fdsp", _) => assert_eq!(ended.0, 0, "{}", ended.1),
-                // Who says that it may be replaced loses the link, not what it leads to.
+                // With permission to replace, the link is replaced, and not its target.
                 ("a", ["--overwrite" | "--update"]) => {
                     assert_eq!(ended.0, 0, "{}", ended.1);
                     assert!(fs::symlink_metadata(&path).unwrap().is_file(), "{options:?}");
@@ -143,13 +143,13 @@ fn missing_write_permission_is_reported() {
     mode(folder, 0o755);
 
     let part = ends.folder.path("a.part");
-    fs::write(&part, "of somebody else").unwrap();
+    fs::write(&part, "of another user").unwrap();
     mode(&part, 0o444);
     assert_refused(fetch(&[]), "a.part: permission denied");
-    assert_eq!(fs::read_to_string(&part).unwrap(), "of somebody else");
+    assert_eq!(fs::read_to_string(&part).unwrap(), "of another user");
     fs::remove_file(&part).unwrap();
 
-    // The name belongs to the folder: whoever may replace it may, and nobody writes into it.
+    // Replacing a name needs permission for the folder only; the file itself is not written to.
     let target = ends.folder.path("a");
     fs::write(&target, "read-only").unwrap();
     mode(&target, 0o444);
@@ -158,7 +158,7 @@ fn missing_write_permission_is_reported() {
     let (code, said) = fetch(&["--overwrite"]);
     assert_eq!(code, 0, "{said}");
     if is_root {
-        // Root saves nothing in a folder of another user that lies in a shared one.
+        // Root saves nothing in a folder of another user inside a shared one.
         chown(folder, Some(0), Some(0)).unwrap();
     }
     ends.gets_there(&[]);

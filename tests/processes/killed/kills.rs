@@ -11,56 +11,56 @@ use crate::killed::{
 };
 
 const ARCHITECTURES: [&str; 4] = ["single", "threads", "select", "async"];
-/// Kills in all, unless the environment wants another number.
+/// The number of all kills, unless the environment sets another one.
 const KILLS: usize = 100;
-/// What a kill may cost each connection.
+/// The maximum number of bytes that a kill costs each connection.
 const LOST: usize = 2 * MIB;
-/// What a connection takes before its content begins, roughly.
+/// The approximate number of bytes before the content of a connection.
 const HEAD: usize = 1000;
 
-/// What is fetched.
+/// The content to fetch.
 struct Subject {
     path: &'static str,
     /// The name of the finished file.
     name: &'static str,
-    /// Bytes of it.
+    /// Its bytes.
     size: usize,
     digest: blake3::Hash,
-    /// How many kills it gets of each hundred.
+    /// Its share of the kills, in percent.
     share: usize,
-    /// The number of its files, if it is a directory as itself.
+    /// The number of its files, if it is a tree.
     files: Option<usize>,
 }
 
 impl Subject {
-    /// What a kill may cost. A file comes over one connection for each 8 MiB of it, an archive or a tree over one.
+    /// The maximum cost of a kill, in bytes. A file has one connection for each 8 MiB, an archive or a tree has one.
     fn lost(&self) -> usize {
         let is_file = self.path == self.name && self.files.is_none();
         let connections = if is_file { (self.size / (8 * MIB)).clamp(1, 4) } else { 1 };
         connections * LOST
     }
 
-    /// What frames, greetings and the like add to a content that came over several connections. What a tree holds is told on
-    /// each, and each file of it has frames of its own.
+    /// The bytes of frames and greetings of a content over several connections. The entries of a tree are sent on
+    /// each connection, and each of its files has frames of its own.
     fn overhead(&self, bytes: usize, connections: usize) -> usize {
         let of_files = self.files.map_or(0, |files| files * HEAD * (connections + 1));
         bytes / 500 + (connections + 1) * 20 * HEAD + of_files
     }
 }
 
-/// What a campaign has seen.
+/// The figures of a campaign.
 #[derive(Clone, Copy, Debug, Default)]
 struct Figures {
     client_kills: usize,
     server_kills: usize,
-    /// Kills that met content on its way.
+    /// Kills while content was being received.
     running: usize,
     downloads: usize,
     /// Bytes of the finished files.
     finished: usize,
-    /// Bytes that clients took from the wire.
+    /// Bytes that clients received.
     received: usize,
-    /// The most that one kill has cost, in bytes.
+    /// The maximum cost of one kill, in bytes.
     worst: usize,
 }
 
@@ -90,15 +90,15 @@ struct Campaign<'a> {
     figures: Figures,
 }
 
-/// A client at work.
+/// A running client.
 struct Running {
     client: Client,
-    /// Whether it outlives the server.
+    /// Whether the server is killed before it.
     patient: bool,
-    /// What had passed, and how many bytes were kept, when it began.
+    /// The forwarded and the kept bytes at its start.
     passed: usize,
     kept: usize,
-    /// How often a server died under it.
+    /// The number of servers that were killed during its run.
     interrupted: usize,
 }
 
@@ -111,11 +111,11 @@ impl<'a> Campaign<'a> {
         Campaign { subject, dice, server, gate, folder, figures }
     }
 
-    /// Kills so often, and lets it end.
+    /// Kills this number of times, and then lets the download complete.
     fn run(mut self, kills: usize) -> Figures {
         let mut running = None;
         let mut before = 0;
-        // Bytes that this download took from the wire, and kills that it suffered.
+        // The received bytes of this download, and its kills.
         let (mut received, mut suffered) = (0, 0);
         loop {
             let client = match running.take() {
@@ -148,7 +148,7 @@ impl<'a> Campaign<'a> {
 
     fn start(&mut self) -> Running {
         if self.dice.once_in(3) {
-            // Seen from the client, the server has moved.
+            // For the client, the server has moved.
             self.gate = Proxy::gate(self.server.at(), 0);
         }
         let patient = self.dice.once_in(5);
@@ -161,7 +161,7 @@ impl<'a> Campaign<'a> {
         Running { client, patient, passed, kept, interrupted: 0 }
     }
 
-    /// Waits until some of it is received, then kills one of both; the client, if it resumes.
+    /// Waits until some bytes are received, then kills the client or the server; returns the client if it continues.
     fn attempt(&mut self, mut running: Running, received: &mut usize) -> Option<Running> {
         let most = match self.dice.below(8) {
             0 => HEAD,
@@ -169,22 +169,22 @@ impl<'a> Campaign<'a> {
             _ => 8 * MIB,
         };
         let pass = 1 + self.dice.below(most.min(self.subject.size + HEAD));
-        // At a place among the bytes, or at some time while everything comes.
+        // At an offset, or at a time during the transfer.
         if self.dice.below(5) > 0 {
             let goal = self.gate.passed() + pass;
             self.gate.let_pass(pass);
-            until("so many bytes", || {
+            until("the bytes", || {
                 self.gate.wait(goal, Duration::from_millis(1)) || running.client.has_ended()
             });
         } else {
             self.gate.let_pass(usize::MAX);
             thread::sleep(Duration::from_micros(self.dice.below(20_000) as u64));
         }
-        // One that lost a server after it had received something continues by itself, or ends if the server came back too late.
+        // A client that lost its server after it had received bytes continues by itself, or ends if the server restarted too late.
         if running.interrupted > 0 && running.client.has_ended() {
             return self.ended(running, received);
         }
-        // One that has been interrupted twice waits for long before it tries again.
+        // After two interruptions, a client waits for long before it retries.
         if running.interrupted == 2 || self.dice.once_in(2) {
             return self.kill_client(running, received);
         }
@@ -195,13 +195,13 @@ impl<'a> Campaign<'a> {
     fn kill_client(&mut self, mut running: Running, received: &mut usize) -> Option<Running> {
         let name = self.subject.name;
         if self.dice.once_in(2) {
-            // All that passed has been received: frames and greetings take little of it.
+            // All forwarded bytes are received: few of them are frames and greetings.
             let passed = self.gate.passed() - running.passed;
             let overhead = self.subject.overhead(passed, running.interrupted);
             let lost = (running.interrupted + 1) * self.subject.lost();
-            let came = passed.saturating_sub(overhead + lost);
-            until("what came is kept", || {
-                running.client.has_ended() || self.folder.kept(name) >= running.kept + came
+            let fetched = passed.saturating_sub(overhead + lost);
+            until("the received bytes are kept", || {
+                running.client.has_ended() || self.folder.kept(name) >= running.kept + fetched
             });
         }
         if running.client.has_ended() {
@@ -225,16 +225,16 @@ impl<'a> Campaign<'a> {
         let same = !self.dice.once_in(3);
         self.server.kill_and_start_again(same);
         self.gate.lead_to(self.server.at());
-        // What is held back hides from it that the server is gone.
+        // While bytes are held back, the client does not notice that the server is gone.
         self.gate.cut();
     }
 
     fn count(&mut self, running: &Running) {
-        let begun = self.gate.passed() > running.passed + HEAD;
-        self.figures.running += usize::from(begun && !self.folder.path(self.subject.name).exists());
+        let is_receiving = self.gate.passed() > running.passed + HEAD;
+        self.figures.running += usize::from(is_receiving && !self.folder.path(self.subject.name).exists());
     }
 
-    /// Waits for the end of a client that nobody kills any more.
+    /// Waits for the end of a client that is not killed.
     fn ended(&mut self, mut running: Running, received: &mut usize) -> Option<Running> {
         let (code, said) = running.client.end();
         let may_fail = running.interrupted > 0 && !running.patient;
@@ -243,22 +243,22 @@ impl<'a> Campaign<'a> {
         None
     }
 
-    /// What a client has brought, and what its kills have cost.
+    /// The received bytes of a client, and the cost of its kills.
     fn account(&mut self, running: &Running, unread: usize, received: &mut usize) {
-        let came = (self.gate.passed() - running.passed).saturating_sub(unread);
-        *received += came;
+        let fetched = (self.gate.passed() - running.passed).saturating_sub(unread);
+        *received += fetched;
         if self.folder.path(self.subject.name).exists() {
             return;
         }
         let now = self.folder.kept(self.subject.name);
         assert!(now >= running.kept, "{self}: {} bytes were verified, {now} are left", running.kept);
         let kept = now - running.kept;
-        let lost = came.saturating_sub(kept + self.subject.overhead(came, running.interrupted));
+        let lost = fetched.saturating_sub(kept + self.subject.overhead(fetched, running.interrupted));
         self.figures.worst = self.figures.worst.max(lost / running.interrupted.max(1));
         assert!(lost <= self.subject.lost() * running.interrupted, "{self}: {lost} bytes are lost");
     }
 
-    /// The finished file is right, and nothing else is left; it makes room for the next one.
+    /// Asserts that the finished file is right and that nothing else is left, and deletes it.
     fn verify(&mut self) {
         let path = self.folder.path(self.subject.name);
         let digest = if self.subject.files.is_some() {
@@ -267,7 +267,7 @@ impl<'a> Campaign<'a> {
             blake3::hash(&fs::read(&path).unwrap())
         };
         assert!(digest == self.subject.digest, "{self}: another content");
-        // Killed after the file was in its place, a program leaves a note that nobody needs.
+        // A program that is killed after the commit leaves a journal that is not needed.
         let left: Vec<_> =
             self.folder.names().into_iter().filter(|name| *name != self.subject.name).collect();
         let note = if self.subject.files.is_some() { "part" } else { "part.fdsp" };
@@ -284,7 +284,7 @@ impl std::fmt::Display for Campaign<'_> {
     }
 }
 
-/// Tells a folder from all others: what is in it, at any depth.
+/// A digest of everything in a folder, at any depth.
 fn digest(folder: &Path) -> blake3::Hash {
     let mut hasher = blake3::Hasher::new();
     let mut open = vec![folder.to_owned()];
@@ -358,7 +358,7 @@ fn killed_clients_and_servers_leave_correct_files_and_fetch_nothing_twice() {
             move || {
                 let mut figures = Figures::default();
                 for (index, subject) in subjects.iter().enumerate() {
-                    // Every other one has TLS.
+                    // Every second one has TLS.
                     let seed = (number * 101 + index) as u64;
                     let share = (kills * subject.share).div_ceil(100 * ARCHITECTURES.len());
                     let seen = Campaign::new(subject, served, arch, seed).run(share);

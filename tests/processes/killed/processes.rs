@@ -30,7 +30,7 @@ pub struct Server {
     folder: PathBuf,
     home: TempDir,
     arch: &'static str,
-    /// What its certificate is known by; none without TLS.
+    /// The pin of its certificate; `None` without TLS.
     pin: Option<String>,
     at: SocketAddr,
 }
@@ -78,8 +78,8 @@ impl Server {
         self.arch
     }
 
-    /// Kills it, and starts another one, which knows nothing of the first: on the same port if it is wanted and nobody has
-    /// taken it meanwhile.
+    /// Kills it, and starts another one without its memory: on the same port if requested and not
+    /// in use by another process.
     pub fn kill_and_start_again(&mut self, same_port: bool) {
         end(&mut self.child);
         let start = |port| serve(&self.home, &self.folder, self.arch, self.pin.is_some(), port);
@@ -101,7 +101,7 @@ fn host(address: &str) -> SocketAddr {
     host.and_then(|host| host.parse().ok()).expect("an address with a port")
 }
 
-/// Starts a server; its address. `None`: the port is taken.
+/// Starts a server and returns its address. `None`: the port is in use.
 fn serve(home: &TempDir, folder: &Path, arch: &str, secure: bool, port: u16) -> Option<(Child, String)> {
     let mut child = program(home)
         .args(["--serve", "--json", "--public", "--arch", arch, "-P", &port.to_string()])
@@ -118,7 +118,7 @@ fn serve(home: &TempDir, folder: &Path, arch: &str, secure: bool, port: u16) -> 
         end(&mut child);
         return None;
     };
-    // It must not come to wait for somebody who reads.
+    // It must not block because its output is not read.
     thread::spawn(move || std::io::copy(&mut lines, &mut std::io::sink()));
     Some((child, listening["address"].as_str().expect("an address").to_owned()))
 }
@@ -141,7 +141,7 @@ impl Client {
         Client::prepared(folder, address, options, |_| {}).expect("the binary starts")
     }
 
-    /// The same once something was done to the command; `None` if it may then not be run.
+    /// The same after a change of the command; `None` if it then cannot be started.
     pub fn prepared(
         folder: &Folder,
         address: &str,
@@ -164,10 +164,10 @@ impl Client {
         self.child.try_wait().expect("it is ours").is_some()
     }
 
-    /// Stops it where it is, until it is killed.
+    /// Suspends it, until it is killed.
     pub fn stop(&self) {
         let pid = Pid::from_child(&self.child);
-        // It may have come to its end meanwhile.
+        // It may have ended meanwhile.
         let _ = kill_process(pid, Signal::STOP);
         until("it has stopped", || {
             let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap_or_default();
@@ -180,7 +180,7 @@ impl Client {
         end(&mut self.child);
     }
 
-    /// Waits for its end; its exit code, and all that it said.
+    /// Waits for its end. Returns its exit code and its output.
     pub fn end(&mut self) -> (i32, String) {
         until("its end", || self.has_ended());
         let code = self.child.wait().expect("it is ours").code().unwrap_or(-1);

@@ -24,7 +24,7 @@ pub fn home() -> TempDir {
     home
 }
 
-/// A folder to download to, and what was done in it; and the home of who downloads.
+/// A folder to download to, its history, and the home folder of the user.
 pub struct Folder {
     target: target::Folder,
     pub home: TempDir,
@@ -39,7 +39,7 @@ impl Folder {
     pub fn kept(&self, name: &str) -> usize {
         let work = self.path(&format!("{name}.part"));
         let read = |path: PathBuf| String::from_utf8_lossy(&fs::read(path).unwrap_or_default()).into_owned();
-        // Of two lines for one file the later one counts.
+        // The later of two lines for one file counts.
         let files: HashMap<String, usize> = read(work.join("fdsp-control"))
             .lines()
             .filter_map(|line| serde_json::from_str::<Value>(line.split_once(" file ")?.1).ok())

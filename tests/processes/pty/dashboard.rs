@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use crate::pty::harness::{Session, TUI};
 
-/// The process must be gone within a second; a slow machine that runs other tests gets some more to notice.
+/// The process must end within a second; on a slow machine with other tests some more is allowed.
 const GONE: Duration = Duration::from_secs(3);
 
 fn served() -> TempDir {
@@ -78,7 +78,7 @@ fn the_address_is_copied_to_the_clipboard_of_the_terminal() {
     session.wait_for("sent to the terminal's clipboard");
     let bytes = session.bytes();
     let text = String::from_utf8_lossy(&bytes);
-    // OSC 52: the clipboard, and what goes into it in Base64 (RFC 4648).
+    // OSC 52: the clipboard, and its new content in Base64 (RFC 4648).
     let (_, rest) = text.split_once("\u{1b}]52;c;").expect("the sequence");
     let coded = &rest[..rest.find(['\u{7}', '\u{1b}']).expect("its end")];
     assert_eq!(coded.trim_end_matches('='), base64(address.as_bytes()));
@@ -121,7 +121,7 @@ fn an_idle_dashboard_writes_nothing() {
     let folder = served();
     let session = serve(&folder);
     session.wait_for("listening on");
-    // The output of the start is complete when nothing follows for a moment.
+    // The first frame is complete when nothing follows for a moment.
     while !session.bytes_within(Duration::from_millis(300)).is_empty() {}
     let bytes = session.bytes_within(Duration::from_secs(3));
     assert_eq!(String::from_utf8_lossy(&bytes), "");

@@ -14,10 +14,10 @@ use crate::{
     shared::program::{Home, Service},
 };
 
-/// The process must be gone within a second; a slow machine that runs other tests gets some more to notice.
+/// The process must end within a second; on a slow machine with other tests some more is allowed.
 const GONE: Duration = Duration::from_secs(3);
 
-/// A server without a screen, on a folder of its own.
+/// A headless server with its own folder.
 pub struct Server {
     service: Service,
     /// Where it listens.
@@ -35,7 +35,7 @@ impl Server {
     fn start_with(options: &str) -> Server {
         let home = Home::new();
         let served = home.write("served/readme.txt", "hello\n").path().join("served");
-        // Data and no holes, which would not be sent.
+        // Data and not holes, which are not sent.
         for (name, length) in [("large.bin", 96 << 20), ("other.bin", 32 << 20)] {
             let mut file = fs::File::create(served.join(name)).expect("a file");
             io::copy(&mut io::repeat(1).take(length), &mut file).expect("written");
@@ -44,7 +44,7 @@ impl Server {
         Server { port: service.port.to_string(), service, home }
     }
 
-    /// Stops it; the requests that it got.
+    /// Stops it. Returns the requests that it received.
     fn requests(self) -> Vec<String> {
         let Service { mut process, lines, .. } = self.service;
         process.signal(Signal::KILL);
@@ -80,7 +80,7 @@ fn a_typed_path_is_fetched_and_verified() {
     session.assert_restored();
 }
 
-/// Signals and keys have one reader, which must not confuse them.
+/// Signals and keys have one reader, which must distinguish them.
 #[test]
 fn a_key_during_a_resize_is_not_lost() {
     let (server, home) = (Server::start(), tempfile::tempdir().expect("a folder"));
@@ -144,7 +144,7 @@ fn a_wrong_pin_in_the_address_line_sends_no_request() {
     let (address, right) = server.service.address.split_once('#').expect("a pin");
     let wrong = format!("sha256:{}", "a5".repeat(32));
     let (left, up) = ("\x1b[D".repeat(wrong.len() + 1), "\x1b[A");
-    // As if the server had been accepted before: without the pin, it would be.
+    // As if the server had been accepted before: without the pin it would be trusted.
     let open = |session| {
         let session = Session::start(TUI, &["--accept-new", "--session", session], home.path(), (80, 24));
         session.wait_for("quit");
@@ -158,7 +158,7 @@ fn a_wrong_pin_in_the_address_line_sends_no_request() {
         format!("{address}#{wrong}\t"),
         format!("{address}rea#{wrong}{left}\t"),
         format!("\x1b[200~{address}readme.txt#{wrong}\n{address}large.bin#{wrong}\n\x1b[201~y"),
-        // What was typed last time comes back with its pin.
+        // The history has the typed address with its pin.
         format!("{up}\x0f"),
     ] {
         let mut session = open("wrong");
@@ -206,7 +206,7 @@ fn signals_quit_the_screen_during_a_transfer() {
         assert_eq!(end.code, 130, "{signal:?}");
         assert!(end.after < GONE, "{signal:?}: {end:?}");
         session.assert_restored();
-        assert!(home.path().join("large.bin.part").exists(), "what came is kept");
+        assert!(home.path().join("large.bin.part").exists(), "the received bytes are kept");
     }
 }
 
@@ -234,7 +234,7 @@ fn the_screen_continues_after_a_stop() {
     session.assert_restored();
 }
 
-/// A shell sends no signal to bring back what it had let go on in the background.
+/// A shell sends no signal when it moves a running job to the foreground.
 #[test]
 fn downloads_continue_in_the_background() {
     let (server, home) = (Server::start(), tempfile::tempdir().expect("a folder"));
@@ -250,7 +250,7 @@ fn downloads_continue_in_the_background() {
     let written = || fs::metadata(&part).and_then(|file| file.modified()).ok();
     let (before, start) = (written(), Instant::now());
     while written() <= before {
-        assert!(start.elapsed() < Duration::from_secs(30), "nothing comes in the background");
+        assert!(start.elapsed() < Duration::from_secs(30), "nothing is received in the background");
         session.bytes_within(Duration::from_millis(50));
     }
     assert!(!session.contents().contains("Fetch"), "nothing is drawn meanwhile");
@@ -296,7 +296,7 @@ fn a_terminal_without_cursor_movement_gets_plain_lines() {
     }
 }
 
-/// Names of which terminals do not count the same columns, above and below others.
+/// Names whose width terminals disagree on, above and below others.
 #[test]
 fn a_scrolled_listing_leaves_no_letters_of_other_names() {
     let server = Server::start();
@@ -317,7 +317,7 @@ fn a_scrolled_listing_leaves_no_letters_of_other_names() {
                 let row = |row: &String| row.trim_start().starts_with(glyph);
                 screen.rows(0, 80).filter(row).any(|row| row.contains(&format!(" {down:02} "))) || down == 40
             });
-            // Each row has its own letters, and no other.
+            // Each row shows its own letters only.
             for row in session.contents().lines() {
                 let Some(number) = row.trim_start_matches(['▸', '>', ' ']).get(..2) else { continue };
                 let Ok(number) = number.parse::<usize>() else { continue };
@@ -338,7 +338,7 @@ fn what_was_cancelled_comes_back_with_its_partial_file() {
     let mut session = open(&server, home.path(), &["--limit", "3M", "large.bin"]);
     let part = home.path().join("large.bin.part");
     session.wait("a block is there", |_| fs::metadata(&part).is_ok_and(|found| found.len() > 1_000_000));
-    // What deletes takes its own key only.
+    // A deletion is confirmed by its own key only.
     session.send("\tx\r");
     session.wait_for("delete the partial file?");
     session.send("y");

@@ -13,17 +13,17 @@ use std::{
 use crate::pty::harness::{Session, TUI, figures, watch_end};
 
 const HOLDER: &str = "pty::hang_up::holder";
-/// What the holder is to run, a line for a shell.
+/// The command line that the holder runs.
 const SCRIPT: &str = "PTY_TEST_SCRIPT";
-/// Text that tells that the screen is there.
+/// Text of the first frame.
 const SHOWN: &str = "PTY_TEST_SHOWN";
 
-/// The process must be gone within a second; a slow machine that runs other tests gets some more to notice.
+/// The process must end within a second; on a slow machine with other tests some more is allowed.
 const GONE: Duration = Duration::from_secs(3);
-/// A program that spins until its deadline uses up more than this.
+/// A program that spins until its deadline uses more than this.
 const LITTLE: Duration = Duration::from_millis(500);
 
-/// Starts a holder in `home`; gives it and the number of the program that wrote its own into `pid`.
+/// Starts a holder in `home`. Returns it and the process id that the program wrote to `pid`.
 fn hold(script: &str, shown: &str, home: &Path) -> (Child, i32) {
     let mut holder = Command::new(std::env::current_exe().expect("a path"))
         .args(["--ignored", "--exact", HOLDER, "--nocapture", "--test-threads=1"])
@@ -35,7 +35,7 @@ fn hold(script: &str, shown: &str, home: &Path) -> (Child, i32) {
         .expect("a holder");
     let lines = BufReader::new(holder.stdout.take().expect("its output")).lines();
     let ready = lines.map_while(Result::ok).any(|line| line.contains("holding"));
-    assert!(ready, "the screen did not come");
+    assert!(ready, "the first frame was not drawn");
     let pid = fs::read_to_string(home.join("pid")).expect("the program wrote its number");
     (holder, pid.trim().parse().expect("a number"))
 }
@@ -49,11 +49,11 @@ fn holder() {
     let session = Session::start("sh", &["-c", &script], &home, (80, 24));
     session.wait_for(&shown);
     println!("holding");
-    // A holder that nobody kills ends by itself.
+    // A holder that is not killed ends by itself.
     session.bytes_within(Duration::from_secs(60));
 }
 
-/// Kills the holder and asserts that the program is gone in time, without having used the processor much.
+/// Kills the holder and asserts that the program ends in time, with little processor time.
 fn assert_gone(mut holder: Child, pid: i32) {
     let (_, before) = figures(pid).expect("it runs");
     holder.kill().and_then(|()| holder.wait()).expect("the holder is ours");
@@ -70,7 +70,7 @@ fn the_dashboard_quits_with_its_terminal() {
     assert_gone(holder, pid);
 }
 
-/// In a shell that survives the hang-up nobody sends a signal: the terminal itself must be watched.
+/// If the shell survives the hang-up, no signal is sent: the program must notice the end of the terminal.
 #[test]
 fn a_hang_up_without_a_signal_is_detected() {
     let home = tempfile::tempdir().expect("a folder");
@@ -89,5 +89,5 @@ fn the_download_screen_quits_with_its_terminal() {
         format!("echo $$ > pid; exec '{TUI}' --plain -H 127.0.0.1 -P {} --limit 1M large.bin", server.port);
     let (holder, pid) = hold(&script, "kB/s", home.path());
     assert_gone(holder, pid);
-    assert!(home.path().join("large.bin.part").exists(), "what came is kept");
+    assert!(home.path().join("large.bin.part").exists(), "the received bytes are kept");
 }

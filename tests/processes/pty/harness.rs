@@ -12,13 +12,13 @@ use std::{
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 use rustix::process::{Pid, Signal, kill_process};
 
-/// Nothing that is waited for may take longer, on however slow a machine.
+/// The maximum time of any wait, on the slowest machine.
 const MAX_WAIT: Duration = Duration::from_secs(30);
 
 /// The path of the binary.
 pub const TUI: &str = env!("CARGO_BIN_EXE_tui");
 
-/// What came from the program so far.
+/// The output of the program so far.
 struct Output {
     parser: vt100::Parser,
     bytes: Vec<u8>,
@@ -99,21 +99,21 @@ impl Session {
         writer.write_all(keys.as_bytes()).and_then(|()| writer.flush()).expect("the terminal takes keys");
     }
 
-    /// Answers the question about a server. An answer counts only once the program knows that its question is on the terminal: the
-    /// hint after an empty answer shows that it does.
+    /// Answers the question about a server. An answer counts only after the question was drawn: the
+    /// hint after an empty answer shows that it was.
     pub fn answer(&mut self, text: &str) {
         self.send("\r");
         self.wait_for("Type yes or no");
         self.send(text);
     }
 
-    /// Takes nothing more from the program, as a link does that is stuck, or takes it again.
+    /// Stops reading the output of the program, like a stalled link, or resumes.
     pub fn stall(&self, stalled: bool) {
         lock(&self.output.0).stalled = stalled;
         self.output.1.notify_all();
     }
 
-    /// Waits until the screen is as it should be.
+    /// Waits until the screen satisfies a condition.
     pub fn wait(&self, what: &str, is: impl Fn(&vt100::Screen) -> bool) {
         let (output, changed) = &*self.output;
         let guard = lock(output);
@@ -139,7 +139,7 @@ impl Session {
         lock(&self.output.0).bytes.clone()
     }
 
-    /// Bytes that come within a time.
+    /// The bytes that are received within a time.
     pub fn bytes_within(&self, time: Duration) -> Vec<u8> {
         let (output, changed) = &*self.output;
         let guard = lock(output);
@@ -150,14 +150,14 @@ impl Session {
         output.bytes[before..].to_vec()
     }
 
-    /// Gives the window another size.
+    /// Resizes the window.
     pub fn resize(&mut self, columns: u16, rows: u16) {
         lock(&self.output.0).parser.screen_mut().set_size(rows, columns);
         let size = PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 };
         self.master.resize(size).expect("the terminal has sizes");
     }
 
-    /// The number of the process that was started.
+    /// The id of the process.
     pub fn pid(&self) -> Pid {
         let pid = self.child.process_id().expect("it was started");
         Pid::from_raw(i32::try_from(pid).expect("a small number")).expect("not zero")
@@ -168,7 +168,7 @@ impl Session {
         kill_process(self.pid(), signal).expect("the process is there");
     }
 
-    /// Waits until the process has ended; gives its exit code and the time it took.
+    /// Waits until the process has ended. Returns its exit code and the time.
     pub fn end(&mut self) -> End {
         let (after, _) = watch_end(self.pid().as_raw_nonzero().get());
         let code = self.child.wait().expect("it has ended").exit_code();
@@ -212,18 +212,18 @@ fn lock(output: &Mutex<Output>) -> MutexGuard<'_, Output> {
 /// The state and the processor time of a process.
 pub fn figures(pid: i32) -> Option<(char, Duration)> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name may hold anything; what follows its last parenthesis is regular.
+    // The name may have any characters; the fields follow its last parenthesis.
     let fields: Vec<&str> = stat.rsplit_once(") ")?.1.split(' ').collect();
     let ticks: u64 = fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?;
-    // Linux shows ticks of 10 ms to every program, whatever it counts in itself.
+    // Linux reports ticks of 10 ms to every program.
     Some((fields.first()?.chars().next()?, Duration::from_millis(ticks * 10)))
 }
 
-/// Waits until a process has ended; gives the time it took, and the processor time of its whole life.
+/// Waits until a process has ended. Returns the time, and the processor time of its whole life.
 pub fn watch_end(pid: i32) -> (Duration, Duration) {
     let start = Instant::now();
     let mut processor = Duration::ZERO;
-    // Until somebody has waited for it, a process that has ended keeps its figures.
+    // A process that has ended keeps its figures until its parent waits for it.
     while let Some((state, used)) = figures(pid) {
         processor = processor.max(used);
         if state == 'Z' {

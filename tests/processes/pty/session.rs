@@ -16,7 +16,7 @@ use crate::{
     shared::target::until,
 };
 
-/// Starts the screen and waits until it is there.
+/// Starts the screen and waits for its first frame.
 fn open(home: &Path, arguments: &[&str]) -> Session {
     open_in(home, arguments, (80, 24))
 }
@@ -27,8 +27,8 @@ fn open_in(home: &Path, arguments: &[&str], size: (u16, u16)) -> Session {
     session
 }
 
-/// A screen that has begun to fetch the large file, slowly, and would fetch another one after it.
-fn begun(server: &Server, home: &Path) -> Session {
+/// A screen that fetches the large file slowly, with another file in the queue.
+fn started(server: &Server, home: &Path) -> Session {
     let port = server.port.as_str();
     let session = open(
         home,
@@ -53,7 +53,7 @@ fn saved(home: &Path) -> String {
     fs::read_to_string(file(home)).unwrap_or_default()
 }
 
-/// A start without any argument finds the queue and its limits, and goes on behind the blocks that are there.
+/// A start without any argument loads the queue and its limits, and resumes after the verified blocks.
 fn goes_on(home: &Path) -> Session {
     let before = listed(home);
     assert!(before > 0);
@@ -71,7 +71,7 @@ fn goes_on(home: &Path) -> Session {
 #[test]
 fn downloads_resume_after_quitting() {
     let (server, home) = (Server::start(), tempfile::tempdir().expect("a folder"));
-    let mut session = begun(&server, home.path());
+    let mut session = started(&server, home.path());
     session.send("\x03");
     session.wait_for("1 running, 1 waiting. Quit? Downloads resume at the next start.");
     session.send("y");
@@ -85,7 +85,7 @@ fn downloads_resume_after_quitting() {
 fn signals_keep_the_queue() {
     for signal in [Signal::TERM, Signal::HUP, Signal::KILL] {
         let (server, home) = (Server::start(), tempfile::tempdir().expect("a folder"));
-        let mut session = begun(&server, home.path());
+        let mut session = started(&server, home.path());
         // A moment later it is on the disk.
         until("the queue is kept", || saved(home.path()).contains("readme.txt"));
         session.signal(signal);
@@ -149,7 +149,7 @@ fn every_job_keeps_its_place_in_the_queue() {
 #[test]
 fn the_queue_waits_with_paused() {
     let (server, home) = (Server::start(), tempfile::tempdir().expect("a folder"));
-    let mut session = begun(&server, home.path());
+    let mut session = started(&server, home.path());
     session.signal(Signal::TERM);
     session.end();
     let before = listed(home.path());
@@ -164,7 +164,7 @@ fn the_queue_waits_with_paused() {
 #[test]
 fn a_session_can_be_open_only_once() {
     let (server, home) = (Server::start(), tempfile::tempdir().expect("a folder"));
-    let first = begun(&server, home.path());
+    let first = started(&server, home.path());
     let mut second = Session::start(TUI, &[], home.path(), (200, 24));
     assert_eq!(second.end().code, 1);
     second.wait_for(&format!("is open in process {} on /dev/pts/", first.pid().as_raw_nonzero()));

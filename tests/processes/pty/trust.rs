@@ -91,7 +91,7 @@ fn an_answer_typed_before_the_question_is_ignored() {
     session.end();
 }
 
-/// A server that was accepted without being asked about, and is an older version that needs the token itself.
+/// A server of an older version that was accepted without a question, and needs the token itself.
 #[test]
 fn a_first_use_server_gets_the_token_only_after_a_question() {
     let (_served, service) = served(&format!("--plain --token {TOKEN}"));
@@ -107,7 +107,7 @@ fn a_first_use_server_gets_the_token_only_after_a_question() {
     session.wait_for("Type yes to trust it");
     let shown: String = session.contents().split_whitespace().collect();
     assert!(shown.contains(&old.pin.to_string()), "{shown}");
-    // A no sends nothing, and changes nothing.
+    // After the answer "no" nothing is sent, and nothing changes.
     session.answer("no\r");
     session.wait("the answer is taken", |screen| !screen.contents().contains("Type yes"));
     assert_eq!(old.heard(), b"", "the client sent something");

@@ -8,14 +8,14 @@ impl Dice {
         Dice(blake3::Hasher::new().update(&seed.to_le_bytes()).finalize_xof())
     }
 
-    /// A number from 0 on, less than `limit`.
+    /// A number from 0 to `limit`, exclusive.
     pub fn below(&mut self, limit: usize) -> usize {
         let mut bytes = [0; 8];
         self.0.fill(&mut bytes);
         (u64::from_le_bytes(bytes) % limit.max(1) as u64) as usize
     }
 
-    /// Whether something happens that does so once in `of` times.
+    /// True once in `of` times on average.
     pub fn once_in(&mut self, of: usize) -> bool {
         self.below(of) == 0
     }

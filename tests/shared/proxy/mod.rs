@@ -22,31 +22,31 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 /// Bytes that are forwarded at a time.
 const PIECE: usize = 64 * 1024;
 
-/// Something that happens to the bytes of one direction, counted from the first one.
+/// A fault in one direction, at an offset from its first byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// Nothing.
     None,
-    /// Each piece comes late.
+    /// Each piece is delayed.
     Delay(Duration),
-    /// Bytes a second.
+    /// At this rate in bytes per second.
     Rate(usize),
-    /// In pieces of uneven sizes, which this seed tells.
+    /// In pieces of uneven sizes, from this seed.
     Pieces(u64),
     /// One bit of this byte is changed.
     Flip(usize),
-    /// Reset, both ways.
+    /// Both directions are reset.
     ResetAfter(usize),
-    /// Closed in order, both ways.
+    /// Both directions are closed properly.
     CutAfter(usize),
     /// This direction is closed, the other stays open.
     HalfCloseAfter(usize),
-    /// Nothing more comes, and nobody closes.
+    /// Nothing more is forwarded, and both sides stay open.
     StallAfter(usize),
 }
 
 impl Fault {
-    /// Where it ends the connection, if it does.
+    /// The offset at which it ends the connection, if it does.
     fn end(self) -> Option<usize> {
         match self {
             Fault::ResetAfter(at)
@@ -58,7 +58,7 @@ impl Fault {
     }
 }
 
-/// All that happens to one connection.
+/// The faults of one connection.
 #[derive(Clone, Debug, Default)]
 pub struct Script {
     /// To bytes from the server.
@@ -81,10 +81,10 @@ impl From<Vec<Fault>> for Script {
 
 /// Listens, and connects each client to the server. All connections end with the proxy.
 ///
-/// Faults belong either to connections or to the link. With [`Proxy::start`] the first connection suffers the first script and so on;
-/// when there is none left, none. That fits where it does not matter which connection brings what. A client opens another connection
-/// when one was idle for half a second, so that on a slow machine the second connection may belong to the first request: the faults
-/// of a certain download come from [`Proxy::link`] and [`Proxy::suffer`].
+/// Faults belong either to connections or to the link. With [`Proxy::start`] the first connection has the faults of the first script and so on;
+/// connections after the last script have none. That fits where any connection may transfer any part. A client opens another connection
+/// if one was idle for half a second, so that on a slow machine the second connection may belong to the first request: the faults
+/// of a certain download are set by [`Proxy::link`] and [`Proxy::suffer`].
 pub struct Proxy {
     at: SocketAddr,
     state: Arc<State>,
@@ -94,7 +94,7 @@ struct State {
     server: Mutex<SocketAddr>,
     scripts: Vec<Script>,
     link: Mutex<Link>,
-    /// Bytes that may come to clients, by all connections; the rest is held back.
+    /// The number of bytes that are forwarded to clients, over all connections; the rest is held back.
     pass: AtomicUsize,
     passed: Mutex<usize>,
     /// The same for each connection.
@@ -106,15 +106,15 @@ struct State {
     closing: AtomicBool,
 }
 
-/// What happens to bytes to clients, whichever connection they come over.
+/// The faults of bytes to clients, over all connections.
 #[derive(Default)]
 struct Link {
     faults: Vec<Fault>,
-    /// Bytes that came since these are the faults.
+    /// Bytes forwarded since these faults were set.
     sent: usize,
 }
 
-/// The two connections that are one.
+/// The two sides of one connection.
 struct Pair {
     client: TcpStream,
     server: TcpStream,
@@ -132,7 +132,7 @@ impl Proxy {
         Proxy::new(server, scripts.into_iter().map(Into::into).collect(), usize::MAX)
     }
 
-    /// These faults happen to bytes for clients, counted from the first byte of the first connection and over all connections. After
+    /// These faults apply to bytes to clients, counted from the first byte of the first connection and over all connections. After
     /// a cut or a reset all further connections end at once.
     pub fn link(server: SocketAddr, faults: Vec<Fault>) -> Proxy {
         let proxy = Proxy::start(server, Vec::<Script>::new());
@@ -140,12 +140,12 @@ impl Proxy {
         proxy
     }
 
-    /// As [`Proxy::link`], counted from now on; the earlier faults of the link end.
+    /// As [`Proxy::link`], counted from now on; they replace the earlier faults of the link.
     pub fn suffer(&self, faults: Vec<Fault>) {
         *lock(&self.state.link) = Link { faults, sent: 0 };
     }
 
-    /// Lets so many bytes come to clients, and holds the rest back.
+    /// Forwards this number of bytes to clients, and holds the rest back.
     pub fn gate(server: SocketAddr, pass: usize) -> Proxy {
         Proxy::new(server, Vec::new(), pass)
     }
@@ -174,7 +174,7 @@ impl Proxy {
                 }
                 let number = shared.connections.fetch_add(1, Ordering::SeqCst);
                 lock(&shared.received).push(0);
-                // A server that is gone is one more fault.
+                // An unreachable server is a fault, too.
                 let Ok(server) = TcpStream::connect(*lock(&shared.server)) else { continue };
                 let script = shared.scripts.get(number).cloned().unwrap_or_default();
                 let pair = Arc::new(Pair { client, server });
@@ -190,7 +190,7 @@ impl Proxy {
         self.at
     }
 
-    /// Where the next connections go.
+    /// Sets the server of the next connections.
     pub fn lead_to(&self, server: SocketAddr) {
         *lock(&self.state.server) = server;
     }
@@ -200,22 +200,22 @@ impl Proxy {
         self.state.connections.load(Ordering::SeqCst)
     }
 
-    /// Bits that were changed on the way, in both directions.
+    /// The number of changed bits, in both directions.
     pub fn flipped(&self) -> usize {
         self.state.flipped.load(Ordering::SeqCst)
     }
 
-    /// Connections with a script, and those that received more than a few KiB. A client may ask for a digest on one more: where the one
+    /// Connections with a script, and those that received more than a few KiB. A client may request a digest on one more: if the one
     /// before was idle for half a second, it is closed.
     pub fn carrying(&self) -> usize {
-        // What comes before a content takes less, also the handshake of TLS.
+        // The bytes before a content are fewer, with the handshake of TLS.
         const HEAD: usize = 8192;
         let carries =
             |(number, bytes): &(usize, &usize)| *number < self.state.scripts.len() || **bytes > HEAD;
         lock(&self.state.received).iter().enumerate().filter(carries).count()
     }
 
-    /// Bytes that came to clients.
+    /// Bytes forwarded to clients.
     pub fn passed(&self) -> usize {
         *lock(&self.state.passed)
     }
@@ -225,24 +225,24 @@ impl Proxy {
         lock(&self.state.received).clone()
     }
 
-    /// Waits until so many have come, or the time is over; whether they have.
+    /// Waits until this number of bytes was forwarded, or until a timeout. Returns whether they were.
     pub fn wait(&self, bytes: usize, time: Duration) -> bool {
         let passed = lock(&self.state.passed);
         let waited = self.state.grown.wait_timeout_while(passed, time, |passed| *passed < bytes);
         *waited.unwrap_or_else(PoisonError::into_inner).0 >= bytes
     }
 
-    /// Lets so many more come.
+    /// Forwards this number of further bytes.
     pub fn let_pass(&self, bytes: usize) {
         self.state.pass.store(self.passed().saturating_add(bytes), Ordering::SeqCst);
     }
 
-    /// Ends all connections that there are, in order.
+    /// Closes all present connections properly.
     pub fn cut(&self) {
         lock(&self.state.open).drain(..).filter_map(|pair| pair.upgrade()).for_each(|pair| pair.close());
     }
 
-    /// Bytes of those that came which no client has taken out of its system's hands yet.
+    /// Forwarded bytes that no client has read from its socket yet.
     pub fn unread(&self) -> usize {
         let number = |text: &str| usize::from_str_radix(text, 16).ok();
         let port = |text: &str| number(text.rsplit_once(':')?.1);
@@ -263,7 +263,7 @@ impl Proxy {
 impl Drop for Proxy {
     fn drop(&mut self) {
         self.state.closing.store(true, Ordering::SeqCst);
-        // It wakes up who waits for the next one.
+        // It wakes up the thread that waits for the next one.
         let _ = TcpStream::connect(self.at);
         self.cut();
     }
@@ -277,7 +277,7 @@ fn connect(state: &Arc<State>, pair: Arc<Pair>, script: Script, number: usize) {
     let upward = {
         let (state, pair) = (Arc::clone(state), Arc::clone(&pair));
         thread::spawn(move || match forward(&pair.client, &pair.server, &script.to_server, &state, None) {
-            // Nothing more comes, but whoever wants may leave.
+            // Nothing more is forwarded, but either side may close.
             Some(Fault::StallAfter(_)) => {
                 let _ = std::io::copy(&mut &pair.client, &mut std::io::sink());
             }
@@ -290,7 +290,7 @@ fn connect(state: &Arc<State>, pair: Arc<Pair>, script: Script, number: usize) {
     match forward(&pair.server, &pair.client, &script.to_client, state, Some(number)) {
         Some(Fault::ResetAfter(_)) => {
             let _ = socket2::SockRef::from(&pair.client).set_linger(Some(Duration::ZERO));
-            // Who reads from the client has to let go of it before the reset can happen.
+            // The thread that reads from the client has to release its handle before the reset can happen.
             let _ = pair.server.shutdown(Shutdown::Both);
             let _ = pair.client.shutdown(Shutdown::Read);
         }
@@ -298,7 +298,7 @@ fn connect(state: &Arc<State>, pair: Arc<Pair>, script: Script, number: usize) {
             if matches!(ending, Some(Fault::HalfCloseAfter(_))) {
                 let _ = pair.client.shutdown(Shutdown::Write);
             }
-            // Until the client leaves, or the proxy does.
+            // Until the client or the proxy closes.
             let _ = upward.join();
             pair.close();
         }
@@ -306,7 +306,7 @@ fn connect(state: &Arc<State>, pair: Arc<Pair>, script: Script, number: usize) {
     }
 }
 
-/// Forwards until the end or a fault; which one. `to_client`: the number of the connection, if it goes that way.
+/// Forwards until the end or a fault, and returns which. `to_client`: the number of the connection, in the direction to the client.
 fn forward(
     mut from: &TcpStream,
     mut to: &TcpStream,
@@ -321,13 +321,13 @@ fn forward(
     let mut pieces = seed.map(Dice::new);
     loop {
         let here: Vec<_> = faults.iter().map(|fault| (*fault, sent)).collect();
-        // Each fault, and how much came before of that in which its bytes are counted.
-        let all = |came: usize| match to_client {
+        // Each fault, and the number of earlier bytes from which its offset is counted.
+        let all = |bytes: usize| match to_client {
             None => here.clone(),
             Some(_) => {
                 let mut link = lock(&state.link);
                 let before = link.sent;
-                link.sent += came;
+                link.sent += bytes;
                 here.iter().copied().chain(link.faults.iter().map(|fault| (*fault, before))).collect()
             }
         };
@@ -378,7 +378,7 @@ fn forward(
 }
 
 impl State {
-    /// Waits until something may come to a client; how much. `None`: one of the ends or the proxy has gone meanwhile.
+    /// Waits until bytes may be forwarded to a client, and returns how many. `None`: one of the ends or the proxy has closed.
     fn room(&self, server: &TcpStream, client: &TcpStream) -> Option<usize> {
         loop {
             let room = self.pass.load(Ordering::SeqCst).saturating_sub(*lock(&self.passed));

@@ -23,7 +23,7 @@ fn most() -> u32 {
     at_most(4_000, 100_000)
 }
 
-/// Name, connections at once, what each of them says.
+/// Name, number of simultaneous connections, and the bytes that each sends.
 fn tricks() -> Vec<(&'static str, usize, Vec<u8>)> {
     let many = |count: u32, kind: u8, message: &dyn Fn(u32) -> Value| {
         let requests: Vec<_> =
@@ -90,17 +90,17 @@ fn folder(arch: Arch) -> Served {
 
 pub fn all(arch: Arch) {
     let served = folder(arch);
-    for (_, count, says) in tricks() {
+    for (_, count, sent) in tricks() {
         while_attacked(&served, count, at_most(1, 2), |_| {
-            let says = says.clone();
+            let sent = sent.clone();
             move |served: &Served| {
                 let mut line = Line::connect(served.address);
                 let mut taken = line.try_clone().unwrap();
-                // Reading beside writing, so that neither waits for the other.
+                // Reads and writes on two threads, so that neither waits for the other.
                 let reader = std::thread::spawn(move || {
                     let _ = std::io::copy(&mut taken, &mut std::io::sink());
                 });
-                let _ = line.write_all(&says);
+                let _ = line.write_all(&sent);
                 let _ = line.end();
                 reader.join().unwrap();
             }
@@ -116,7 +116,7 @@ pub fn all(arch: Arch) {
 /// Each of many requests on one connection is answered, in order.
 fn tiny(served: &Served) {
     let mut line = Line::connect(served.address);
-    let mut heard = line.try_clone().unwrap();
+    let mut reader = line.try_clone().unwrap();
     std::thread::scope(|scope| {
         scope.spawn(move || {
             line.write_all(&greeted(&[])).unwrap();
@@ -128,7 +128,7 @@ fn tiny(served: &Served) {
             line.end().unwrap();
         });
         let mut bytes = Vec::new();
-        heard.read_to_end(&mut bytes).unwrap();
+        reader.read_to_end(&mut bytes).unwrap();
         let answers = frames::frames(&bytes[frames::PREAMBLE.len()..]);
         let numbers = answers.iter().map(|(_, request, _)| *request);
         assert!(numbers.eq(0..=most()), "a welcome, and an answer for each");

@@ -27,7 +27,7 @@ const SHORT: Duration = Duration::from_millis(100);
 /// A deadline is at least this many times as long as an honest client needs here.
 const ROOM: u32 = 5;
 
-/// What is begun.
+/// An incomplete request.
 fn tricks() -> Vec<(&'static str, Vec<u8>)> {
     let ask = |kind, path: &str| greeted(&frames::json(kind, 1, &json!({"path": path})));
     let many = |kind, path: &str| {
@@ -48,7 +48,7 @@ fn tricks() -> Vec<(&'static str, Vec<u8>)> {
         ("a header of a request", greeted(&header(GET, 65_536, 1))),
         ("a request without its last byte", greeted(&frames::json(GET, 1, &json!({"path": "honest"}))[..28])),
         ("half a goodbye", greeted(&header(GOODBYE, 20, 0))),
-        ("a TLS record of a handshake, begun", vec![0x16, 3, 1, 2, 0, 1]),
+        ("a TLS record with the begin of a handshake", vec![0x16, 3, 1, 2, 0, 1]),
         ("a file that is never read", ask(GET, "large")),
         ("an archive that is never read", ask(GET, "many")),
         ("hashes that are never read", many(HASHES, "large")),
@@ -74,12 +74,12 @@ fn folder(arch: Arch, limits: Limits) -> Served {
     served
 }
 
-/// Begins it; nothing more is said or read. The server may close it before it has heard all.
-fn begin(served: &Served, says: &[u8]) -> Line {
+/// Begins it; nothing more is sent or read. The server may close it before it has received all.
+fn begin(served: &Served, sent: &[u8]) -> Line {
     let mut line = Line::connect(served.address);
-    // So that an answer does not fit into what the kernel keeps for us.
+    // So that an answer does not fit into the receive buffer.
     let _ = socket2::SockRef::from(line.socket()).set_recv_buffer_size(4096);
-    let _ = line.write_all(says);
+    let _ = line.write_all(sent);
     line
 }
 
@@ -98,22 +98,22 @@ pub fn all(arch: Arch) {
     with_deadlines(arch, deadline);
 }
 
-/// An honest client is served beside all that are held.
+/// An honest client is served beside all held connections.
 fn without_deadlines(served: &Served) {
     let mut held = Vec::new();
-    for (name, says) in tricks() {
-        let many: Vec<_> = (0..MANY).map(|_| begin(served, &says)).collect();
-        // Beside these, and all that were begun before.
+    for (name, sent) in tricks() {
+        let many: Vec<_> = (0..MANY).map(|_| begin(served, &sent)).collect();
+        // Beside these, and all earlier ones.
         honest(served);
         // A handshake is refused at once, without TLS as well as inside of it.
         if !name.contains("TLS") {
             held.extend(many);
         }
     }
-    served.wait_until("only those who hold it", |now| now.live == held.len());
+    served.wait_until("only the held ones", |now| now.live == held.len());
 }
 
-/// Nothing is held longer than the deadlines.
+/// No connection is held longer than the deadlines.
 fn with_deadlines(arch: Arch, deadline: Duration) {
     let limits = Limits {
         handshake: deadline,
@@ -139,10 +139,10 @@ fn with_deadlines(arch: Arch, deadline: Duration) {
 /// Each of them ends, and after each an honest client is served.
 fn end_by_deadlines(served: &Served, arch: Arch, tricks: &[(&str, Vec<u8>)]) {
     let mut held = Vec::new();
-    for (name, says) in tricks {
-        held.push(begin(served, says));
+    for (name, sent) in tricks {
+        held.push(begin(served, sent));
         if arch == Arch::Single {
-            // It waits for its turn, which comes; on a slow machine it is too slow itself now and then.
+            // It waits for its turn; on a slow machine it is sometimes too slow itself.
             let start = Instant::now();
             while !tries(served) {
                 assert!(start.elapsed() < MAX_WAIT, "no client is served after {name}");
@@ -153,11 +153,11 @@ fn end_by_deadlines(served: &Served, arch: Arch, tricks: &[(&str, Vec<u8>)]) {
     served.wait_until("empty", |now| now.live == 0 && now.waiting == 0);
 }
 
-/// A byte now and then moves no deadline.
+/// Single bytes move no deadline.
 fn trickled(served: &Served, pause: Duration) {
-    let says = [&PREAMBLE[..], &header(0x01, 65_536, 0), &[b' '; 5000]].concat();
-    let mut bytes = says.iter();
-    // The handshake of TLS goes before the first one.
+    let sent = [&PREAMBLE[..], &header(0x01, 65_536, 0), &[b' '; 5000]].concat();
+    let mut bytes = sent.iter();
+    // The handshake of TLS is before the first deadline.
     let mut line = begin(served, &[]);
     let _ = line.write_all(&[*bytes.next().expect("a byte")]);
     let _ = line.socket().set_read_timeout(Some(pause));

@@ -8,22 +8,22 @@ mod tricks;
 
 use fdsp::server::Arch;
 
-/// Every spelling of a way out of the folder.
+/// Every spelling of a path out of the folder.
 pub fn traversal(arch: Arch) {
     play::all(arch, tricks::traversal());
 }
 
-/// Every frame of a client with each of its fields wrong.
+/// Every frame of a client with each of its fields invalid.
 pub fn fields(arch: Arch) {
     play::all(arch, tricks::fields());
 }
 
-/// Every message of a client with each of its members wrong.
+/// Every message of a client with each of its members invalid.
 pub fn members(arch: Arch) {
     play::all(arch, tricks::members());
 }
 
-/// Steps that are left out, doubled, or come in another order.
+/// Steps that are left out, doubled, or in another order.
 pub fn steps(arch: Arch) {
     play::all(arch, tricks::steps());
 }
@@ -33,17 +33,17 @@ pub fn sizes(arch: Arch) {
     play::all(arch, tricks::sizes());
 }
 
-/// The stream ends in order, or by a reset, at every boundary of its frames and in the middle of each.
+/// The stream ends properly, or by a reset, at every boundary of its frames and in the middle of each.
 pub fn ends(arch: Arch) {
     play::ends(arch);
 }
 
-/// Those who never finish what they began to say, or never take what they asked for.
+/// Clients that never finish a request, or never read an answer.
 pub fn held(arch: Arch) {
     held::all(arch);
 }
 
-/// More of everything than anybody needs.
+/// More of everything than any client needs.
 pub fn floods(arch: Arch) {
     floods::all(arch);
 }

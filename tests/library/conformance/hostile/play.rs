@@ -13,7 +13,7 @@ use std::{
 use fdsp::server::{Arch, Limits};
 use socket2::SockRef;
 
-use super::tricks::{Told, Trick, greeted};
+use super::tricks::{Expected, Trick, greeted};
 use crate::conformance::{
     frames::{self, PREAMBLE},
     harness::{Served, noise, serve_with},
@@ -44,7 +44,7 @@ pub fn stage(arch: Arch, limits: Limits) -> Served {
     served
 }
 
-/// Deadlines that are never met, and places for all.
+/// Deadlines that never pass, and room for all connections.
 pub fn patient() -> Limits {
     Limits {
         max_connections: 1000,
@@ -68,42 +68,42 @@ pub fn honest(served: &Served) {
     peer.leave();
 }
 
-/// Fetches the honest file from a server that may close the connection before it is whole; whether it did not.
+/// Fetches the honest file from a server that may close the connection early. Returns whether it is complete.
 pub fn tries(served: &Served) -> bool {
-    let heard = say(
+    let answer = exchange(
         served.address,
         &greeted(&frames::json(super::tricks::GET, 1, &serde_json::json!({"path": "honest"}))),
         usize::MAX,
     );
-    let frames = frames::frames(heard.strip_prefix(&PREAMBLE).unwrap_or_default());
+    let frames = frames::frames(answer.strip_prefix(&PREAMBLE).unwrap_or_default());
     let content = frames.iter().filter(|(kind, ..)| *kind == DATA).flat_map(|(.., bytes)| *bytes);
     content.eq(&noise(HONEST, 7))
 }
 
-/// Says something in pieces, then nothing more, and hears all that is answered.
-fn say(address: SocketAddr, says: &[u8], piece: usize) -> Vec<u8> {
+/// Sends bytes in pieces, closes, and returns the whole answer.
+fn exchange(address: SocketAddr, sent: &[u8], piece: usize) -> Vec<u8> {
     let mut line = Line::connect(address);
-    for bytes in says.chunks(piece) {
-        // It may have heard enough.
+    for bytes in sent.chunks(piece) {
+        // It may have closed.
         if line.write_all(bytes).is_err() {
             break;
         }
     }
     let _ = line.end();
-    let mut heard = Vec::new();
+    let mut answer = Vec::new();
     // A reset ends it as well as a close.
-    let _ = line.read_to_end(&mut heard);
-    heard
+    let _ = line.read_to_end(&mut answer);
+    answer
 }
 
-/// Whether an answer is what a trick must be told.
-fn check(heard: &[u8], told: Told) -> Result<(), String> {
-    if heard.is_empty() && told == Told::Nothing {
+/// Whether an answer is the expected one of a trick.
+fn check(answer: &[u8], expected: Expected) -> Result<(), String> {
+    if answer.is_empty() && expected == Expected::Nothing {
         return Ok(());
     }
-    let Some(rest) = heard.strip_prefix(&PREAMBLE) else {
-        // What speaks no version of the protocol may get a sentence.
-        let sentence = told == Told::Nothing && heard.is_ascii();
+    let Some(rest) = answer.strip_prefix(&PREAMBLE) else {
+        // A client without a version of the protocol may get a sentence.
+        let sentence = expected == Expected::Nothing && answer.is_ascii();
         return if sentence { Ok(()) } else { Err("no preamble".into()) };
     };
     let frames = frames::frames(rest);
@@ -116,14 +116,14 @@ fn check(heard: &[u8], told: Told) -> Result<(), String> {
     };
     let errors: Vec<_> = frames.iter().filter(|(kind, ..)| matches!(kind, 0x9f | 0x8b)).collect();
     let answers = frames.iter().filter(|(kind, ..)| (0x82..=0x92).contains(kind)).count();
-    let right = match told {
-        Told::Violation => {
+    let right = match expected {
+        Expected::Violation => {
             let last = frames.last().is_some_and(|(kind, request, _)| (*kind, *request) == (0x9f, 0));
             last && errors.len() == 1 && code(errors[0].2) == "violation"
         }
-        Told::Refused(expected) => errors.len() == 1 && errors[0].1 == 1 && code(errors[0].2) == expected,
-        Told::Answered => errors.is_empty() && answers > 0,
-        Told::Nothing => answers == 0,
+        Expected::Refused(wanted) => errors.len() == 1 && errors[0].1 == 1 && code(errors[0].2) == wanted,
+        Expected::Answered => errors.is_empty() && answers > 0,
+        Expected::Nothing => answers == 0,
     };
     if right { Ok(()) } else { Err(format!("{:?}", String::from_utf8_lossy(rest))) }
 }
@@ -132,13 +132,13 @@ fn check(heard: &[u8], told: Told) -> Result<(), String> {
 pub fn all(arch: Arch, tricks: Vec<Trick>) {
     let served = stage(arch, patient());
     for trick in &tricks {
-        let Trick { name, says, told } = trick;
-        // The long ones take their time.
-        let pieces = if says.len() < 5000 { [usize::MAX, 1] } else { [usize::MAX, 997] };
+        let Trick { name, sent, expected } = trick;
+        // The long ones take longer.
+        let pieces = if sent.len() < 5000 { [usize::MAX, 1] } else { [usize::MAX, 997] };
         for piece in pieces {
-            let heard = say(served.address, says, piece.min(says.len()));
-            if let Err(why) = check(&heard, *told) {
-                panic!("{name}, {piece} bytes at a time: {why} instead of {told:?}");
+            let answer = exchange(served.address, sent, piece.min(sent.len()));
+            if let Err(why) = check(&answer, *expected) {
+                panic!("{name}, {piece} bytes at a time: {why} instead of {expected:?}");
             }
         }
     }
@@ -146,13 +146,13 @@ pub fn all(arch: Arch, tricks: Vec<Trick>) {
     while_attacked(&served, 2, tricks.len(), |_| {
         let tricks: Vec<_> = turns.by_ref().take(5).collect();
         move |served: &Served| {
-            tricks.iter().for_each(|trick| drop(say(served.address, &trick.says, trick.says.len())))
+            tricks.iter().for_each(|trick| drop(exchange(served.address, &trick.sent, trick.sent.len())))
         }
     });
     served.wait_until("empty", |now| now.live == 0);
 }
 
-/// Lets `count` attackers do what `attack` makes for each of them, again and again, while an honest client fetches its file
+/// Runs `attack` for `count` attackers, again and again, while an honest client fetches its file
 /// `fetches` times.
 pub fn while_attacked<A: Fn(&Served) + Send>(
     served: &Served,
@@ -160,7 +160,7 @@ pub fn while_attacked<A: Fn(&Served) + Send>(
     fetches: usize,
     mut attack: impl FnMut(usize) -> A,
 ) {
-    /// Ends the attack also where the honest client fails.
+    /// Ends the attack also if the honest client fails.
     struct Stop<'a>(&'a AtomicBool);
     impl Drop for Stop<'_> {
         fn drop(&mut self) {
@@ -188,7 +188,7 @@ pub fn while_attacked<A: Fn(&Served) + Send>(
 pub fn ends(arch: Arch) {
     let served = stage(arch, patient());
     let request = |kind, number, message: serde_json::Value| frames::json(kind, number, &message);
-    let says = greeted(
+    let sent = greeted(
         &[
             request(super::tricks::STAT, 1, serde_json::json!({"path": "honest"})),
             request(super::tricks::LIST, 2, serde_json::json!({"path": ""})),
@@ -201,27 +201,27 @@ pub fn ends(arch: Arch) {
         .concat(),
     );
     let mut places = vec![0, 1, 7, PREAMBLE.len()];
-    for (.., payload) in frames::frames(&says[PREAMBLE.len()..]) {
+    for (.., payload) in frames::frames(&sent[PREAMBLE.len()..]) {
         let begin = places[places.len() - 1];
         let end = begin + frames::HEADER + payload.len();
         places.extend([begin + 1, begin + frames::HEADER, end - 1, end]);
     }
-    assert_eq!(places.last(), Some(&says.len()));
+    assert_eq!(places.last(), Some(&sent.len()));
     let count = places.len();
     let mut connections = 0;
     for end in places {
         for how in [Some(Shutdown::Write), Some(Shutdown::Both), None] {
             let mut line = Line::connect(served.address);
-            line.write_all(&says[..end]).unwrap();
+            line.write_all(&sent[..end]).unwrap();
             match how {
                 Some(Shutdown::Write) => line.end().unwrap(),
                 Some(how) => line.socket().shutdown(how).unwrap(),
                 None => SockRef::from(line.socket()).set_linger(Some(Duration::ZERO)).unwrap(),
             }
             if how == Some(Shutdown::Write) {
-                let mut heard = Vec::new();
-                let result = line.read_to_end(&mut heard);
-                // Who was told nothing is not told the end of TLS either.
+                let mut answer = Vec::new();
+                let result = line.read_to_end(&mut answer);
+                // A client that gets no answer gets no close of TLS either.
                 assert!(result.is_ok() || end == 0, "at byte {end}: {result:?}");
             }
             connections += 1;

@@ -1,4 +1,4 @@
-//! The entries of a tree: which there are, and what they say.
+//! The entries of a tree and their members.
 
 use std::{
     ffi::OsStr,
@@ -23,10 +23,10 @@ use fdsp::{
 use super::{MIB, missed, paths, whole};
 use crate::conformance::{
     harness::{self, noise, serve},
-    peer::{Answer, Came, Peer, files, get},
+    peer::{Answer, Incoming, Peer, files, get},
 };
 
-/// Sums of sizes end at what can be counted.
+/// Sums of sizes saturate.
 pub fn of_any_sizes(arch: Arch) {
     const SIZE: u64 = 7 << 60;
     let Ok(folder) = tempfile::tempdir_in("/dev/shm") else {
@@ -45,8 +45,8 @@ pub fn of_any_sizes(arch: Arch) {
     sparse("c.png").unwrap();
     let archive = peer.get(Get { blocks: Some(0), ..get("") }).unwrap();
     assert_eq!(archive.content.sources.unwrap().bytes, u64::MAX);
-    assert_eq!(archive.content.size, None, "no number tells it");
-    assert_eq!(peer.stat("c.png").unwrap().size, Some(SIZE), "it serves on");
+    assert_eq!(archive.content.size, None, "no number can express it");
+    assert_eq!(peer.stat("c.png").unwrap().size, Some(SIZE), "it serves the next request");
 }
 
 /// Files of every size, odd names, empty directories, modes and times, and what is left out.
@@ -75,7 +75,7 @@ pub fn all_kinds_of_entries(arch: Arch) {
     let modified = SystemTime::UNIX_EPOCH + Duration::new(1_234_567_890, 123_456_789);
     File::open(served.path("tree/z")).unwrap().set_modified(modified).unwrap();
     File::open(served.path("tree/empty")).unwrap().set_modified(modified).unwrap();
-    // What is left out: a name that is no text, and what is neither file nor directory.
+    // Left out: a name that is not UTF-8, and an entry that is neither file nor directory.
     served.file(format!("tree/{}", "x".repeat(250)), b"x");
     fs::rename(
         served.path(format!("tree/{}", "x".repeat(250))),
@@ -105,7 +105,7 @@ pub fn all_kinds_of_entries(arch: Arch) {
         let entry = entry(name);
         let node = TreeNode::File { size: head.size, identity: head.identity.clone() };
         assert_eq!((&entry.node, entry.modified, entry.mode), (&node, head.modified, head.mode));
-        // The same file by another way.
+        // The same file by its path.
         let asked = get(&format!("tree/{name}"));
         assert_eq!(peer.get(asked).unwrap().content.identity, head.identity);
     }
@@ -117,7 +117,7 @@ pub fn all_kinds_of_entries(arch: Arch) {
     let asked = |name| served.count(|event| matches!(event, Event::Request { what, .. } if *what == name));
     assert_eq!((asked("tree"), asked("files")), (1, 1));
 
-    // The served folder itself, and one without anything.
+    // The served folder itself, and an empty one.
     let (entries, _) = peer.tree("").unwrap();
     assert_eq!(paths(&entries)[..3], ["", "tree", "tree/a b"]);
     assert_eq!(whole(&peer.files(files("", &["tree/z"])).unwrap()[0]).len(), 1025);
@@ -126,7 +126,7 @@ pub fn all_kinds_of_entries(arch: Arch) {
     assert!(peer.files(files("tree/empty", &[])).unwrap().is_empty());
 }
 
-/// Those that stay in the tree are links, other links to files are files, the rest is left out.
+/// Links that stay in the tree are sent as links, other links to files as files, the rest is left out.
 pub fn links(arch: Arch) {
     let served = serve(arch);
     served.directory("tree/sub/inner");
@@ -140,11 +140,11 @@ pub fn links(arch: Arch) {
         ("tree/sub/up", "../file"),
         ("tree/sub/inner/top", "../../to-directory/./other"),
         ("tree/through", "to-directory/up"),
-        // These are links to files of the tree, but might lead elsewhere in a copy of it.
+        // These are links to files of the tree, but could lead elsewhere in a copy.
         ("tree/sub/down-and-up", "inner/../other"),
         ("tree/sub/by-its-name", "../../tree/file"),
         ("tree/out", "../outside"),
-        // Nothing is left of these.
+        // These are left out.
         ("tree/broken", "absent"),
         ("tree/cycle-a", "cycle-b"),
         ("tree/cycle-b", "cycle-a"),
@@ -179,7 +179,7 @@ pub fn links(arch: Arch) {
             if matches!(absent, "root" | "to-directory") { Code::WrongKind } else { Code::NotFound };
         assert_eq!(code, expected, "{absent}");
     }
-    // Of a smaller tree the same link leads out.
+    // The same link leads out of a smaller tree.
     let (entries, totals) = peer.tree("tree/sub").unwrap();
     let up = entries.iter().find(|entry| entry.path == "up").unwrap();
     assert!(matches!(up.node, TreeNode::File { size: 11, .. }), "{up:?}");
@@ -200,7 +200,7 @@ pub fn of_a_missing_path_or_a_file(arch: Arch) {
     assert_eq!(whole(&peer.files(files("tree", &["file"])).unwrap()[0]), b"x", "as good as before");
 }
 
-/// What cannot be read is missing: counted, named to those who ask, and in the way of nothing else.
+/// Unreadable entries are missing: counted, named on request, and the others are sent.
 pub fn unreadable(arch: Arch) {
     let served = serve(arch);
     served.directory("tree/sub");
@@ -233,7 +233,7 @@ pub fn unreadable(arch: Arch) {
     fs::set_permissions(served.path("tree/sub"), Permissions::from_mode(0o700)).unwrap();
 }
 
-/// What a link that broke has not brought is asked for alone; the pages are small, so that each link brings some.
+/// After a lost connection only the missing entries are requested; the pages are small, so that each connection receives some.
 pub fn after_an_entry(arch: Arch) {
     let served = serve(arch);
     for number in 0..200 {
@@ -256,7 +256,7 @@ pub fn after_an_entry(arch: Arch) {
     }
     peer.request(&Request::Tree(Tree { path: "tree".into(), ..Default::default() }));
     let mut pages = 1;
-    while let Came::Tree(page) = peer.next() {
+    while let Incoming::Tree(page) = peer.next() {
         let length = serde_json::to_vec(&page).unwrap().len();
         assert!(length <= 17 * 1024, "{length}");
         if !page.more {

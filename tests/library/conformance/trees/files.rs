@@ -1,4 +1,4 @@
-//! Many files of a tree in one answer: which are sent, and with what content.
+//! Many files of a tree in one answer.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -23,7 +23,7 @@ use crate::{
     shared::effort,
 };
 
-/// What the client has of the first block of a file is not sent again, also when it was first compared.
+/// The skipped bytes of the first block of a file are not sent again, also if the file was compared first.
 pub fn inside_a_block(arch: Arch) {
     let served = serve(arch);
     served.directory("tree");
@@ -56,7 +56,7 @@ pub fn inside_a_block(arch: Arch) {
     }
 }
 
-/// In pages, and in as few answers as there are requests.
+/// In pages, with one answer for each request.
 pub fn many_files(arch: Arch) {
     let served = serve(arch);
     let each = effort::at_most(100, 500);
@@ -85,7 +85,7 @@ pub fn many_files(arch: Arch) {
     served.wait_until("idle", |now| now.served == answered && now.rows[0].state == ConnectionState::Idle);
 }
 
-/// What the client has already is not sent, whether it is read at once, in blocks, or known.
+/// Files that the client has are not sent, whether the server reads them at once, in blocks, or knows their digests.
 pub fn known_digests(arch: Arch) {
     let served = serve(arch);
     served.directory("tree");
@@ -131,7 +131,7 @@ pub fn known_digests(arch: Arch) {
     }
 }
 
-/// Each file is what it is when it is its turn; what was in the tree and is gone is said of that file alone.
+/// Each file is sent as it is when it is its turn; a missing one is reported for that file alone.
 pub fn changed_before(arch: Arch) {
     let served = serve(arch);
     served.directory("tree/sub");
@@ -151,14 +151,14 @@ pub fn changed_before(arch: Arch) {
     assert_eq!((whole(&answers[0]), whole(&answers[1])), (&b"another"[..], &b"first"[..]));
     let Answer::Whole(head, _) = &answers[0] else { unreachable!() };
     let TreeNode::File { identity, .. } = &entries[1].node else { panic!("{entries:?}") };
-    assert_ne!(head.identity, *identity, "the client sees that it is another one");
+    assert_ne!(head.identity, *identity, "the client sees that it is another version");
     let codes = [missed(&answers[2]), missed(&answers[3]), missed(&answers[4])];
     assert_eq!(codes, [Code::NotFound, Code::WrongKind, Code::NotFound]);
     assert_eq!(whole(&answers[5]), b"z");
     served.wait_for_failure("tree/c");
 }
 
-/// A file that changes while it is sent is given up; the next one comes.
+/// A file that changes while it is sent is aborted; the next one is sent.
 pub fn changed_while_sent(arch: Arch) {
     let changes: [fn(&Served); 4] = [
         |served| File::options().write(true).open(served.path("tree/large")).unwrap().set_len(5).unwrap(),
@@ -178,14 +178,14 @@ pub fn changed_while_sent(arch: Arch) {
         begin(&mut peer);
         change(&served);
         let answers = peer.receive_files().unwrap();
-        let Answer::Missed(failure) = &answers[0] else { panic!("a changed file passed for a whole one") };
+        let Answer::Missed(failure) = &answers[0] else { panic!("a changed file was accepted as complete") };
         assert_eq!((failure.code, failure.path.as_deref()), (Code::Changed, Some("tree/large")));
         assert_eq!(whole(&answers[1]), b"the last one");
         served.wait_for_failure("tree/large: changed");
     }
 }
 
-/// No path of a `files` leads out of the served folder, and none is opened for its effects.
+/// No path of a `files` leads out of the served folder, and special files are not opened.
 pub fn confined(arch: Arch) {
     let served = serve(arch);
     served.directory("tree/sub");
@@ -218,5 +218,5 @@ pub fn confined(arch: Arch) {
         assert_eq!(missed(&peer.files(files("tree", &[path])).unwrap()[0]), Code::WrongKind, "{path:?}");
     }
     let answers = peer.files(files("/tree//", &["/sub//./file"])).unwrap();
-    assert_eq!(whole(&answers[0]), b"inside", "what means nothing in a path means nothing here");
+    assert_eq!(whole(&answers[0]), b"inside", "empty and dot segments are ignored");
 }

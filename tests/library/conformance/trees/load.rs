@@ -14,10 +14,10 @@ use fdsp::{
 use super::{MIB, begin, missed, paths, served_large, whole, with_digest};
 use crate::conformance::{
     harness::{noise, serve},
-    peer::{Came, Peer, files, get, stat},
+    peer::{Incoming, Peer, files, get, stat},
 };
 
-/// Answers come in the order of the requests, whatever they are.
+/// Answers are sent in the order of the requests, of any kind.
 pub fn requests_ahead(arch: Arch) {
     let served = serve(arch);
     served.directory("tree");
@@ -34,7 +34,7 @@ pub fn requests_ahead(arch: Arch) {
     }
     peer.flush();
     for _ in 0..10 {
-        assert!(matches!(peer.next(), Came::Meta(_)));
+        assert!(matches!(peer.next(), Incoming::Meta(_)));
         assert_eq!(paths(&peer.receive_tree().unwrap().0), ["", "a"]);
         let answers = peer.receive_files().unwrap();
         assert!(whole(&answers[0]) == noise(100_000, 1) && whole(&answers[2]) == noise(100_000, 1));
@@ -43,7 +43,7 @@ pub fn requests_ahead(arch: Arch) {
     }
 }
 
-/// The others notice nothing of it that a file is compared that takes for ever, but where there is only one at a time.
+/// A comparison that never ends does not delay other clients, except of a server of one client at a time.
 pub fn beside_others(arch: Arch) {
     let served = serve(arch);
     served.directory("tree");
@@ -65,12 +65,12 @@ pub fn beside_others(arch: Arch) {
         }
         ends += 1;
     }
-    // It is not gone on with for a client that has left.
+    // It is cancelled when its client disconnects.
     drop(comparing);
     served.wait_for_ends(ends);
 }
 
-/// There are so many places for those who read a whole folder, and for those who compare.
+/// The number of permits for reading a whole folder, and for comparing, is limited.
 pub fn busy(arch: Arch) {
     let limits = Limits { max_archives: 0, max_hashing: 0, ..Limits::default() };
     let served = served_large(arch, limits);
@@ -83,7 +83,7 @@ pub fn busy(arch: Arch) {
     assert_eq!(whole(&answers[1]), b"the last one", "a small one is read anyway");
 }
 
-/// An answer that runs is finished.
+/// A running answer is finished.
 pub fn drained(arch: Arch) {
     let served = served_large(arch, Limits::default());
     let mut peer = Peer::connect(served.address);
@@ -94,12 +94,12 @@ pub fn drained(arch: Arch) {
     let mut ends = 0;
     loop {
         match peer.next() {
-            Came::Data | Came::Block(_) | Came::File(_) => {}
-            Came::Done(root) => {
+            Incoming::Data | Incoming::Block(_) | Incoming::File(_) => {}
+            Incoming::Done(root) => {
                 assert!(root.is_some());
                 ends += 1;
             }
-            Came::FilesEnd => break,
+            Incoming::FilesEnd => break,
             other => panic!("{other:?} among files"),
         }
     }
@@ -107,7 +107,7 @@ pub fn drained(arch: Arch) {
     peer.leave();
 }
 
-/// What is cut off is no end, and is told as what it is.
+/// A disconnected transfer has no end, and is reported as such.
 pub fn disconnected(arch: Arch) {
     let served = served_large(arch, Limits::default());
     let mut peer = Peer::connect(served.address);
@@ -115,7 +115,7 @@ pub fn disconnected(arch: Arch) {
     let id = served.snapshot().rows[0].id.unwrap();
     served.server().command(Command::Disconnect(id));
     served.wait_for_failure("disconnected by the operator");
-    assert!(!peer.rest().iter().any(|came| matches!(came, Came::FilesEnd | Came::Missed(_))));
+    assert!(!peer.rest().iter().any(|incoming| matches!(incoming, Incoming::FilesEnd | Incoming::Missed(_))));
     let mut another = Peer::connect(served.address);
     begin(&mut another);
     drop(another);
@@ -123,7 +123,7 @@ pub fn disconnected(arch: Arch) {
     assert_eq!(served.count(|event| matches!(event, Event::Sent { .. })), 0);
 }
 
-/// A client leaves while its answer takes long, with something sent in between or without: the server notices it.
+/// The server notices that a client disconnects during a long answer, with or without frames in between.
 pub fn client_leaves_during_work(arch: Arch) {
     let files = vec![with_digest("endless", b"")];
     let compared = Request::Files(Files { path: "tree".into(), files, content: false, largest: None });

@@ -22,19 +22,19 @@ use fdsp::{
 
 use crate::conformance::{
     harness::{Served, noise, serve_with},
-    peer::{Answer, Came, Peer, files},
+    peer::{Answer, Incoming, Peer, files},
 };
 
 const MIB: usize = 1 << 20;
 
-/// More than all buffers on the way hold.
+/// More than all buffers of a connection hold.
 const LARGE: usize = 48 << 20;
 
 fn paths(entries: &[TreeEntry]) -> Vec<&str> {
     entries.iter().map(|entry| entry.path.as_str()).collect()
 }
 
-/// The content of a file that came.
+/// The content of a received file.
 #[track_caller]
 fn whole(answer: &Answer) -> &[u8] {
     match answer {
@@ -47,7 +47,7 @@ fn whole(answer: &Answer) -> &[u8] {
 fn missed(answer: &Answer) -> Code {
     match answer {
         Answer::Missed(failure) => failure.code,
-        other => panic!("{other:?} for a file that does not come"),
+        other => panic!("{other:?} for a file that is not sent"),
     }
 }
 
@@ -55,18 +55,18 @@ fn with_digest(path: &str, content: &[u8]) -> WantedFile {
     WantedFile { path: path.into(), digest: Some(Hash::of(content).to_string()), skip: 0 }
 }
 
-/// Asks for three files, of which the second is a large one, and reads until some of that has come.
+/// Requests three files, of which the second is large, and reads until some bytes of that are received.
 fn begin(peer: &mut Peer) {
     peer.request(&Request::Files(files("tree", &["a", "large", "z"])));
-    let mut begun = 0;
-    while begun < 2 {
+    let mut started = 0;
+    while started < 2 {
         match peer.next() {
-            Came::File(_) => begun += 1,
-            Came::Data | Came::Block(_) | Came::Done(_) => {}
+            Incoming::File(_) => started += 1,
+            Incoming::Data | Incoming::Block(_) | Incoming::Done(_) => {}
             other => panic!("{other:?} among files"),
         }
     }
-    while !matches!(peer.next(), Came::Data) {}
+    while !matches!(peer.next(), Incoming::Data) {}
 }
 
 fn served_large(arch: Arch, limits: Limits) -> Served {

@@ -1,4 +1,4 @@
-//! Tricks in the answer to one kind of request, for exchanges of several: every frame of the right answer is corrupted in
+//! Tricks in the answer to one kind of request, for exchanges of several: each frame of the right answer is corrupted in
 //! turn, by a server whose other answers are right.
 
 use std::{
@@ -22,7 +22,7 @@ pub struct Trick {
     pub name: String,
     pub to: u8,
     pub says: Vec<u8>,
-    /// The client may go on as if nothing was wrong, because all that matters came right.
+    /// The client may succeed, because everything that matters is right.
     pub harmless: bool,
 }
 
@@ -59,7 +59,7 @@ pub struct Tricks<'a> {
     pub request: u32,
     /// The right answer.
     pub right: &'a [Step],
-    /// What was made of it so far.
+    /// The tricks so far.
     pub tricks: Vec<Trick>,
 }
 
@@ -91,12 +91,12 @@ impl Tricks<'_> {
         self.tricks.push(Trick { name: name.into(), to: self.to, says, harmless: false });
     }
 
-    /// Says of the last trick that it does no harm.
+    /// Marks the last trick as harmless.
     pub fn harmless(&mut self) {
         self.tricks.last_mut().expect("a trick").harmless = true;
     }
 
-    /// Every field of every frame wrong; each frame left out, doubled, exchanged with the next; no answer at all.
+    /// Every field of every frame invalid; each frame left out, doubled, exchanged with the next; no answer at all.
     pub fn spoil(&mut self) {
         for (at, Step { name, kind, payload, most }) in self.right.iter().enumerate() {
             for (what, spoilt) in frames::spoilt(*kind, self.request, payload, *most) {
@@ -135,7 +135,7 @@ impl Tricks<'_> {
         self.say("escapes", b"\x1b]0;x\x07\x1b[2J\xc2\x9b1m".to_vec());
     }
 
-    /// Every member of the message at step `at` wrong.
+    /// Every member of the message at step `at` invalid.
     pub fn malform(&mut self, at: usize, message: &Value) {
         let name = self.right[at].name;
         for (what, bytes) in frames::malformed(message) {
@@ -143,11 +143,11 @@ impl Tricks<'_> {
         }
     }
 
-    /// Every member of an entry of the page at step `at` wrong.
+    /// Every member of an entry of the page at step `at` invalid.
     pub fn malform_entry(&mut self, at: usize, page: &Value, entry: usize) {
         let kind = page["entries"][entry]["kind"].as_str().expect("a kind").to_owned();
         for (what, bytes) in frames::malformed(&page["entries"][entry]) {
-            // JSON has no place for what may be no text: it stands where this text stands.
+            // JSON has no invalid text: this text is replaced by it.
             const HERE: &str = "here";
             let mut page = page.clone();
             page["entries"][entry] = json!(HERE);
@@ -159,17 +159,17 @@ impl Tricks<'_> {
     }
 }
 
-/// What the server does at present: the trick with this number, or nothing but what is right.
+/// What the server plays now: the trick with this number, or only right answers.
 pub type Present = Arc<Mutex<Option<usize>>>;
 
-/// A server that answers every request rightly but those of one kind. `tricks` and `right` depend on the request's number.
+/// A server that answers every request correctly except those of one kind. `tricks` and `right` depend on the request's number.
 pub fn serve(
     present: &Present,
     tricks: impl Fn(u32) -> Vec<Trick> + Send + Sync + 'static,
     right: impl Fn(u8, u32) -> Vec<u8> + Send + Sync + 'static,
 ) -> SocketAddr {
     let present = Arc::clone(present);
-    // Those with each number are made once: there are many hundred.
+    // The tricks for each number are made once: there are many hundred.
     let made: Mutex<HashMap<u32, Vec<Trick>>> = Mutex::default();
     listen(move |_, mut stream| {
         let (mut said, mut buffer, mut answered) = (Vec::new(), [0; 4096], 0);
@@ -199,15 +199,15 @@ pub fn serve(
     })
 }
 
-/// Says this, and nothing more.
+/// Sends these bytes, and nothing more.
 fn end(mut stream: TcpStream, says: &[u8]) {
     let _ = stream.write_all(says);
     let _ = stream.shutdown(Shutdown::Write);
-    // Until the client has had enough.
+    // Until the client closes.
     let _ = std::io::copy(&mut stream, &mut std::io::sink());
 }
 
-/// What a client says of a trick.
+/// The error of a client after a trick.
 pub fn is_safe(name: &str, said: &str) {
     assert!(!said.is_empty() && !said.contains(is_unsafe), "{name}: {said:?}");
 }

@@ -38,7 +38,7 @@ fn engine(timeout: Duration) -> Client {
     Client::new(Config { timeout, ..once() })
 }
 
-/// Says this again and again, as often as the other side takes it.
+/// Sends these bytes again and again, until the other side closes.
 fn endless(stream: &mut TcpStream, mut make: impl FnMut(u64) -> Vec<u8>) {
     let mut number = 0;
     while stream.write_all(&make(number)).is_ok() {
@@ -46,7 +46,7 @@ fn endless(stream: &mut TcpStream, mut make: impl FnMut(u64) -> Vec<u8>) {
     }
 }
 
-/// A server that announces 2^63 bytes can tell hashes for longer than anybody lives.
+/// The hashes of 2^63 announced bytes would take longer than a lifetime.
 #[test]
 fn an_endless_list_of_hashes_is_rejected() {
     let at = listen(|_, mut stream| {
@@ -67,7 +67,7 @@ fn an_endless_list_of_hashes_is_rejected() {
     assert!(fs::read(target).unwrap() == old);
 }
 
-/// An archive of unknown size is no longer than what it is made from can make it.
+/// An archive of unknown size is at most as long as its sources allow.
 #[test]
 fn an_endless_archive_is_rejected() {
     let at = listen(|_, mut stream| {
@@ -94,8 +94,8 @@ fn an_endless_archive_is_rejected() {
     assert!(left <= 2 * MIB as u64, "{left} bytes are left");
 }
 
-/// Asks for `a`, with an old target and without, of a server that says a word instead of an answer and leaves the
-/// connection open. Nothing is waited for.
+/// Requests `a`, with and without an existing target, from a server that sends a word instead of an answer and leaves the
+/// connection open. The client does not wait.
 fn left_open(word: &'static [u8], expected: &str) {
     for old in [false, true] {
         let at = listen(move |_, mut stream| {
@@ -116,8 +116,8 @@ fn left_open(word: &'static [u8], expected: &str) {
 
 #[test]
 fn a_goodbye_without_a_close_ends_the_connection() {
-    let word = frames::json(0x0f, 0, &json!({"reason": "so long"}));
-    left_open(word.leak(), "closed the connection: so long");
+    let word = frames::json(0x0f, 0, &json!({"reason": "bye"}));
+    left_open(word.leak(), "closed the connection: bye");
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn a_connection_error_without_a_close_ends_the_connection() {
     left_open(word.leak(), "busy");
 }
 
-/// Bytes that are received one at a time are as valid as all of them at once.
+/// Bytes that are received one at a time are as valid as all at once.
 #[test]
 fn a_server_that_sends_a_byte_at_a_time_times_out() {
     let at = listen(|_, mut stream| {
@@ -143,7 +143,7 @@ fn a_server_that_sends_a_byte_at_a_time_times_out() {
     assert_eq!(fs::read(finished.path).unwrap(), WANTED);
 }
 
-/// A message has an end, whatever its server says: the client gives up at 64 KiB, and tries no sooner than it should.
+/// The length of a message is limited: the client fails at 64 KiB, and retries after the usual delay.
 #[test]
 fn an_endless_message_is_rejected() {
     static CONNECTIONS: AtomicUsize = AtomicUsize::new(0);

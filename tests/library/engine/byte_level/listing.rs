@@ -51,10 +51,10 @@ pub fn tricks(request: u32) -> Vec<Trick> {
     ] {
         all.message(format!("entries: {what}"), 0, &page(&names));
     }
-    all.message("entries: more, and none to ask behind", 0, &json!({"entries": [], "more": true}));
+    all.message("entries: more, and no name to continue after", 0, &json!({"entries": [], "more": true}));
     let mut kind = right.clone();
     kind["entries"][0]["kind"] = json!("device");
-    all.message("entries: a kind that is none", 0, &kind);
+    all.message("entries: an invalid kind", 0, &kind);
     for (name, kind) in [("content", 0x84), ("tree", 0x86), ("file", 0x87), ("missed", 0x8b)] {
         let payload = json!({"entries": [], "more": false}).to_string();
         all.instead(format!("{name} in answer to a list"), 0, &frame(kind, request, payload.as_bytes()));

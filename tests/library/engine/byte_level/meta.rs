@@ -37,7 +37,7 @@ pub fn tricks(request: u32) -> Vec<Trick> {
     }
     all.malform(0, &meta("t"));
     for (what, member, value) in [
-        ("a kind that is none", "kind", json!("device")),
+        ("an invalid kind", "kind", json!("device")),
         ("a file without a size", "kind", json!("file")),
         ("a mode of more than permissions", "mode", json!(0o4755)),
         ("a time of more than a second", "modified", json!({"s": 1, "ns": 1_000_000_000})),
@@ -50,7 +50,7 @@ pub fn tricks(request: u32) -> Vec<Trick> {
     all.tricks
 }
 
-/// Names that lead away, or mean something where they are used.
+/// Names that lead out of the folder, or have a special meaning.
 const NAMES: [&str; 18] = [
     "",
     ".",
@@ -88,7 +88,7 @@ impl Trial {
         Trial { present, at, client: Client::new(once()) }
     }
 
-    /// Fetches the served folder itself while the server plays this trick; what is in the folder for downloads then.
+    /// Fetches the served folder itself while the server plays this trick. Returns the files in the download folder.
     fn run(&mut self, number: Option<usize>, name: &str) -> (Result<(), String>, Vec<String>) {
         let outside = tempfile::tempdir().unwrap();
         let folder = outside.path().join("in");

@@ -12,13 +12,13 @@ mod tricks;
 
 use play::{Attack, Fresh};
 
-/// Every field of every frame of an answer wrong.
+/// Every field of every frame of an answer invalid.
 #[test]
 fn fields() {
     play::all(&tricks::fields(), Fresh::Nothing);
 }
 
-/// Every member of every message of an answer wrong.
+/// Every member of every message of an answer invalid.
 #[test]
 fn members() {
     play::all(&tricks::members(), Fresh::Nothing);
@@ -30,19 +30,19 @@ fn steps() {
     play::all(&tricks::steps(), Fresh::Nothing);
 }
 
-/// Sizes, positions and digests that are not so.
+/// Wrong sizes, positions and digests.
 #[test]
 fn lies() {
     play::all(&tricks::lies(), Fresh::Nothing);
 }
 
-/// The same of the hashes of blocks that the client holds its own against.
+/// The same for hashes of blocks that the client compares with its own.
 #[test]
 fn hashes() {
     play::all(&tricks::hashes(), Fresh::Target);
 }
 
-/// The stream ends at every boundary of its frames, and in the middle of each: in order, by a reset, or not at all.
+/// The stream ends at every boundary of its frames, and in the middle of each: properly, by a reset, or not at all.
 #[test]
 fn ends() {
     play::all(&tricks::ends(), Fresh::Nothing);

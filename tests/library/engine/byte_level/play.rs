@@ -19,39 +19,39 @@ use crate::engine::{
     support::{Client, MIB, Served, content, names, once},
 };
 
-/// What the client asks for, from the hostile server and from the honest one.
+/// The content that the client requests, from the hostile server and from the honest one.
 pub const WANTED: &[u8] = b"the right content";
-/// What it has already, where it has something.
+/// Its local content, if it has some.
 const OLD: usize = 2 * MIB + 5;
-/// Long enough for a loopback, and short enough to wait for.
+/// Long enough for a loopback connection, and short enough to wait for.
 const SHORT: Duration = Duration::from_millis(300);
 
-/// What a server does behind the last byte.
+/// What a server does after the last byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Then {
-    /// Ends the stream in order.
+    /// Closes the stream properly.
     Close,
     /// Resets it.
     Reset,
-    /// Leaves it open, and says nothing more.
+    /// Leaves it open, and sends nothing more.
     Stay,
 }
 
-/// A trick: what the server says once it was asked, and then.
+/// A trick: the bytes that the server sends after a request, and what it does then.
 #[derive(Clone)]
 pub struct Attack {
     pub name: String,
     pub says: Vec<u8>,
     pub then: Then,
-    /// The client may go on as if nothing was wrong, because all that matters came right.
+    /// The client may succeed, because everything that matters is right.
     pub harmless: bool,
 }
 
-/// What is in the client's folder before.
+/// The files in the client's folder before.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Fresh {
     Nothing,
-    /// A target of another content, to be brought up to date.
+    /// A target with another content, to be updated.
     Target,
 }
 
@@ -83,7 +83,7 @@ fn play(mut stream: TcpStream, attack: &Attack) {
         Then::Reset => return drop(socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO))),
         Then::Stay => {}
     }
-    // Until the client has had enough.
+    // Until the client closes.
     let _ = std::io::copy(&mut stream, &mut std::io::sink());
 }
 
@@ -121,7 +121,7 @@ pub fn all(attacks: &[Attack], fresh: Fresh) {
         if fresh == Fresh::Target {
             fs::write(folder.join("a"), &old).unwrap();
         }
-        // A slow machine must not pass for silence where nothing is waited for.
+        // Where nothing stalls, a slow machine must not be mistaken for a silent server.
         let client = if *then == Then::Stay && !harmless { &mut quick } else { &mut patient };
         match fetch(client, hostile.at, &folder) {
             Ok(_) => {

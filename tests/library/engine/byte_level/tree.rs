@@ -40,7 +40,7 @@ fn link(path: &str, target: &str) -> Value {
     json!({"path": path, "kind": "link", "target": target, "modified": {"s": 1, "ns": 2}, "mode": 0o777})
 }
 
-/// A page behind which another one comes.
+/// A page that is followed by another one.
 fn first(entries: &[Value]) -> Value {
     json!({"entries": entries, "more": true})
 }
@@ -194,7 +194,7 @@ fn files_tricks(request: u32) -> Vec<Trick> {
         ("another index", mark(1, size, &hash)),
         ("the last index", mark(u64::MAX, size, &hash)),
         ("a position before the end", mark(0, size - 1, &hash)),
-        ("a position behind the end", mark(0, size + 1, &hash)),
+        ("a position after the end", mark(0, size + 1, &hash)),
     ] {
         all.payload(format!("a block of a file with {what}"), 2, &payload);
     }
@@ -210,8 +210,8 @@ fn files_tricks(request: u32) -> Vec<Trick> {
     all.payload("done with the value of the block", 3, &hash);
     let missed = json!({"code": "not_found", "message": "\u{1b}[2J\r\u{9b}", "path": "\u{1b}c"}).to_string();
     for (what, kind, payload) in [
-        ("the same as what was not told", SAME, &b""[..]),
-        ("other than what was not told", DIFFERS, b""),
+        ("the same as what was not sent", SAME, &b""[..]),
+        ("other than what was not sent", DIFFERS, b""),
         ("missed", MISSED, missed.as_bytes()),
     ] {
         all.frames(format!("a file that is {what}"), &[(kind, payload), (END, b"{}")]);
@@ -293,7 +293,7 @@ fn every_invalid_tree_answer_is_rejected() {
             }
         }
         assert_eq!(names(outside.path()), ["in"], "{name} left something outside");
-        // What is right comes behind what was wrong.
+        // The right file is received after the wrong one.
         let again = effort::large() || number % 4 == 0;
         if !harmless && again {
             *present.lock().unwrap() = None;

@@ -46,7 +46,7 @@ pub fn right_mark() -> Vec<u8> {
     mark(0, WANTED.len() as u64, &chaining(0, WANTED))
 }
 
-/// Preamble and welcome, and then this.
+/// Preamble and welcome, followed by these bytes.
 pub fn welcomed(rest: &[Vec<u8>]) -> Vec<u8> {
     [&PREAMBLE[..], &frames::json(WELCOME, 0, &welcome()), &rest.concat()].concat()
 }
@@ -104,7 +104,7 @@ pub fn members() -> Vec<Attack> {
         }
     }
     for (what, member, value) in [
-        ("a form that is none", "form", json!("tar")),
+        ("an invalid form", "form", json!("tar")),
         ("no form", "form", json!("auto")),
         ("another form without sources", "form", json!("zip")),
         ("sources of a file", "sources", json!({"bytes": 1, "files": 1, "directories": 1, "omitted": 0})),
@@ -149,8 +149,8 @@ pub fn members() -> Vec<Attack> {
     let reason = json!({"reason": "\u{1b}]0;x\u{7}\r\n\u{202e}\u{9b}1m"});
     attacks.push(attack("goodbye: escapes", welcomed(&[frames::json(GOODBYE, 0, &reason)])));
     let never = json!({"code": "busy", "message": "m", "retry_after": u32::MAX});
-    attacks.push(attack("error: come again in 136 years", welcomed(&[frames::json(ERROR, 0, &never)])));
-    // What nobody needs to look at does no harm.
+    attacks.push(attack("error: retry in 136 years", welcomed(&[frames::json(ERROR, 0, &never)])));
+    // Unknown members are ignored.
     let mut more = content();
     more["unknown"] = json!({"x": [1, 2, {"y": null}]});
     more["name"] = json!("../../\u{1b}[2J/etc/passwd\0");
@@ -168,7 +168,7 @@ pub fn steps() -> Vec<Attack> {
     for (at, (name, bytes)) in right.iter().enumerate() {
         attacks.push(attack(format!("{name} left out"), instead(at, Vec::new())));
         let twice = attack(format!("{name} twice"), instead(at, [&bytes[..], bytes].concat()));
-        // The answer is over before its second end comes.
+        // The answer has ended before its second end is received.
         attacks.push(Attack { harmless: *name == "end", ..twice });
         if let Some((next, other)) = right.get(at + 1) {
             let mut steps: Vec<_> = right.iter().map(|(_, bytes)| bytes.clone()).collect();
@@ -256,7 +256,7 @@ pub fn lies() -> Vec<Attack> {
         ("another index", mark(1, size, &hash)),
         ("the last index", mark(u64::MAX, size, &hash)),
         ("a position before the end", mark(0, size - 1, &hash)),
-        ("a position behind the end", mark(0, size + 1, &hash)),
+        ("a position after the end", mark(0, size + 1, &hash)),
         ("the last position", mark(0, u64::MAX, &hash)),
     ] {
         attacks.push(attack(format!("a block with {what}"), instead(4, frame(BLOCK, 1, &bytes))));
@@ -270,7 +270,7 @@ pub fn lies() -> Vec<Attack> {
         attacks.push(attack(format!("data of {what}"), instead(3, frame(DATA, 1, &bytes))));
     }
     let header = header(DATA, 256 * 1024, 1);
-    attacks.push(attack("data of 256 KiB that do not come", instead(3, header)));
+    attacks.push(attack("data of 256 KiB that are not sent", instead(3, header)));
     attacks
 }
 
@@ -291,7 +291,7 @@ pub fn ends() -> Vec<Attack> {
     }
     for (how, then) in [("ends", Then::Close), ("stays silent", Then::Stay)] {
         attacks.push(Attack {
-            name: format!("it {how} behind the end"),
+            name: format!("it {how} after the end"),
             says: whole.clone(),
             then,
             harmless: true,

@@ -42,7 +42,7 @@ fn announcements_that_contradict_the_request_or_themselves() {
     }
 }
 
-/// What a client skips of a block is part of it, and nothing else may be skipped.
+/// The bytes that a client skips are part of the block, and nothing else may be skipped.
 #[test]
 fn skips_that_do_not_match_the_request() {
     let bytes = pattern(MIB + 500);
@@ -205,7 +205,7 @@ fn ranges_that_do_not_match_the_request() {
     ] {
         assert_eq!(refused(&requests, &stream), Violation::Content(what));
     }
-    // The root of the whole, where it was asked for: it is taken as it is said, or not said.
+    // The root of the whole content, if requested: it is accepted as it is sent, or not sent.
     let rooted = |first_block, blocks| {
         [Request::Get(Get { root: true, first_block, blocks: Some(blocks), ..get("f") })]
     };
@@ -221,7 +221,7 @@ fn ranges_that_do_not_match_the_request() {
     }
     let only = at(0, file(MIB)).block(1, 0, mib, one).json(END, 1, &with(end(one), "root", whole));
     assert_eq!(refused(&rooted(0, 1), &only), Violation::Root, "of the whole content it is still compared");
-    // The range ends where the archive happens to end: with or without its size, both are true.
+    // The range ends at the end of the archive: with or without the size, the answer is valid.
     accepted(&range(0, 1), &unsized_().json(END, 1, &range_end()));
     let whole = with(end(one), "size", json!(MIB));
     accepted(&range(0, 1), &unsized_().json(END, 1, &whole));

@@ -11,9 +11,9 @@ fn hashes_that_do_not_match_the_request() {
     let of = |get: &Get| Request::Hashes(get.clone());
     let two = Get { blocks: Some(2), ..get("f") };
     let tail = Get { first_block: 1, ..get("f") };
-    let begun = || announced(&file(bytes.len()));
+    let started = || announced(&file(bytes.len()));
     let later = || announced(&with(file(bytes.len()), "first_block", json!(1)));
-    let all = || begun().values(1, 0, &hash);
+    let all = || started().values(1, 0, &hash);
     let other = json!({"size": bytes.len(), "root": blake3_hex(b"other"), "identity": "v1"});
     for (request, stream, what) in [
         (whole.clone(), announced(&archive(1)), "another form"),
@@ -24,19 +24,19 @@ fn hashes_that_do_not_match_the_request() {
         ),
         (whole.clone(), all().values(1, 3, &hash[..1]), "more hashes than the content has blocks"),
         (of(&two), all(), "more hashes than asked for"),
-        (whole.clone(), begun().values(1, 1, &hash[1..]), "hashes out of order"),
-        (whole.clone(), begun().values(1, 0, &hash[..1]).values(1, 0, &hash[..1]), "hashes out of order"),
-        (whole.clone(), begun().values(1, u64::MAX, &hash[..1]), "hashes out of order"),
+        (whole.clone(), started().values(1, 1, &hash[1..]), "hashes out of order"),
+        (whole.clone(), started().values(1, 0, &hash[..1]).values(1, 0, &hash[..1]), "hashes out of order"),
+        (whole.clone(), started().values(1, u64::MAX, &hash[..1]), "hashes out of order"),
         (of(&tail), later().values(1, 0, &hash[..1]), "hashes out of order"),
-        (whole.clone(), begun().json(END, 1, &end(&bytes)), "it ends before its size"),
+        (whole.clone(), started().json(END, 1, &end(&bytes)), "it ends before its size"),
         (
             whole.clone(),
-            begun().values(1, 0, &hash[..2]).json(END, 1, &end(&bytes)),
+            started().values(1, 0, &hash[..2]).json(END, 1, &end(&bytes)),
             "it ends before its size",
         ),
         (
             of(&two),
-            begun().values(1, 0, &hash[..1]).json(END, 1, &range_end()),
+            started().values(1, 0, &hash[..1]).json(END, 1, &range_end()),
             "it ends before the last block that was asked for",
         ),
         (whole.clone(), all().json(END, 1, &range_end()), "its end names no size"),
@@ -68,8 +68,8 @@ fn hashes_that_do_not_match_the_request() {
     for end in [end(&bytes), upper] {
         assert!(last(accepted(std::slice::from_ref(&whole), &all().json(END, 1, &end))).contains(&root));
     }
-    accepted(&[of(&two)], &begun().values(1, 0, &hash[..2]).json(END, 1, &range_end()));
-    // What an only block hashes to does not tell the digest of the whole; whatever the server says of it stands.
+    accepted(&[of(&two)], &started().values(1, 0, &hash[..2]).json(END, 1, &range_end()));
+    // The hash of a single block does not prove the digest of the whole content; the server's digest is accepted.
     let one = announced(&file(5)).values(1, 0, &hash[..1]);
     assert!(last(accepted(&[whole], &one.json(END, 1, &end(b"other")))).ends_with("root: None }\"))"));
 }

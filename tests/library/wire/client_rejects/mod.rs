@@ -39,7 +39,7 @@ fn list() -> List {
     List::default()
 }
 
-/// What the client says against a stream that answers these requests, however it is cut.
+/// The violation that the client finds in a stream that answers these requests, however it is cut.
 pub fn refused(requests: &[Request], stream: &Stream) -> Violation {
     let run = |size| {
         let mut client = Client::new("test");
@@ -111,7 +111,7 @@ fn frames_out_of_order() {
     let welcome = json!({"agent": "again", "pipeline": 1, "parallel": 1});
     let get = [Request::Get(get("f"))];
     let hashes = [Request::Hashes(crate::wire::exchange::get("f"))];
-    let begun = announced(&file(10));
+    let started = announced(&file(10));
     for (requests, stream, name) in [
         (&[stat()][..], Stream::new().json(META, 1, &meta), "meta"),
         (&[], welcomed().json(WELCOME, 0, &welcome), "welcome"),
@@ -128,11 +128,11 @@ fn frames_out_of_order() {
         (&get, welcomed().header(DATA, 1, 1), "data"),
         (&get, welcomed().header(BLOCK, 48, 1), "block"),
         (&get, welcomed().json(END, 1, &end(b"")), "end"),
-        (&get, begun.clone().json(CONTENT, 1, &file(10)), "content"),
-        (&get, begun.clone().header(DATA, 1, 2), "data"),
-        (&get, begun.clone().header(BLOCK, 48, 0), "block"),
-        (&get, begun.clone().json(END, 2, &end(b"")), "end"),
-        (&get, begun.clone().json(GOODBYE, 0, &goodbye), "goodbye"),
+        (&get, started.clone().json(CONTENT, 1, &file(10)), "content"),
+        (&get, started.clone().header(DATA, 1, 2), "data"),
+        (&get, started.clone().header(BLOCK, 48, 0), "block"),
+        (&get, started.clone().json(END, 2, &end(b"")), "end"),
+        (&get, started.clone().json(GOODBYE, 0, &goodbye), "goodbye"),
         (&[], welcomed().json(GOODBYE, 1, &goodbye), "goodbye"),
         (&[], welcomed().json(GOODBYE, 0, &goodbye).json(GOODBYE, 0, &goodbye), "goodbye"),
         (&[stat()], welcomed().json(GOODBYE, 0, &goodbye).json(META, 1, &meta), "meta"),
@@ -142,15 +142,15 @@ fn frames_out_of_order() {
         (&[stat()], Stream::new().json(ERROR, 1, &error), "error"),
         (&[], welcomed().header(HELLO, 2, 0), "hello"),
         (&[], welcomed().header(STAT, 2, 1), "stat"),
-        (&get, begun.clone().header(GET, 2, 1), "get"),
+        (&get, started.clone().header(GET, 2, 1), "get"),
         (&get, welcomed().header(0x05, 2, 1), "hashes"),
-        (&get, begun.clone().values(1, 0, &[[0; 32]]), "hashes"),
+        (&get, started.clone().values(1, 0, &[[0; 32]]), "hashes"),
         (&hashes, welcomed().values(1, 0, &[[0; 32]]), "hashes"),
         (&hashes, welcomed().json(END, 1, &end(b"")), "end"),
-        (&hashes, begun.clone().data(1, &[0]), "data"),
-        (&hashes, begun.clone().mark(1, 0, 0, &[0; 32]), "block"),
-        (&hashes, begun.clone().values(2, 0, &[[0; 32]]), "hashes"),
-        (&hashes, begun.clone().json(CONTENT, 1, &file(10)), "content"),
+        (&hashes, started.clone().data(1, &[0]), "data"),
+        (&hashes, started.clone().mark(1, 0, 0, &[0; 32]), "block"),
+        (&hashes, started.clone().values(2, 0, &[[0; 32]]), "hashes"),
+        (&hashes, started.clone().json(CONTENT, 1, &file(10)), "content"),
         (&get, welcomed().header(0x86, 2, 1), "tree"),
     ] {
         assert_eq!(refused(requests, &stream), Violation::Unexpected(name));
@@ -160,19 +160,19 @@ fn frames_out_of_order() {
 #[test]
 fn malformed_frames() {
     let too_long = |kind, length, limit| Violation::TooLong { kind, length, limit };
-    let begun = || announced(&file(10));
+    let started = || announced(&file(10));
     let no_values = || Violation::Header("a hashes frame that does not hold whole values");
     for (stream, violation) in [
         (welcomed().header(0x42, 0, 1), Violation::Header("unknown kind")),
         (welcomed().header(META, 65_537, 1), too_long("meta", 65_537, 65_536)),
-        (begun().header(DATA, 262_145, 1), too_long("data", 262_145, 262_144)),
-        (begun().header(BLOCK, 49, 1), too_long("block", 49, 48)),
-        (begun().header(BLOCK, 47, 1), Violation::Header("a block frame that is too short")),
-        (begun().header(DATA, 0, 1), Violation::Header("a data frame without data")),
-        (begun().header(VALUES, 65_544, 1), too_long("hashes", 65_544, 65_512)),
-        (begun().header(VALUES, 0, 1), no_values()),
-        (begun().header(VALUES, 8, 1), no_values()),
-        (begun().header(VALUES, 41, 1), no_values()),
+        (started().header(DATA, 262_145, 1), too_long("data", 262_145, 262_144)),
+        (started().header(BLOCK, 49, 1), too_long("block", 49, 48)),
+        (started().header(BLOCK, 47, 1), Violation::Header("a block frame that is too short")),
+        (started().header(DATA, 0, 1), Violation::Header("a data frame without data")),
+        (started().header(VALUES, 65_544, 1), too_long("hashes", 65_544, 65_512)),
+        (started().header(VALUES, 0, 1), no_values()),
+        (started().header(VALUES, 8, 1), no_values()),
+        (started().header(VALUES, 41, 1), no_values()),
         (
             welcomed().raw(&[META, 0, 0, 9, 0, 0, 0, 0, 1, 0, 0, 0]),
             Violation::Header("reserved bytes are not zero"),

@@ -55,7 +55,7 @@ fn invalid_answers_to_stat_and_list() {
     let bytes = List { names: NameForm::Bytes, ..list() };
     for (list, names, what) in [
         (list(), &["caf\0E9"][..], "a name in a form that was not asked for"),
-        // A slash, dots, a NUL and a letter; UTF-8; and what is no escape.
+        // A slash, dots, a NUL and a letter; UTF-8; and invalid escapes.
         (bytes.clone(), &["a\x002Fb"], "an entry whose name is no segment of a path"),
         (bytes.clone(), &["\x002E\x002E"], "an entry whose name is no segment of a path"),
         (bytes.clone(), &["\x0000"], "an entry whose name is no segment of a path"),

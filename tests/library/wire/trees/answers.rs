@@ -9,7 +9,7 @@ use fdsp::protocol::{
 };
 use serde_json::json;
 
-use super::{begun, directory, done, end, file, head, link, page, shown, totals, tree, two, wanted};
+use super::{directory, done, end, file, head, link, page, shown, started, totals, tree, two, wanted};
 use crate::wire::{
     client_rejects::{accepted, refused, welcomed},
     memory::{MODIFIED, Stored},
@@ -100,7 +100,7 @@ fn a_corrupt_file_has_no_root_and_the_next_one_does() {
         let hash = crate::wire::stream::chaining(0, b"abc");
         done(stream.data(1, bytes).mark(1, 0, 3, &hash), b"abc").json(FILE, 1, &head(3))
     };
-    let stream = done(sent(begun(3), b"xbc").block(1, 0, 3, b"abc"), b"abc").json(END, 1, &json!({}));
+    let stream = done(sent(started(3), b"xbc").block(1, 0, 3, b"abc"), b"abc").json(END, 1, &json!({}));
     let text = shown(&accepted(&[two(true)], &stream));
     assert!(text[3].contains("verified: None") && text[4].contains("root: None"), "{text:#?}");
     assert!(text[7].contains("verified: Some") && text[8].contains("root: Some"), "{text:#?}");
@@ -108,7 +108,8 @@ fn a_corrupt_file_has_no_root_and_the_next_one_does() {
 
 #[test]
 fn an_answer_that_ends_early_is_truncated() {
-    let stream = done(begun(3).block(1, 0, 3, b"abc"), b"abc").frame(SAME, 1, b"").json(END, 1, &json!({})).0;
+    let stream =
+        done(started(3).block(1, 0, 3, b"abc"), b"abc").frame(SAME, 1, b"").json(END, 1, &json!({})).0;
     let pages = end(page(welcomed(), &[directory("")]), &[file("a", 1)], &totals(1, 1, 1, 0)).0;
     for (request, stream) in [(two(true), stream), (tree()[0].clone(), pages)] {
         for length in 1..=stream.len() {
@@ -121,7 +122,7 @@ fn an_answer_that_ends_early_is_truncated() {
     }
 }
 
-/// The longest paths and targets, all of whose characters are escaped, go in pages of the size that they may have.
+/// The longest paths and targets, with all characters escaped, fit into pages of the maximum size.
 #[test]
 fn entries_of_the_maximum_length_fit_into_pages() {
     let (mut server, mut out) = (Server::new(), Outgoing::new());
@@ -158,10 +159,10 @@ fn an_interrupted_answer_is_resumed_after_its_last_entry() {
     let took = |path: &str, stream: &Stream| accepted(&after(path), stream).len();
     let rest = page(welcomed(), &[file("d/b", 5)]);
     assert_eq!(took("d/a", &end(rest, &[directory("e"), file("e/x", 1)], &totals(6, 2, 1, 0))), 3);
-    // Nothing comes after it.
+    // There are no entries after it.
     assert_eq!(took("d/a", &end(welcomed(), &[], &totals(0, 0, 0, 0))), 2);
     assert_eq!(took("d", &end(welcomed(), &[file("d/a", 5)], &totals(5, 1, 0, 0))), 2);
-    // A server that does not know it begins with the directory.
+    // A server that ignores the member begins with the directory.
     assert_eq!(took("d/a", &end(welcomed(), &[directory(""), file("c", 5)], &totals(5, 1, 1, 0))), 2);
     for (stream, what) in [
         (end(welcomed(), &[file("d/a", 5)], &totals(5, 1, 0, 0)), "entries out of order"),

@@ -25,7 +25,7 @@ fn wanted(path: &str, digest: Option<&[u8]>) -> WantedFile {
     WantedFile { path: path.to_owned(), digest: digest.map(blake3_hex), skip: 0 }
 }
 
-/// Asks for two files, of the second of which the client has something.
+/// Requests two files; the client has a digest of the second one.
 fn two(content: bool) -> Request {
     let files = vec![wanted("a", None), wanted("b", Some(b"old"))];
     Request::Files(Files { path: "t".to_owned(), files, content, largest: Some(3 * MIB as u64) })
@@ -65,7 +65,7 @@ fn head(size: usize) -> Value {
     json!({"size": size, "modified": modified(), "mode": 0o600, "identity": "v2"})
 }
 
-fn begun(size: usize) -> Stream {
+fn started(size: usize) -> Stream {
     welcomed().json(FILE, 1, &head(size))
 }
 

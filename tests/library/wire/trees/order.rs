@@ -35,7 +35,7 @@ fn trees_out_of_order() {
     }
 }
 
-/// Names that collide, nest and are ordered in every way.
+/// Names that collide, nest and are ordered in any way.
 fn paths() -> impl Strategy<Value = Vec<String>> {
     prop::collection::vec(prop::collection::vec("[a -]{1,2}", 1..4).prop_map(|names| names.join("/")), 0..30)
 }
@@ -45,7 +45,7 @@ proptest! {
 
     #[test]
     fn a_tree_is_accepted_in_one_order_only(mut paths in paths(), swap in any::<(usize, usize)>()) {
-        // All directories above, too.
+        // All parent directories, too.
         for path in paths.clone() {
             paths.extend(path.match_indices('/').map(|(at, _)| path[..at].to_owned()));
         }
@@ -64,7 +64,7 @@ proptest! {
         }
     }
 
-    /// However links go through each other, none leads out.
+    /// No combination of links leads out.
     #[test]
     fn accepted_links_stay_within_the_tree(
         targets in prop::collection::vec("(\\.\\./){0,3}[abxy.]{0,2}(/[abxy.]{1,2}){0,4}", 6),
@@ -81,11 +81,11 @@ proptest! {
     }
 }
 
-/// Goes where a path leads, in a tree with some directories and these links.
+/// Resolves a path in a tree with some directories and these links. Returns whether it stays inside.
 fn stays_inside(path: &str, links: &BTreeMap<&str, &str>) -> bool {
     let mut at: Vec<String> = Vec::new();
     let mut rest: Vec<&str> = path.split('/').rev().collect();
-    // A cycle leads nowhere.
+    // A cycle stays inside.
     for _ in 0..1000 {
         match rest.pop() {
             None => return true,
