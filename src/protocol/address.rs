@@ -36,7 +36,7 @@ pub enum Security {
 }
 
 impl Security {
-    /// Whether it is spoken to with TLS.
+    /// Whether TLS is used.
     pub fn is_encrypted(self) -> bool {
         self != Security::Plain
     }
@@ -50,7 +50,7 @@ impl Security {
     }
 }
 
-/// A server: where it is, and what it is reached with. `Display` gives `HOST:PORT`.
+/// A server: its host and port, and how to connect to it. `Display` gives `HOST:PORT`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Authority {
     /// Name or address, an IPv6 address without brackets.
@@ -59,7 +59,7 @@ pub struct Authority {
     pub port: u16,
     /// Whether connections to it are encrypted.
     pub security: Security,
-    /// The token that it wants.
+    /// The token that it needs.
     pub token: Option<Token>,
 }
 
@@ -73,7 +73,7 @@ pub struct Address {
     pub path: RemotePath,
 }
 
-/// Why a text is not an address. Each sentence says what to write instead.
+/// Why a text is not an address. Each message says what to write instead.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
     /// No `://` in it.
@@ -205,7 +205,7 @@ impl fmt::Display for Address {
 }
 
 impl Authority {
-    /// A server that wants no token.
+    /// A server without a token.
     pub fn new(host: impl Into<String>, port: u16, security: Security) -> Authority {
         Authority { host: host.into(), port, security, token: None }
     }
@@ -235,14 +235,14 @@ impl Authority {
 }
 
 impl Authority {
-    /// Whether both are the same server, whatever they are reached with.
+    /// Whether both are the same server, with any token and pin.
     pub fn is_at(&self, other: &Authority) -> bool {
         (&self.host, self.port) == (&other.host, other.port)
     }
 
-    /// Takes the token and the pin that the same server is reached with now; whether that changed anything. The two
+    /// Takes the token and the pin of another address of the same server. Returns whether that changed anything. The two
     /// are taken as a pair, or the token alone if neither address has a pin. So a token is sent only to the pin that
-    /// it was given with. What was encrypted stays encrypted.
+    /// it was given with. TLS is never removed.
     pub fn follow(&mut self, now: &Authority) -> bool {
         if !self.is_at(now) {
             return false;
@@ -260,7 +260,7 @@ impl Authority {
         true
     }
 
-    /// Takes the token and the pin that are known of the same server: both if it has neither, one if it has the same
+    /// Takes the known token and pin of the same server: both if it has neither, one if it has the same
     /// other one. So a token is sent only to the pin that it was given with.
     pub fn complete(&mut self, known: &Authority) {
         let same_transport =
@@ -324,7 +324,7 @@ fn is_host(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_')
 }
 
-/// What follows the host: nothing, or `:` and a number.
+/// The part after the host: nothing, or `:` and a number.
 fn port(text: &str) -> Result<u16, AddressError> {
     if text.is_empty() {
         return Ok(DEFAULT_PORT);
@@ -334,7 +334,7 @@ fn port(text: &str) -> Result<u16, AddressError> {
     }
     let wrong = || AddressError::Port(shown(text.trim_start_matches(':')));
     let digits = text.strip_prefix(':').ok_or_else(wrong)?;
-    // `parse` alone would take a sign.
+    // `parse` alone would accept a sign.
     if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(wrong());
     }

@@ -78,7 +78,7 @@ impl BlockHasher {
         self.carry.extend_from_slice(tail);
     }
 
-    /// Adds zeros. They cost what any other bytes do: the chaining value of a block depends on its index.
+    /// Adds zeros. They cost as much as other bytes: the chaining value of a block depends on its index.
     ///
     /// # Panics
     /// If the block gets longer than [`BLOCK_SIZE`].
@@ -124,7 +124,7 @@ pub struct BlockDigest {
     pub alone: Option<Hash>,
 }
 
-/// A block whose content was compared with the hash that it must have. There is no other way to make one.
+/// A block whose content was compared with its expected hash. There is no other way to create one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VerifiedBlock {
     index: u64,
@@ -133,7 +133,7 @@ pub struct VerifiedBlock {
 }
 
 impl VerifiedBlock {
-    /// The block `index`, whose `length` bytes were hashed, if they are what they must be.
+    /// The block `index` of `length` bytes, if it has the expected hash.
     pub fn compare(index: u64, length: u32, digest: BlockDigest, expected: Hash) -> Option<VerifiedBlock> {
         (digest.chaining == expected).then_some(VerifiedBlock { index, length, digest })
     }
@@ -148,7 +148,7 @@ impl VerifiedBlock {
         self.length
     }
 
-    /// What it hashes to.
+    /// Its hash.
     pub fn digest(&self) -> &BlockDigest {
         &self.digest
     }
@@ -277,7 +277,7 @@ mod tests {
         assert_ne!(digest(0).chaining, digest(1).chaining);
         assert_eq!(digest(0).alone, Some(blake3(b"same")));
         assert_eq!(digest(1).alone, None);
-        // No index panics, not even one that no content has.
+        // No index panics, not even an impossible one.
         let _ = digest(u64::MAX);
     }
 

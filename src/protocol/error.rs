@@ -1,4 +1,4 @@
-//! What can go wrong on the wire: the codes that are sent, and the violations that are noticed.
+//! Errors of the protocol: the codes that are sent, and the violations that are detected.
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -22,7 +22,7 @@ macro_rules! codes {
                 match self { $(Code::$variant => $wire),+ }
             }
 
-            /// A sentence for people, without a full stop.
+            /// A sentence for users, without a full stop.
             pub fn text(self) -> &'static str {
                 match self { $(Code::$variant => $text),+ }
             }
@@ -35,26 +35,26 @@ codes! {
     Violation = "violation", "the other side broke the protocol";
     /// `unsupported`: a request of a kind that this server does not know. For the request.
     Unsupported = "unsupported", "the server cannot do that";
-    /// `not_found`: the path is absent, or not permitted; which of the two is never said. For the request.
+    /// `not_found`: the path is absent, or not permitted; the two are not distinguished. For the request.
     NotFound = "not_found", "not found on the server";
-    /// `wrong_kind`: a directory where a file was asked for, or the reverse. For the request.
+    /// `wrong_kind`: a directory where a file was requested, or the reverse. For the request.
     WrongKind = "wrong_kind", "the path is of another kind than was asked for";
     /// `range`: the first block begins after the end of the content. For the request.
     Range = "range", "the range begins after the end of the content";
-    /// `changed`: the content is, or during the answer became, another one. For the request.
+    /// `changed`: the content has changed, before or during the answer. For the request.
     Changed = "changed", "the source changed on the server";
     /// `unreadable`: the server could not read a source, which `path` names. For the request.
     Unreadable = "unreadable", "the server could not read the source";
     /// `busy`: too many connections, requests of one, or too much costly work at the same time; see
     /// `retry_after`. For the request or the connection.
     Busy = "busy", "the server is busy";
-    /// `too_slow`: the peer took less than the minimum rate. For the connection.
+    /// `too_slow`: the peer received less than the minimum rate. For the connection.
     TooSlow = "too_slow", "the transfer was slower than the server allows";
     /// `timed_out`: a handshake or idle deadline passed. For the connection.
     TimedOut = "timed_out", "nothing came within the time that the server allows";
-    /// `denied`: the server wants a token, and that of `hello` is not it; see `retry_after`. For the connection.
+    /// `denied`: the server needs a token, and that of `hello` is wrong; see `retry_after`. For the connection.
     Denied = "denied", "the server wants its token";
-    /// `tls_required`: the server speaks with TLS only. For the connection.
+    /// `tls_required`: the server accepts only TLS. For the connection.
     TlsRequired = "tls_required", "the server speaks with TLS only";
     /// `shutting_down`: the server stops; see `retry_after`. For the connection.
     ShuttingDown = "shutting_down", "the server is stopping";
@@ -80,7 +80,7 @@ impl std::fmt::Display for Code {
     }
 }
 
-/// The peer did what the specification forbids, or is no peer at all. Final: the machine that
+/// The peer broke the protocol, or uses another one. Final: the machine that
 /// returned it accepts nothing more.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum Violation {
@@ -101,7 +101,7 @@ pub enum Violation {
         /// Their highest.
         highest: u8,
     },
-    /// A frame header that cannot be.
+    /// An invalid frame header.
     #[error("malformed frame header: {0}")]
     Header(&'static str),
     /// A frame of this kind is not allowed here.
@@ -122,19 +122,19 @@ pub enum Violation {
     Json {
         /// Name of the frame kind.
         kind: &'static str,
-        /// What the parser said.
+        /// The error of the parser.
         reason: String,
     },
-    /// Content that contradicts what was announced.
+    /// Content that contradicts its announcement.
     #[error("content contradicts its announcement: {0}")]
     Content(&'static str),
-    /// Every block is what the server announced, and the whole is not: nothing of it can be trusted.
+    /// Every block has its announced hash, and the whole content has not: none of it can be trusted.
     #[error("the digest of the whole content is not what the server says")]
     Root,
-    /// Not what a step of a classic exchange needs.
+    /// Not the expected message of a classic exchange.
     #[error("the other side does not speak this classic dialect: {0}")]
     Classic(&'static str),
-    /// The peer closed in the middle of something.
+    /// The peer closed in the middle of a frame or an answer.
     #[error("the connection was closed in the middle of an answer")]
     Truncated,
 }
@@ -154,7 +154,7 @@ pub enum UnknownProtocol {
     Unknown,
 }
 
-/// The first bytes of known protocols. A TLS peer answers what it does not understand with an alert (0x15) of
+/// The first bytes of known protocols. A TLS peer answers unknown bytes with an alert (0x15) of
 /// version 3.x.
 const BEGINNINGS: [(&[u8], UnknownProtocol); 4] = [
     (b"HTTP/", UnknownProtocol::Http),

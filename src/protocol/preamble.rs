@@ -21,10 +21,10 @@ pub struct Versions {
 }
 
 impl Versions {
-    /// What this implementation speaks.
+    /// The versions of this implementation.
     pub const OURS: Versions = Versions { lowest: VERSION, highest: VERSION };
 
-    /// The preamble that says so.
+    /// The preamble with these versions.
     pub fn encode(self) -> [u8; LENGTH] {
         let [a, b, c, d, e] = MAGIC;
         [a, b, c, d, e, self.lowest, self.highest, 0]
@@ -37,7 +37,7 @@ impl Versions {
         ours.then_some(Versions { lowest, highest })
     }
 
-    /// The highest version that both speak.
+    /// The highest common version.
     pub fn common(self, other: Versions) -> Option<u8> {
         let highest = self.highest.min(other.highest);
         (highest >= self.lowest.max(other.lowest)).then_some(highest)

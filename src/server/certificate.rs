@@ -1,4 +1,4 @@
-//! What a server proves itself by: a certificate and its key, made on the first start or given.
+//! The certificate of a server and its key, generated on the first start or given.
 
 use std::{
     io,
@@ -27,8 +27,8 @@ const ENCRYPTED: &[u8] = b"ENCRYPTED";
 /// The source of certificate and key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Certificate {
-    /// Made on the first start, and kept in this folder.
-    Kept(PathBuf),
+    /// Generated on the first start, and stored in this folder.
+    Stored(PathBuf),
     /// Given: PEM files.
     Given {
         /// The certificate, followed by those that signed it.
@@ -36,11 +36,11 @@ pub enum Certificate {
         /// Its private key.
         key: PathBuf,
     },
-    /// Made for this run, and forgotten.
+    /// Generated for this run.
     Temporary,
 }
 
-/// Why there is no identity.
+/// Why the certificate cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum CertificateError {
     /// A file cannot be read or written.
@@ -51,16 +51,16 @@ pub enum CertificateError {
         /// Why.
         error: io::Error,
     },
-    /// The key cannot be kept.
-    #[error("cannot keep the server's key in '{path}': {error}")]
+    /// The key cannot be stored.
+    #[error("cannot store the server's key in '{path}': {error}")]
     State {
         /// The file.
         path: SafeText,
         /// Why.
         error: io::Error,
     },
-    /// A file is not what it should be.
-    #[error("'{path}' has no {what} in it that can be read: {reason}")]
+    /// A file has invalid content.
+    #[error("'{path}' has no valid {what}: {reason}")]
     Content {
         /// The file.
         path: SafeText,
@@ -69,15 +69,17 @@ pub enum CertificateError {
         /// What is wrong.
         reason: &'static str,
     },
-    /// What was made on the first start is no longer what it was.
-    #[error("'{path}' is damaged: delete it, and a new one is made, which all clients have to accept again")]
+    /// The generated file has invalid content.
+    #[error(
+        "'{path}' is damaged: delete it and a new one is created, which all clients have to accept again"
+    )]
     Damaged {
         /// The file.
         path: SafeText,
     },
-    /// Everybody may read the key.
+    /// Other users can read the key.
     #[error(
-        "others may read the key in '{path}': take that away with chmod 600, or delete it and a new one is made"
+        "other users can read the key in '{path}': run chmod 600 on it, or delete it and a new one is created"
     )]
     Open {
         /// The file.
@@ -96,13 +98,13 @@ pub(super) struct TlsSetup {
 }
 
 impl Certificate {
-    /// Loads it, or makes it.
+    /// Loads it, or generates it.
     pub(super) fn load(&self) -> Result<TlsSetup, CertificateError> {
         match self {
-            Certificate::Kept(folder) => {
+            Certificate::Stored(folder) => {
                 let path = folder.join(FILE);
                 let file = |error| CertificateError::State { path: SafeText::from_path(&path), error };
-                let bytes = state::read_or_make(&path, make).map_err(file)?;
+                let bytes = state::read_or_make(&path, generate).map_err(file)?;
                 if !state::is_private(&path).map_err(file)? {
                     return Err(CertificateError::Open { path: SafeText::from_path(&path) });
                 }
@@ -118,7 +120,7 @@ impl Certificate {
             }
             Certificate::Temporary => {
                 let path = Path::new(FILE);
-                let bytes = make()
+                let bytes = generate()
                     .map_err(|error| CertificateError::File { path: SafeText::from_path(path), error })?;
                 tls_setup(certificates(&bytes, path)?, private_key(&bytes, path)?)
             }
@@ -130,9 +132,9 @@ fn read(path: &Path) -> Result<Vec<u8>, CertificateError> {
     state::read(path).map_err(|error| CertificateError::File { path: SafeText::from_path(path), error })
 }
 
-/// A new key, and a certificate that it has signed itself. What the certificate says is of no
+/// A new key, and a certificate that it has signed itself. The names in the certificate have no
 /// meaning: clients know it by its digest.
-fn make() -> io::Result<Vec<u8>> {
+fn generate() -> io::Result<Vec<u8>> {
     let key = KeyPair::generate().map_err(io::Error::other)?;
     let mut params = CertificateParams::new(vec!["localhost".to_owned()]).map_err(io::Error::other)?;
     params.distinguished_name = DistinguishedName::new();
@@ -151,7 +153,7 @@ fn private_key(bytes: &[u8], path: &Path) -> Result<PrivateKeyDer<'static>, Cert
     PrivateKeyDer::from_pem_slice(bytes).map_err(|error| {
         // In the type of PKCS #8, or in a header of the older form (RFC 1421, section 4.6.1.1).
         if bytes.windows(ENCRYPTED.len()).any(|word| word == ENCRYPTED) {
-            let reason = "it is encrypted; take the passphrase away, as with openssl pkey";
+            let reason = "it is encrypted; remove the passphrase, for example with openssl pkey";
             return CertificateError::Content {
                 path: SafeText::from_path(path),
                 what: "private key",
@@ -164,22 +166,22 @@ fn private_key(bytes: &[u8], path: &Path) -> Result<PrivateKeyDer<'static>, Cert
 
 fn content(path: &Path, what: &'static str, error: &pem::Error) -> CertificateError {
     let reason = match error {
-        pem::Error::NoItemsFound => "it is to be PEM, with BEGIN and END lines",
-        _ => "its PEM is damaged or not whole",
+        pem::Error::NoItemsFound => "it must be PEM, with BEGIN and END lines",
+        _ => "its PEM is damaged or incomplete",
     };
     CertificateError::Content { path: SafeText::from_path(path), what, reason }
 }
 
-/// What keeps a certificate and a key from being used.
+/// Why a certificate and a key cannot be used.
 fn unfit(error: &rustls::Error) -> CertificateError {
     let reason = match error {
         rustls::Error::InconsistentKeys(_) => "the key is not that of the certificate".to_owned(),
         rustls::Error::InvalidCertificate(_) => {
             "the certificate is damaged, or not of version 3 of X.509".to_owned()
         }
-        // The only thing that is said of a key that the provider does not take.
+        // The only error for a key that the provider does not accept.
         rustls::Error::General(_) => {
-            "the key is of no kind that can be used: RSA from 2048 bits, ECDSA on P-256 or P-384, Ed25519"
+            "the key has an unsupported type; supported are RSA from 2048 bits, ECDSA on P-256 or P-384, Ed25519"
                 .to_owned()
         }
         error => error.to_string(),
@@ -200,7 +202,7 @@ fn tls_setup(
         .with_single_cert(chain, key)
         .map_err(unfit)?;
     config.alpn_protocols = tls::PROTOCOLS.map(<[u8]>::to_vec).into();
-    // A handshake is cheap beside a transfer; what is not kept cannot be stolen.
+    // A handshake is cheap compared with a transfer; keys that are not kept cannot be stolen.
     config.send_tls13_tickets = 0;
     config.session_storage = Arc::new(NoServerSessionStorage {});
     Ok(TlsSetup { config: Arc::new(config), pin })
@@ -220,19 +222,19 @@ mod tests {
     fn a_saved_certificate_stays_the_same_and_private() {
         let place = tempfile::tempdir().unwrap();
         let (one, other) = (place.path().join("one"), place.path().join("other"));
-        let first = pin(&Certificate::Kept(one.clone()));
-        assert_eq!(pin(&Certificate::Kept(one.clone())), first);
-        assert_ne!(pin(&Certificate::Kept(other)), first);
+        let first = pin(&Certificate::Stored(one.clone()));
+        assert_eq!(pin(&Certificate::Stored(one.clone())), first);
+        assert_ne!(pin(&Certificate::Stored(other)), first);
         let mode = fs::metadata(one.join(FILE)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         fs::set_permissions(one.join(FILE), fs::Permissions::from_mode(0o644)).unwrap();
-        assert!(matches!(Certificate::Kept(one).load(), Err(CertificateError::Open { .. })));
+        assert!(matches!(Certificate::Stored(one).load(), Err(CertificateError::Open { .. })));
     }
 
     #[test]
     fn the_error_for_a_damaged_certificate_says_to_delete_it() {
         let place = tempfile::tempdir().unwrap();
-        let kept = Certificate::Kept(place.path().to_owned());
+        let kept = Certificate::Stored(place.path().to_owned());
         let first = pin(&kept);
         let whole = fs::read(place.path().join(FILE)).unwrap();
         for bytes in [&b""[..], b"no PEM", &whole[..whole.len() / 2], &whole[..whole.len() - 100]] {
@@ -247,7 +249,7 @@ mod tests {
     #[test]
     fn servers_that_start_at_the_same_time_have_one_certificate() {
         let place = tempfile::tempdir().unwrap();
-        let identity = Certificate::Kept(place.path().join("state"));
+        let identity = Certificate::Stored(place.path().join("state"));
         let pins: Vec<_> = std::thread::scope(|scope| {
             let threads: Vec<_> = (0..4).map(|_| scope.spawn(|| pin(&identity))).collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).collect()
@@ -261,10 +263,10 @@ mod tests {
         let at = |name: &str| place.path().join(name);
         let given =
             |certificate: &str, key: &str| Certificate::Given { certificate: at(certificate), key: at(key) };
-        let kept = pin(&Certificate::Kept(place.path().to_owned()));
+        let kept = pin(&Certificate::Stored(place.path().to_owned()));
         assert_eq!(pin(&given(FILE, FILE)), kept);
         fs::write(at("empty"), "no PEM").unwrap();
-        fs::write(at("other"), make().unwrap()).unwrap();
+        fs::write(at("other"), generate().unwrap()).unwrap();
         let key = |kind: &str, rest: &str| {
             format!("-----BEGIN {kind}PRIVATE KEY-----\n{rest}-----END {kind}PRIVATE KEY-----\n")
         };
@@ -272,15 +274,15 @@ mod tests {
         let header = "Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\nMAA=\n";
         fs::write(at("encrypted before"), key("RSA ", header)).unwrap();
         fs::write(at("strange"), key("", "MAA=\n")).unwrap();
-        fs::write(at("cut"), &make().unwrap()[..200]).unwrap();
+        fs::write(at("cut"), &generate().unwrap()[..200]).unwrap();
         for (identity, words) in [
             (given("absent", FILE), ["absent", "No such file"]),
-            (given("empty", FILE), ["empty", "no certificate"]),
-            (given("cut", FILE), ["cut", "damaged or not whole"]),
-            (given(FILE, "empty"), ["empty", "no private key"]),
-            (given(FILE, "encrypted"), ["encrypted'", "take the passphrase away"]),
-            (given(FILE, "encrypted before"), ["encrypted before'", "take the passphrase away"]),
-            (given(FILE, "strange"), ["certificate and key cannot be used", "of no kind that can be used"]),
+            (given("empty", FILE), ["empty", "no valid certificate"]),
+            (given("cut", FILE), ["cut", "damaged or incomplete"]),
+            (given(FILE, "empty"), ["empty", "no valid private key"]),
+            (given(FILE, "encrypted"), ["encrypted'", "remove the passphrase"]),
+            (given(FILE, "encrypted before"), ["encrypted before'", "remove the passphrase"]),
+            (given(FILE, "strange"), ["certificate and key cannot be used", "unsupported type"]),
             (given(FILE, "other"), ["certificate and key cannot be used", "not that of the certificate"]),
         ] {
             let error = identity.load().err().unwrap().to_string();

@@ -4,23 +4,23 @@
 //!  loops/   single  threads  select  async        four loops that move bytes and run tasks, and nothing else
 //!              └───────┴────────┴──────┘
 //!  accept/                                        listening, and what all of them do with a new client
-//!  connection/                                    what is said on one connection; no socket, no disk, no clock
+//!  connection/                                    the protocol of one connection; no socket, no disk, no clock
 //!  shared/                                        what all connections share:
 //!     services.rs                                   what is served, and with what
 //!     lifecycle.rs                                  running, draining, stopping
 //!  registry/                                      the live connections
-//!  cache/                                         what is known of the blocks of files, and of archives
+//!  cache/                                         hashes of blocks, and indexes of archives
 //!  limits/                                        timeouts and maxima; how much costly work runs at the same time, and in how much memory
-//!  access/  certificate.rs                        who may fetch, and how the server authenticates itself
+//!  access/  certificate.rs                        which clients may fetch, and how the server authenticates itself
 //!  control/                                       starting a server, and commanding one that runs
-//!  api/                                           what a face sees: commands, events, snapshots
+//!  api/                                           the data for faces: commands, events, snapshots
 //! ```
 //!
 //! [`start()`] makes a [`Server`]; it takes commands and gives [`Snapshot`]s and [`Event`]s.
 //!
 //! Stopping is the same in every architecture. A *drain* sets the phase, shuts the listener down (which
 //! wakes a loop that accepts) and shuts the reading side of every idle connection without a transfer down
-//! (which wakes the loop that waits for its next request); what is being answered is finished first, and a connection with a transfer is
+//! (which wakes the loop that waits for its next request); running answers are finished first, and a connection with a transfer is
 //! served until its client closes it. A *stop* shuts every socket down
 //! in both directions.
 

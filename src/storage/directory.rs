@@ -45,7 +45,7 @@ impl Directory {
         Directory { folder, handle, path, medium, meta }
     }
 
-    /// What `stat` answers.
+    /// The answer to `stat`.
     pub fn meta(&self) -> &Meta {
         &self.meta
     }

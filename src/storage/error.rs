@@ -28,7 +28,7 @@ pub enum StorageError {
     Unreadable {
         /// The path of the source.
         path: SafeText,
-        /// What the system said.
+        /// The error of the system.
         error: std::io::Error,
     },
     /// The served folder does not exist any more.

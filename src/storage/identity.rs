@@ -6,7 +6,7 @@ use rustix::fs::Stat;
 
 /// A digest of a file's metadata: device, inode, size, time of modification and of status change.
 /// It differs after every change that the file system dates. It is no secret: a client that knows size and time of a file can
-/// try which device and inode make it up, and learns nothing of use by that.
+/// guess the device and inode in it, which are of no use to it.
 ///
 /// Two changes are not dated: one within the same tick of the file system's clock that keeps the size (some
 /// milliseconds; Linux closed that gap in 6.13 for the usual file systems), and one through a memory mapping
@@ -72,7 +72,7 @@ mod tests {
         let second = identity();
         assert_ne!(first, second);
 
-        // The status change is dated even where the modification time is put back.
+        // The status change is dated even if the modification time is restored.
         let modified = fs::metadata(&path).unwrap().modified().unwrap();
         loop {
             fs::write(&path, "LONGER").unwrap();
@@ -80,7 +80,7 @@ mod tests {
             if identity() != second {
                 break;
             }
-            // Still within the tick in which the file was made.
+            // Still within the tick in which the file was created.
             std::thread::yield_now();
         }
 

@@ -240,7 +240,7 @@ impl Directory {
         })
     }
 
-    /// What a link leads to, if it may be followed.
+    /// The target of a link, if it may be followed.
     fn look_through(&self, path: &[u8]) -> io::Result<Stat> {
         Ok(rustix::fs::fstat(self.folder.open(path, Access::Look)?)?)
     }

@@ -66,7 +66,7 @@ impl Root {
         let first = path.canonicalize().ok();
         let name = first.as_ref().and_then(|path| path.file_name());
         let name = name.map(|name| name::as_text(name.as_encoded_bytes()).into_owned());
-        // By this path it is found again, from wherever the program is by then. Links are followed again each time.
+        // This path finds it again, from any working directory. Links are followed again each time.
         let path = std::path::absolute(path)?;
         let name = name.unwrap_or_else(|| "root".to_owned());
         let folder = Mutex::new(Arc::new(folder));
@@ -79,7 +79,7 @@ impl Root {
         Root { private, ..self }
     }
 
-    /// Whether what has the served path now is, by a link, a folder elsewhere with something private in it.
+    /// Whether the served path is now a link to another folder with private files in it.
     fn is_private(&self) -> bool {
         let Ok(now) = self.path.canonicalize() else { return false };
         let leads_in = |private: &PathBuf| private.starts_with(&now) || now.starts_with(private);
@@ -124,7 +124,7 @@ impl Root {
         &self.name
     }
 
-    /// Opens what `path` names; regular files and directories only.
+    /// Opens `path`; regular files and directories only.
     ///
     /// # Errors
     /// See [`StorageError`].

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{protocol::path::RemotePath, text::SafeText};
 
-/// What a server serves. What it opens is read by [`Page`](super::page::Page), [`Tree`](super::tree::Tree) and
+/// The files that a server serves. They are read by [`Page`](super::page::Page), [`Tree`](super::tree::Tree) and
 /// [`Planner`](super::archive::Planner), and as a [`FileSource`](super::root::FileSource).
 #[derive(Debug)]
 pub enum Store {
@@ -15,7 +15,7 @@ pub enum Store {
 }
 
 impl Store {
-    /// Opens what `path` names.
+    /// Opens `path`.
     ///
     /// # Errors
     /// See [`StorageError`].
@@ -25,17 +25,17 @@ impl Store {
         }
     }
 
-    /// Checks whether it is still what was opened first, and opens what has taken its place.
+    /// Checks whether it is still the opened one, and opens its replacement.
     ///
     /// # Errors
-    /// There is nothing any more, or it cannot be opened.
+    /// It does not exist, or cannot be opened.
     pub fn renew(&self) -> Result<Renewed, StorageError> {
         match self {
             Store::Local(root) => root.renew(),
         }
     }
 
-    /// Where it is, for people.
+    /// Its path, for users.
     pub fn path(&self) -> SafeText {
         match self {
             Store::Local(root) => root.path(),

@@ -26,7 +26,7 @@ use crate::{
     text::SafeText,
 };
 
-/// The entries of a directory, at any depth: the directory itself first, and each directory before what is in it.
+/// The entries of a directory, at any depth: the directory itself first, and each directory before its entries.
 #[derive(Debug)]
 pub struct Tree {
     walk: Walk,
@@ -54,7 +54,7 @@ pub enum TreeStep {
 }
 
 impl Tree {
-    /// Begins to walk a directory, for all that is in it. `names`: how they may be written.
+    /// Starts to walk a directory. `names`: how the names may be written.
     pub fn new(directory: Directory, names: NameForm) -> Tree {
         let walk = Walk::new(Arc::new(WalkRoot::new(directory)), Purpose::Tree(names));
         Tree { walk, omitted: 0, missing: Missing::default(), data_bytes: 0 }
@@ -159,7 +159,7 @@ impl Files {
         if self.top.folder.serves_all(&whole)
             && let Some((handle, stat)) = self.open_beside(directory, name)
         {
-            // Whether that is what was looked at, the comparison after reading shows.
+            // The comparison after reading shows whether it is the checked file.
             return Ok(self.source(handle, &whole, text, &stat));
         }
         let Opened { handle, stat, kind } = self.top.folder.open_path(&whole)?;

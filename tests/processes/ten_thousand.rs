@@ -11,7 +11,7 @@ use crate::shared::{
 };
 
 /// Connections.
-const MOST: u64 = 10_000;
+const CONNECTIONS: u64 = 10_000;
 /// Connections of a server with a thread for each.
 const THREADS: u64 = 2_000;
 /// Descriptors that each side needs for other things.
@@ -20,10 +20,10 @@ const OTHERS: u64 = 200;
 /// Raises the limit on descriptors of this process, and of those that it starts, and says how many connections it allows.
 fn connections() -> u64 {
     let limit = getrlimit(Resource::Nofile);
-    let most = limit.maximum.unwrap_or(u64::MAX).min(MOST + OTHERS);
+    let most = limit.maximum.unwrap_or(u64::MAX).min(CONNECTIONS + OTHERS);
     setrlimit(Resource::Nofile, Rlimit { current: Some(most), ..limit }).expect("within the hard limit");
     let count = most.saturating_sub(OTHERS);
-    if count < MOST {
+    if count < CONNECTIONS {
         eprintln!("only {count} connections, because a process may have no more than {most} descriptors");
     }
     count
@@ -62,7 +62,7 @@ fn idle_connections_do_not_prevent_downloads() {
         return;
     }
     let count = connections();
-    for (arch, most) in [("select", MOST), ("async", MOST), ("threads", THREADS)] {
+    for (arch, most) in [("select", CONNECTIONS), ("async", CONNECTIONS), ("threads", THREADS)] {
         beside(arch, count.min(most));
     }
 }

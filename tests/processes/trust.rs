@@ -338,7 +338,10 @@ fn conflicting_options_are_reported() {
         ("--serve --tls-cert a".to_owned(), &["--tls-key"]),
         ("--serve --tls-key a".to_owned(), &["--tls-cert"]),
         ("--serve --plain --tls-key a --tls-cert a".to_owned(), &["--plain"]),
-        ("--serve -P 0 --tls-key short --tls-cert short served".to_owned(), &["short", "no certificate"]),
+        (
+            "--serve -P 0 --tls-key short --tls-cert short served".to_owned(),
+            &["short", "no valid certificate"],
+        ),
     ] {
         let outcome = home.line(&line);
         assert_eq!(outcome.code, 2, "tui {line}: {outcome:#?}");

@@ -151,7 +151,7 @@ impl Cli {
         Ok(match self.token(settings.server.token_file.0.as_deref(), environment)? {
             Some(given) => (Access::Token(given.token), Some(given.source)),
             None => {
-                let access = Access::Kept(state(environment)?.join(SERVER_FOLDER));
+                let access = Access::Stored(state(environment)?.join(SERVER_FOLDER));
                 let source = access.token_file().map(TokenSource::File);
                 (access, source)
             }
@@ -168,7 +168,7 @@ pub(super) fn identity(
     match (server.plain, &server.tls_cert.0, &server.tls_key.0) {
         (true, None, None) => Ok(None),
         (true, ..) => wrong("a certificate is for TLS: leave out --plain, or --tls-cert and --tls-key"),
-        (false, None, None) => Ok(Some(Certificate::Kept(state(environment)?.join(SERVER_FOLDER)))),
+        (false, None, None) => Ok(Some(Certificate::Stored(state(environment)?.join(SERVER_FOLDER)))),
         (false, Some(certificate), Some(key)) => Ok(Some(Certificate::Given {
             certificate: environment.directory.join(certificate),
             key: environment.directory.join(key),

@@ -409,8 +409,8 @@ fn a_token_is_assigned_to_addresses_of_one_pin_only() {
 fn a_server_has_tls_and_a_token_by_default() {
     let state = Path::new("/state/server");
     let config = serve("--serve");
-    assert_eq!(config.identity, Some(Certificate::Kept(state.to_owned())));
-    assert_eq!(config.access, Access::Kept(state.to_owned()));
+    assert_eq!(config.identity, Some(Certificate::Stored(state.to_owned())));
+    assert_eq!(config.access, Access::Stored(state.to_owned()));
     assert_eq!(serve("--serve --plain").identity, None);
     assert_eq!(serve("--serve --public").access, Access::Public);
     let given = Token::parse("12345678").expect("a token");

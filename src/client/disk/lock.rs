@@ -11,15 +11,15 @@ pub(crate) const MOMENT: Duration = Duration::from_millis(500);
 /// Time between two attempts.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Locks a file for this process alone, after waiting for at most `patience`. It blocks its thread.
+/// Locks a file for this process alone, after waiting for at most `timeout`. It blocks its thread.
 ///
 /// # Errors
 /// `WouldBlock` if another process holds it for all this time.
-pub(crate) fn lock(file: &File, patience: Duration) -> Result<(), TryLockError> {
+pub(crate) fn lock(file: &File, timeout: Duration) -> Result<(), TryLockError> {
     let start = Instant::now();
     loop {
         match file.try_lock() {
-            Err(TryLockError::WouldBlock) if start.elapsed() < patience => std::thread::sleep(PAUSE),
+            Err(TryLockError::WouldBlock) if start.elapsed() < timeout => std::thread::sleep(PAUSE),
             result => return result,
         }
     }

@@ -27,7 +27,7 @@ pub struct Client {
     broken: Option<Violation>,
 }
 
-/// What is waited for.
+/// The expected message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
     /// `file_exist`, the size, or `FILE NOT FOUND`.
@@ -43,7 +43,7 @@ enum Step {
 }
 
 impl Client {
-    /// Asks for `path` (1 to 1024 bytes); it is in [`Client::outgoing`] at once.
+    /// Requests `path` (1 to 1024 bytes); the request is in [`Client::outgoing`] at once.
     ///
     /// # Errors
     /// The dialects cannot carry this path.
@@ -138,7 +138,7 @@ impl Client {
         }
         let found = match self.dialect {
             Dialect::Classic => FILE_EXIST,
-            // The size, which is no fixed message of this dialect.
+            // The size, which is not a fixed message.
             Dialect::ClassicSelect => NOT_FOUND,
         };
         while let Some((&byte, rest)) = input.split_first() {
@@ -220,7 +220,7 @@ pub enum Ended {
     },
 }
 
-/// The originals' habit, if that is what happened here.
+/// The originals count short reads as whole KiB: the likely reason.
 fn whole_kib_only(received: u64, size: u64) -> &'static str {
     if received == size / 1024 * 1024 { " (the original servers send whole KiB only)" } else { "" }
 }

@@ -1,5 +1,5 @@
 //! The dialects of the original programs, byte by byte: `classic` (with a handshake) and `classic-select`
-//! (short). All text is UTF-8 without terminator or length: every message is what one read returns, and each
+//! (short). All text is UTF-8 without terminator or length: every message is the result of one read, and each
 //! side waits for the other's before it sends again. A connection carries one file.
 //!
 //! `classic`:
@@ -24,7 +24,7 @@
 //! | 3 | client | `start_send_file` (`file_size_ok` is accepted, too) |
 //! | 4 | server | the content |
 //!
-//! A server cannot tell from step 1 which of the two a client speaks. The weaknesses of these dialects are not
+//! Step 1 does not show a server which of the two a client uses. The weaknesses of these dialects are not
 //! fixed here: nothing marks the end of the path, nor of the size in `classic-select`, and nothing but the length
 //! shows whether the content is right.
 

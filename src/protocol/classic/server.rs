@@ -65,7 +65,7 @@ impl Server {
         }
     }
 
-    /// Takes what one read returned. The path must be received in one read, because nothing marks its end; what follows it may
+    /// Takes the result of one read. The path must be received in one read, because nothing marks its end; the rest may
     /// be cut in any way.
     ///
     /// # Errors
@@ -143,7 +143,7 @@ impl Server {
         self.step = Step::StartSendFile;
     }
 
-    /// The path names nothing that is served; the exchange is over once [`Server::outgoing`] is written.
+    /// The path is not served; the exchange is over once [`Server::outgoing`] is written.
     pub fn not_found(&mut self) {
         self.outgoing.push(NOT_FOUND.as_bytes());
         self.step = Step::Over;

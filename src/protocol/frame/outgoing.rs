@@ -19,17 +19,17 @@ impl Outgoing {
         Outgoing { bytes: Vec::new(), start: 0, end: 0 }
     }
 
-    /// What waits to be written.
+    /// The bytes to write.
     pub fn as_slice(&self) -> &[u8] {
         self.bytes.get(self.start..self.end).unwrap_or_default()
     }
 
-    /// How many bytes wait.
+    /// The number of bytes to write.
     pub fn len(&self) -> usize {
         self.end - self.start
     }
 
-    /// Whether none wait.
+    /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -6,11 +6,11 @@ use crate::protocol::{
     preamble::{self, Versions},
 };
 
-/// Most memory that is kept between control messages.
+/// The maximum memory that is kept between control messages.
 const MAX_RETAINED_LEN: usize = 1024;
 
-/// Reads the preamble, then frames. What is incomplete is kept inside, but for content, which is passed on
-/// as it comes; nothing is allocated for bytes that are only announced.
+/// Reads the preamble, then frames. Incomplete frames are kept inside, except content, which is passed on
+/// as it is received; nothing is allocated for bytes that are only announced.
 #[derive(Debug)]
 pub(crate) struct Reader {
     state: State,
@@ -30,7 +30,7 @@ enum State {
     Data(u32),
 }
 
-/// What the stream holds next.
+/// The next piece of the stream.
 #[derive(Debug)]
 pub(crate) enum Piece<'input, 'payload> {
     /// The preamble.
@@ -53,7 +53,7 @@ impl Reader {
         matches!(self.state, State::Header) && self.head.is_empty()
     }
 
-    /// What is wrong with a stream that ends before its preamble is complete; `None` if it was.
+    /// The violation of a stream that ends before its preamble is complete; `None` if it is complete.
     pub(crate) fn ended_early(&self) -> Option<Violation> {
         match self.state {
             State::Preamble if self.head.is_empty() => Some(Violation::NotOurs(UnknownProtocol::Silent)),
@@ -79,7 +79,7 @@ impl Reader {
         }
     }
 
-    /// Byte by byte, so that the guess at an unknown protocol does not depend on how its bytes are cut.
+    /// Byte by byte, so that the guess of an unknown protocol does not depend on how its bytes are cut.
     fn preamble<'input>(
         &mut self,
         input: &mut &'input [u8],

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Changes a stream of frames as an attacker who knows the format does: whole frames, their headers, or their payloads with
-/// the length made right again.
+/// a corrected length.
 fn frames(rng: &mut Rng, stream: &mut Vec<u8>) {
     let begin = preamble::LENGTH.min(stream.len());
     let mut frames: Vec<Vec<u8>> = Vec::new();
@@ -57,7 +57,7 @@ fn frames(rng: &mut Rng, stream: &mut Vec<u8>) {
     stream.extend(frames.concat());
 }
 
-/// What a server made of a stream.
+/// The events of a server for a stream.
 fn serve<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<server::Event>, Result<(), Violation>) {
     let (mut server, mut events) = (Server::new(), Vec::new());
     for mut piece in pieces {
@@ -85,7 +85,7 @@ fn server_is_fuzzed() {
     Fuzz::new("server-machine").words(WORDS).mutator(frames).run(|stream| {
         let (events, end) = serve([stream]);
         assert_eq!(serve(cuts(stream)), (events.clone(), end.clone()), "however it is cut");
-        // What was accepted can be said by a client, and means the same again.
+        // Accepted requests can be sent by a client, and are received as the same.
         let mut client = Client::new("fuzz");
         let mut asked = Vec::new();
         for event in &events {
@@ -108,10 +108,10 @@ fn server_is_fuzzed() {
     });
 }
 
-/// What the clients have of what they ask for with a `skip`.
+/// The local bytes of clients that request with a `skip`.
 const SKIPPED: &[u8] = b"abc";
 
-/// A client that has asked for one thing of each kind.
+/// A client that has sent one request of each kind.
 fn asked() -> Client {
     let mut client = Client::new("fuzz");
     let get = Get { path: "f".into(), ..Get::default() };
@@ -136,7 +136,7 @@ fn asked() -> Client {
     client
 }
 
-/// What a client saw.
+/// The events of a client.
 #[derive(Debug, PartialEq)]
 struct Fetched {
     /// Events without content.
@@ -181,7 +181,7 @@ fn fetch<'a>(mut client: Client, pieces: impl IntoIterator<Item = &'a [u8]>) -> 
                             contents.push(SKIPPED[..SKIPPED.len().min(skip as usize)].to_vec());
                         }
                         Event::Block { block, .. } => intact &= block.is_intact(),
-                        // A root that is given is the digest of what came.
+                        // A root is the digest of the received content.
                         Event::End { root: Some(root), request: 2 | 6, .. } => {
                             assert!(intact);
                             assert_eq!(*root, Hash(*blake3::hash(content).as_bytes()));
@@ -214,7 +214,7 @@ fn fetch<'a>(mut client: Client, pieces: impl IntoIterator<Item = &'a [u8]>) -> 
     Fetched { events, contents, end, kinds }
 }
 
-/// Whether a path from a server can be made below a folder, where those before it were made: whether they are directories.
+/// Whether a path from a server can be created below a folder, after the earlier paths. `made`: whether these are directories.
 fn may_be_made(path: &str, made: &BTreeMap<String, bool>) -> bool {
     let Some((parent, name)) = path.rsplit_once('/').or((!path.is_empty()).then_some(("", path))) else {
         return made.is_empty();
@@ -222,7 +222,7 @@ fn may_be_made(path: &str, made: &BTreeMap<String, bool>) -> bool {
     made.get(parent) == Some(&true) && !matches!(name, "" | "." | "..") && !name.contains('\0')
 }
 
-/// A client that has asked for a directory as itself, and for some of its files.
+/// A client that has requested a tree, and some of its files.
 fn asked_for_a_tree() -> Client {
     let mut client = Client::new("fuzz");
     let wanted = |path: &str, digest| WantedFile { path: path.into(), digest, skip: 0 };

@@ -89,7 +89,7 @@ const WORDS: &[&str] = &[
     "\0FDSP\u{1}\u{1}\0",
 ];
 
-/// A message that is read is written as one that is read as the same.
+/// A message that was read and written is read as the same one.
 fn again<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(kind: Kind, json: &[u8]) -> String {
     match control::read::<T>(kind, json) {
         Ok(message) => {
@@ -153,7 +153,7 @@ fn addresses_are_fuzzed() {
         let mut open = address.clone();
         let token = open.authority.token.take();
         assert_eq!(Address::parse(&shown).as_ref(), Ok(&open), "{shown}");
-        // What is not said of it elsewhere is not shown of a token.
+        // A token is not shown, except where the same text occurs elsewhere.
         if let Some(token) = token.as_ref().map(|token| token.reveal()).filter(|token| token.len() > 3) {
             let elsewhere = format!("{open:?} {open}").contains(token);
             assert!(elsewhere || !format!("{address:?} {shown}").contains(token), "{shown}");

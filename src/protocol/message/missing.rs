@@ -6,16 +6,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::{protocol::error::Violation, text::SafeText, text::units};
 
-/// Most entries that are named.
+/// The maximum number of named entries.
 const MAX_ENTRIES: usize = 100;
-/// Entries that are named in a sentence.
+/// The maximum number of named entries in a sentence.
 const SHOWN: usize = 5;
-/// Most characters of their paths in it.
+/// The maximum number of characters of their paths in it.
 const SHOWN_PATH: usize = 120;
-/// Most bytes of the JSON of all named entries together.
+/// The maximum length of the JSON of all named entries together, in bytes.
 const MAX_LEN: usize = 32 * 1024;
 
-/// Files and directories that cannot be read, carried or stored. What policy leaves out is not among them.
+/// Files and directories that cannot be read, carried or stored. Entries that the policy excludes are not among them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Missing {
     /// How many there are.
@@ -27,9 +27,9 @@ pub struct Missing {
 /// One of them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MissingEntry {
-    /// Its path from the folder, for people.
+    /// Its path from the folder, for users.
     pub path: String,
-    /// Why it is missing, for people.
+    /// Why it is missing, for users.
     pub reason: String,
 }
 

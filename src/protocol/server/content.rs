@@ -22,16 +22,16 @@ pub struct ContentWriter {
     completed: Option<(u64, BlockDigest)>,
 }
 
-/// What an `end` says beside the rest, if the request asks for it.
+/// Optional members of an `end`, if requested.
 #[derive(Clone, Debug, Default)]
 pub struct Ending {
-    /// What is missing in an archive.
+    /// The missing entries of an archive.
     pub missing: Option<message::Missing>,
     /// The root of a content of which only a part is sent, if it is known.
     pub root: Option<Hash>,
 }
 
-/// What a fill did.
+/// The result of a fill.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Filled {
     /// Bytes of content.
@@ -103,8 +103,8 @@ impl ContentWriter {
         self.data_within(usize::MAX, out, fill)
     }
 
-    /// As [`ContentWriter::data`], with at most `most` bytes of content: for a peer that takes little, and shall not make
-    /// much wait in memory.
+    /// As [`ContentWriter::data`], with at most `most` bytes of content: for a slow peer, for which little is to be
+    /// kept in memory.
     ///
     /// # Errors
     /// What `fill` returns; nothing was written then.
@@ -137,13 +137,13 @@ impl ContentWriter {
     }
 
     /// Writes the mark of a last short block, if there is one, and `end`. `complete`: the content's end was
-    /// reached; its size is what was sent plus what lies before the first block. Returns the root if this
+    /// reached; its size is the sent bytes plus those before the first block. Returns the root if this
     /// answer was the whole content.
     pub fn end(self, identity: &str, position: u64, complete: bool, out: &mut Outgoing) -> Option<Hash> {
         self.end_with(identity, position, complete, Ending::default(), out)
     }
 
-    /// As [`ContentWriter::end`], with what else the client wants to know.
+    /// As [`ContentWriter::end`], with these members.
     pub fn end_with(
         mut self,
         identity: &str,

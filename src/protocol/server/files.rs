@@ -9,7 +9,7 @@ use crate::protocol::{
     message::{Failure, FileHead, FilesEnd},
 };
 
-/// Writes what is said of each file, in the order in which they were asked for, and the `end`. To end the answer with an
+/// Writes the answer for each file, in the order of the request, and the `end`. To end the answer with an
 /// error instead, drop it and call [`crate::protocol::server::Server::failure`].
 #[derive(Debug)]
 pub struct FilesWriter {
@@ -26,7 +26,7 @@ impl FilesWriter {
         self.header(Kind::Same, 0, out);
     }
 
-    /// Says that the client does not have the next file, where it wants no content.
+    /// Says that the client does not have the next file, if no content is requested.
     pub fn differs(&mut self, out: &mut Outgoing) {
         self.header(Kind::Differs, 0, out);
     }
@@ -42,7 +42,7 @@ impl FilesWriter {
         control::write_failure(Kind::Missed, self.request, failure, out);
     }
 
-    /// Announces the next file, and returns what writes its content, from the first byte to the last. What `head` skips is to be given by
+    /// Announces the next file, and returns what writes its content, from the first byte to the last. The bytes that `head` skips are passed to
     /// [`ContentWriter::skipped`].
     pub fn begin(&mut self, head: &FileHead, out: &mut Outgoing) -> ContentWriter {
         control::write(Kind::File, self.request, head, out);
@@ -57,7 +57,7 @@ impl FilesWriter {
         Some(root)
     }
 
-    /// Writes all of the next file, of which the content is at hand.
+    /// Writes all of the next file, with this content.
     pub fn whole(&mut self, head: &FileHead, content: &[u8], out: &mut Outgoing) {
         let mut writer = self.begin(head, out);
         let skip = usize::try_from(head.skip).map_or(content.len(), |skip| skip.min(content.len()));

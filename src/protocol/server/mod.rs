@@ -33,7 +33,7 @@ pub enum Event {
     Request {
         /// Its number.
         id: u32,
-        /// What is asked.
+        /// The request.
         request: Request,
     },
     /// A request of a reserved kind; answer with `unsupported`.
@@ -41,12 +41,12 @@ pub enum Event {
         /// Its number.
         id: u32,
     },
-    /// The client says goodbye and will close.
+    /// The client sends a goodbye and will close.
     Goodbye(message::Goodbye),
 }
 
-/// The server's side of a connection. What it has to say is appended to a buffer of the caller, so that
-/// content is read from its source straight to where it is sent from.
+/// The server's side of a connection. Its frames are appended to a buffer of the caller, so that
+/// content is read from its source directly into the send buffer.
 ///
 /// It returns requests as they are received, and the caller answers them in order: pass it no more bytes
 /// while as many requests wait as `welcome` allowed.

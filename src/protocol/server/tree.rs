@@ -28,7 +28,7 @@ impl TreeWriter {
         TreeWriter { request, page: PAGE_BEGIN.to_vec(), totals: Totals::default() }
     }
 
-    /// What was pushed so far.
+    /// The totals of the entries so far.
     pub fn totals(&self) -> &Totals {
         &self.totals
     }
@@ -64,7 +64,7 @@ impl TreeWriter {
         self.page.len() == PAGE_BEGIN.len()
     }
 
-    /// Writes a page of what was pushed since the one before, if anything was.
+    /// Writes a page of the entries since the last one, if there are any.
     pub fn flush(&mut self, out: &mut Outgoing) {
         if !self.is_empty() {
             self.page.extend_from_slice(PAGE_END);
@@ -72,12 +72,12 @@ impl TreeWriter {
         }
     }
 
-    /// Notes how many bytes of the files are on the disk.
+    /// Sets how many bytes of the files are on the disk.
     pub fn data_bytes(&mut self, bytes: u64) {
         self.totals.data_bytes = Some(bytes).filter(|bytes| *bytes < self.totals.bytes);
     }
 
-    /// Writes the last page. Returns what all of them hold.
+    /// Writes the last page. Returns the totals of all pages.
     pub fn end(mut self, omitted: u64, missing: Option<Missing>, out: &mut Outgoing) -> Totals {
         let totals = Totals { omitted, missing, ..std::mem::take(&mut self.totals) };
         let mut end = br#"],"more":false,"totals":"#.to_vec();

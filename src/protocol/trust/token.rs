@@ -1,4 +1,4 @@
-//! Tokens: the word that opens a server.
+//! Tokens: the secret that a client needs to fetch from a server.
 
 use std::fmt;
 
@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize, Serializer};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-/// Fewest characters of a token.
-const LEAST: usize = 8;
-/// Most characters of a token.
-const MOST: usize = 128;
+/// The minimum length of a token.
+const MIN_LEN: usize = 8;
+/// The maximum length of a token.
+const MAX_LEN: usize = 128;
 
 /// Minimum length of a token that cannot be guessed offline: 128 random bits in base 64.
 pub const MIN_SAFE_LEN: usize = 22;
@@ -20,18 +20,18 @@ pub const MIN_SAFE_LEN: usize = 22;
 #[serde(try_from = "String")]
 pub struct Token(Zeroizing<String>);
 
-/// It is no token. The text is not part of the error: it may be most of one.
+/// The text is not a token. It is not part of the error: it may be almost one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a token is {LEAST} to {MOST} letters, digits, '-', '.', '_' and '~'")]
+#[error("a token is {MIN_LEN} to {MAX_LEN} letters, digits, '-', '.', '_' and '~'")]
 pub struct TokenError;
 
 impl Token {
-    /// Reads a token: what may stand in an address as it is (RFC 3986, "unreserved").
+    /// Reads a token: characters that need no escape in an address (RFC 3986, "unreserved").
     ///
     /// # Errors
     /// It is too short or too long, or has other characters.
     pub fn parse(text: &str) -> Result<Token, TokenError> {
-        let fits = (LEAST..=MOST).contains(&text.len());
+        let fits = (MIN_LEN..=MAX_LEN).contains(&text.len());
         let may = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
         if fits && text.bytes().all(may) { Ok(Token(text.to_owned().into())) } else { Err(TokenError) }
     }

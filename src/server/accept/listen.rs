@@ -13,7 +13,7 @@ use crate::{server::api::start_error::StartError, text::SafeText};
 const BACKLOG: i32 = 1024;
 
 /// Longest segment for the original clients, without the 12 bytes of the timestamps that are in each: they count each read as
-/// 1024 bytes, however short it was, and take a file for complete too early unless all but the last are that long.
+/// 1024 bytes, however short it was, and consider a file complete too early unless all but the last are that long.
 const CLASSIC_SEGMENT: u32 = 1024 + 12;
 
 /// Sends segments of 1 KiB from now on, on each connection that is accepted.
@@ -40,7 +40,7 @@ pub(crate) fn listen(host: &str, port: u16) -> Result<TcpListener, StartError> {
 
 fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    // A server that starts again need not wait for the connections of the one before to be forgotten.
+    // A restarted server need not wait for the old connections to time out.
     socket.set_reuse_address(true)?;
     if address.ip() == Ipv6Addr::UNSPECIFIED {
         socket.set_only_v6(false)?;
@@ -99,8 +99,8 @@ fn without_brackets(host: &str) -> &str {
     host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
 }
 
-/// The address from which this machine talks to others. Choosing a peer for a datagram socket finds the
-/// way there and sends nothing; the peer is one of those that are reserved for documentation.
+/// The address from which this machine reaches others. Connecting a datagram socket finds the
+/// route and sends nothing; the peer is one of those that are reserved for documentation.
 fn outward_address() -> Option<IpAddr> {
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
     socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).ok()?;

@@ -31,7 +31,7 @@ pub(super) struct Acceptor {
     warned: Option<Instant>,
 }
 
-/// What became of an attempt to accept a client.
+/// The result of an attempt to accept a client.
 #[derive(Debug)]
 pub(super) enum Accepted<T> {
     /// It is served.
@@ -95,7 +95,7 @@ impl Acceptor {
 }
 
 /// Makes a connection of a socket that was just accepted; `None` if it is to be closed at once because
-/// too many come from its network, or all places are taken and no connection can be replaced.
+/// its network has too many, or all places are taken and no connection can be replaced.
 fn admit<S: AsFd + Send + Sync + 'static>(
     shared: &Arc<Shared>,
     socket: &Arc<S>,
@@ -105,8 +105,8 @@ fn admit<S: AsFd + Send + Sync + 'static>(
     let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
     // Answers are written whole; waiting for more bytes to send would only delay them.
     let _ = socket2::SockRef::from(&**socket).set_tcp_nodelay(true);
-    // What the kernel has taken and not sent yet is memory: for a slow client it would let its buffer grow
-    // to megabytes, for a thousand of them to gigabytes, read and hashed long before they are wanted.
+    // Unsent bytes take memory of the kernel: for a slow client the buffer would grow
+    // to megabytes, for a thousand of them to gigabytes, read and hashed long before they are sent.
     let _ = socket2::SockRef::from(&**socket).set_tcp_notsent_lowat(MAX_UNSENT);
     let weak: Weak<S> = Arc::downgrade(socket);
     let entry = shared.registry.enter(weak as Weak<Socket>, peer, &shared.services.terms.limits, now);

@@ -1,4 +1,4 @@
-//! Finds what keeps other users of this machine out of a folder: a server on a loopback address must not let them in either.
+//! Finds the folder whose permissions keep other users of this machine out: a server on a loopback address must not serve it to them.
 
 use std::{
     fs::Metadata,

@@ -1,4 +1,4 @@
-//! Verifies tokens, and limits how often a network may be wrong.
+//! Verifies tokens, and limits the number of wrong ones of a network.
 
 use std::{
     net::IpAddr,
@@ -16,30 +16,30 @@ use crate::{
     server::{limits::origin::Network, sync::lock},
 };
 
-/// Wrong tokens of one peer within [`WINDOW`]; then it is turned away. Wider networks have higher limits: see [`Network::with_limits`].
-const MOST: usize = 10;
+/// The maximum number of wrong tokens of one peer within [`WINDOW`]; then it is rate limited. Wider networks have higher limits: see [`Network::with_limits`].
+const MAX_WRONG: usize = 10;
 /// Wrong tokens are forgotten after this.
 const WINDOW: Duration = Duration::from_secs(60);
 /// The length of a token that cannot be guessed: that of a generated one.
 const LONG: usize = 32;
-/// Networks that are remembered, three for each peer; those that were wrong longest ago are forgotten first.
+/// The maximum number of remembered networks, three for each peer; the least recent ones are removed first.
 const NETWORKS: usize = 3 * 4096;
 /// The result of a client's attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// Welcome.
     Open,
-    /// There was no token, or it is not the one.
+    /// There was no token, or a wrong one.
     Denied,
     /// There were too many wrong ones; the next attempt is allowed after this time.
     RateLimited(Duration),
 }
 
-/// The token of a server, and who was wrong about it.
+/// The token of a server, and the networks that sent wrong ones.
 #[derive(Debug)]
 pub(crate) struct TokenCheck {
     token: Option<Token>,
-    /// The networks that were wrong least recently first.
+    /// The networks with wrong tokens, the least recent one first.
     wrong: Mutex<LruCache<Network, Wrong>>,
 }
 
@@ -60,14 +60,14 @@ impl TokenCheck {
         self.token.is_some()
     }
 
-    /// The answer to a client that sends this `hello` after it was shown this certificate. A peer that is turned away does not
+    /// The answer to a client that sends this `hello` after it was shown this certificate. A rate-limited peer does not
     /// learn whether a short token is right: it could continue to guess. A right token that is too long to be guessed is accepted
-    /// all the same, or else one client could lock out all others of its network.
+    /// anyway: otherwise one client could lock out all others of its network.
     pub fn verify(&self, peer: IpAddr, hello: &Hello, certificate: Option<Pin>, now: Instant) -> Verdict {
         let Some(right) = &self.token else { return Verdict::Open };
         let Hello { credential, token_id, .. } = hello;
         let has_tried = credential.is_some() || token_id.is_some();
-        // The only token has no name.
+        // The only token has no id.
         let is_right =
             token_id.is_none() && credential.as_ref().is_some_and(|shown| shown.is_of(right, certificate));
         let mut wrong = lock(&self.wrong);
@@ -75,7 +75,7 @@ impl TokenCheck {
             return Verdict::Open;
         }
         let is_recent = |known: &&Wrong| now.saturating_duration_since(known.since) < WINDOW;
-        let networks = Network::with_limits(peer, MOST);
+        let networks = Network::with_limits(peer, MAX_WRONG);
         let full = networks.iter().filter_map(|(network, limit)| {
             wrong.peek(network).filter(is_recent).filter(|known| known.count >= *limit)
         });
@@ -113,7 +113,7 @@ mod tests {
         Token::parse(text).unwrap()
     }
 
-    /// Knocks with a token, or without one.
+    /// Verifies a `hello` with a token, or without one.
     fn verify(check: &TokenCheck, peer: IpAddr, token: Option<&Token>, now: Instant) -> Verdict {
         check.verify(peer, &hello(token.cloned().map(Credential::Token)), None, now)
     }
@@ -137,7 +137,7 @@ mod tests {
     fn too_many_wrong_tokens_are_rejected_for_a_while() {
         let (check, start) = (TokenCheck::new(Some(token("the-right-one"))), Instant::now());
         let (attacker, other) = (peer("10.0.0.1"), peer("10.0.0.2"));
-        for second in 0..MOST as u64 {
+        for second in 0..MAX_WRONG as u64 {
             let now = start + Duration::from_secs(second);
             assert_eq!(verify(&check, attacker, None, now), Verdict::Denied, "which does not count");
             assert_eq!(verify(&check, attacker, Some(&token("the-wrong-one")), now), Verdict::Denied);
@@ -167,7 +167,7 @@ mod tests {
         ];
         for kind in 0..=tries.len() {
             let check = TokenCheck::new(Some(right.clone()));
-            for number in 0..MOST {
+            for number in 0..MAX_WRONG {
                 // All of one kind, or of all kinds.
                 let hello = tries.get(kind).unwrap_or(&tries[number % tries.len()]);
                 assert_eq!(check.verify(peer("10.0.0.1"), hello, Some(certificate), now), Verdict::Denied);
@@ -193,7 +193,7 @@ mod tests {
         assert_eq!(right.reveal().len(), LONG);
         let check = TokenCheck::new(Some(right.clone()));
         let (neighbour, wrong) = (peer("10.0.0.1"), Token::of(&[8; 32]));
-        for _ in 0..MOST {
+        for _ in 0..MAX_WRONG {
             assert_eq!(verify(&check, neighbour, Some(&wrong), now), Verdict::Denied);
         }
         for _ in 0..3 {
@@ -206,7 +206,7 @@ mod tests {
     #[test]
     fn wrong_tokens_are_counted_by_network() {
         let (check, now) = (TokenCheck::new(Some(token("the-right-one"))), Instant::now());
-        for number in 0..MOST {
+        for number in 0..MAX_WRONG {
             let attacker = peer(&format!("2001:db8::{number:x}"));
             assert_eq!(verify(&check, attacker, Some(&token("the-wrong-one")), now), Verdict::Denied);
         }
@@ -215,11 +215,11 @@ mod tests {
         assert_eq!(verify(&check, peer("2001:db8:0:1::1"), Some(&right), now), Verdict::Open);
     }
 
-    /// Who has a whole network of 56 or 48 bits has many networks of 64 bits to guess from.
+    /// A client with a whole network of 56 or 48 bits can guess from many networks of 64 bits.
     #[test]
     fn wide_networks_have_limits_of_their_own() {
         let (right, wrong, now) = (token("the-right-one"), token("the-wrong-one"), Instant::now());
-        for (step, limit) in [(1, 2 * MOST), (0x100, 3 * MOST)] {
+        for (step, limit) in [(1, 2 * MAX_WRONG), (0x100, 3 * MAX_WRONG)] {
             let check = TokenCheck::new(Some(right.clone()));
             let link = |number: usize| peer(&format!("2001:db8:0:{:x}::1", number * step));
             for number in 0..limit {

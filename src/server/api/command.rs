@@ -1,16 +1,16 @@
-//! What an operator can do.
+//! A command of an operator.
 
 use serde::{Deserialize, Serialize};
 
 use super::event::ConnectionId;
 
-/// What an operator can do.
+/// A command of an operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Command {
     /// Close one connection now.
     Disconnect(ConnectionId),
-    /// Stop accepting, finish what runs within the drain deadline, stop.
+    /// Stop accepting, finish running transfers within the drain deadline, stop.
     Drain,
     /// Stop now.
     Stop,

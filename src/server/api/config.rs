@@ -22,9 +22,9 @@ pub struct Config {
     pub arch: Arch,
     /// The classic dialect to answer, if any.
     pub classic: Option<Dialect>,
-    /// What of the folder is served.
+    /// Which files of the folder are served.
     pub policy: Policy,
-    /// Paths without links that are never served; a folder that takes the place of the first one is looked at for them.
+    /// Paths without links that are never served; a folder that replaces the first one is checked for them.
     pub private: Vec<PathBuf>,
     /// The certificate for TLS; `None` without TLS.
     pub identity: Option<Certificate>,
@@ -35,7 +35,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// For this machine only, and for everybody on it: a free port of the loopback address, without TLS.
+    /// For all users of this machine only: a free port of the loopback address, without TLS.
     pub fn local(root: impl Into<PathBuf>) -> Config {
         Config {
             root: root.into(),

@@ -1,4 +1,4 @@
-//! What a server reports as it happens.
+//! Events of a server.
 
 use std::{fmt, net::SocketAddr, sync::Arc};
 
@@ -15,7 +15,7 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ConnectionId(pub u64);
 
-/// What happens; serialised, this is a line of `--json`.
+/// An event; serialised, this is a line of `--json`.
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
@@ -39,7 +39,7 @@ pub enum Event {
         /// Its peer.
         peer: SocketAddr,
     },
-    /// A client asked for something.
+    /// A client sent a request.
     Request {
         /// The connection.
         id: ConnectionId,
@@ -50,7 +50,7 @@ pub enum Event {
         /// The path.
         path: SafeText,
     },
-    /// An answer to a `get` or `files` ended well.
+    /// An answer to a `get` or `files` is complete.
     Sent {
         /// The connection.
         id: ConnectionId,
@@ -102,9 +102,9 @@ pub enum Event {
         /// Its peer.
         peer: SocketAddr,
     },
-    /// The server stopped accepting and finishes what runs.
+    /// The server stopped accepting and finishes running transfers.
     Draining,
-    /// Something that people should know of (descriptors ran out, a thread could not be started).
+    /// A condition that the operator should know of (no descriptors, no threads).
     Warning {
         /// A sentence.
         message: SafeText,
@@ -112,7 +112,7 @@ pub enum Event {
 }
 
 impl Event {
-    /// How grave it is.
+    /// Its level in the log.
     pub fn level(&self) -> Level {
         match self {
             Event::Request { .. } | Event::Sent { part: true, .. } => Level::DEBUG,
@@ -128,7 +128,7 @@ impl Event {
     pub(crate) fn log(&self) {
         match self.level() {
             Level::WARN => match self {
-                // The level says that it is one.
+                // The level shows that it is a warning.
                 Event::Warning { message } => tracing::warn!("{message}"),
                 _ => tracing::warn!("{self}"),
             },

@@ -1,4 +1,4 @@
-//! What faces and servers exchange: plain data.
+//! The data that faces and servers exchange.
 
 pub mod arch;
 pub mod command;

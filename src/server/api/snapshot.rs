@@ -1,4 +1,4 @@
-//! What a server looks like at one moment: plain data for a dashboard.
+//! The state of a server at one moment: plain data for a dashboard.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -55,10 +55,10 @@ pub struct ConnectionView {
     pub age: Duration,
 }
 
-/// What a dashboard needs for one frame; costs what the rows asked for cost.
+/// The data of one frame of a dashboard; its cost depends on the number of requested rows.
 #[derive(Clone, Debug, Serialize)]
 pub struct Snapshot {
-    /// The rows asked for, oldest first.
+    /// The requested rows, oldest first.
     pub rows: Vec<ConnectionView>,
     /// Live connections.
     pub live: usize,

@@ -31,7 +31,7 @@ pub enum StartError {
         /// Why.
         error: io::Error,
     },
-    /// There is nothing to prove itself by.
+    /// The certificate cannot be loaded.
     #[error(transparent)]
     Certificate(#[from] CertificateError),
     /// There is no token.
@@ -42,7 +42,7 @@ pub enum StartError {
         /// Why.
         error: io::Error,
     },
-    /// The original programs would be served what others need a token, or TLS, for.
+    /// The original programs would be served files that other clients need a token, or TLS, for.
     #[error(
         "the original programs know neither TLS nor tokens, and would be served at {address} without them"
     )]

@@ -1,4 +1,4 @@
-//! The block hashes of files that were read lately, so that a client that asks for them need not wait until the file
+//! The block hashes of files that were read lately, so that a client that requests them does not wait until the file
 //! is read again.
 
 use std::sync::Mutex;
@@ -16,13 +16,13 @@ const OVERHEAD: usize = 320;
 /// Bytes that all of them may cost: the hashes of some 200 GiB.
 const BUDGET: usize = 8 * 1024 * 1024;
 
-/// What is known of the blocks of files, by the files' identities.
+/// Hashes of blocks, by the identities of the files.
 #[derive(Debug)]
 pub(crate) struct BlockHashes {
     segments: Mutex<Lru<(String, u64), Segment>>,
 }
 
-/// What is known of [`SEGMENT`] blocks.
+/// The hashes of [`SEGMENT`] blocks.
 #[derive(Debug)]
 struct Segment {
     hashes: Box<[Hash]>,
@@ -37,7 +37,7 @@ impl BlockHashes {
         BlockHashes { segments: Mutex::new(Lru::new(BUDGET)) }
     }
 
-    /// Remembers a block of a file of `blocks` blocks.
+    /// Adds a block of a file of `blocks` blocks.
     pub fn put(&self, identity: &str, blocks: u64, index: u64, digest: &BlockDigest) {
         let (number, place) = (index / SEGMENT, index % SEGMENT);
         let length = blocks.saturating_sub(number * SEGMENT).min(SEGMENT);

@@ -1,4 +1,4 @@
-//! What was learned of archives while they were made, so that one that broke off need not be made again from its
+//! Indexes of archives that were sent, so that an interrupted one resumes without a second pass from its
 //! beginning.
 
 use std::sync::{Arc, Mutex};
@@ -11,7 +11,7 @@ const OVERHEAD: usize = 256;
 /// Bytes that all of them may cost: some 260,000 entries.
 const BUDGET: usize = 8 * 1024 * 1024;
 
-/// What is known of archives, by their plans' identities.
+/// Indexes by the identities of the archives' plans.
 #[derive(Debug)]
 pub(crate) struct ArchiveIndexes {
     indexes: Mutex<Lru<String, Arc<Index>>>,
@@ -22,17 +22,17 @@ impl ArchiveIndexes {
         ArchiveIndexes { indexes: Mutex::new(Lru::new(BUDGET)) }
     }
 
-    /// What is known of an archive.
+    /// The index of an archive.
     pub fn get(&self, identity: &str) -> Option<Arc<Index>> {
         lock(&self.indexes).get(identity).map(|index| Arc::clone(index))
     }
 
-    /// Forgets what is known of an archive.
+    /// Removes the index of an archive.
     pub fn forget(&self, identity: &str) {
         lock(&self.indexes).remove(identity);
     }
 
-    /// Keeps what was learned, or its beginning if that is too much; unless as much was known already.
+    /// Stores an index, or its beginning if it is too long; unless one of the same length is stored already.
     pub fn put(&self, identity: &str, mut index: Index) {
         index.shorten(BUDGET - OVERHEAD);
         let mut indexes = lock(&self.indexes);

@@ -1,4 +1,4 @@
-//! What the server remembers of what it has read, within byte budgets.
+//! Caches of hashes and indexes, within byte budgets.
 
 pub(super) mod hashes;
 pub(super) mod indexes;

@@ -20,8 +20,8 @@ use crate::{
     server::{api::event::Event, certificate::Certificate},
 };
 
-/// Most that any mutation of the corpus can ask for: a few times the largest file.
-const MOST: usize = 64 << 20;
+/// The maximum size of an answer to any mutation of the corpus: a few times the largest file.
+const MAX_ANSWER_LEN: usize = 64 << 20;
 
 /// An answer without the cuts between frames of content and of hashes, and between the pages of a tree, which end earlier while the
 /// machine is busy.
@@ -65,8 +65,8 @@ fn join(page: &[u8], next: &[u8]) -> Option<Vec<u8>> {
 #[test]
 fn connections_are_fuzzed() {
     let benches = [None, Some(Dialect::Classic), Some(Dialect::ClassicSelect)].map(bench);
-    // Content stands in memory here, which a driver would have written.
-    let fuzz = Fuzz::new("connection").rounds(250).memory(2 * MOST as u64);
+    // Content is kept in memory here; a loop would have written it.
+    let fuzz = Fuzz::new("connection").rounds(250).memory(2 * MAX_ANSWER_LEN as u64);
     fuzz.words(&["\"path\"", "\"large\"", "\"tree\"", "\"small\"", "\"first_block\"", "\"blocks\""]).run(
         |input| {
             let bench = &benches[input.len() % benches.len()];
@@ -78,7 +78,7 @@ fn connections_are_fuzzed() {
                 let cut = converse(&mut bench.connect(), input, &lengths, 10_000, bench.start);
                 assert!(meant(&cut) == meant(&whole), "it says something else when it is cut");
             }
-            assert!(whole.len() < MOST);
+            assert!(whole.len() < MAX_ANSWER_LEN);
             let events = bench.events.lock().unwrap();
             let ends = events.iter().filter(|event| matches!(event, Event::Disconnected { .. })).count();
             assert_eq!(ends, if classic { 1 } else { 2 });
@@ -120,7 +120,7 @@ fn converse_secretly(connection: &mut Connection, input: &[u8], now: Instant) ->
                         None => client.close(),
                     }
                 }
-                // A client that has closed has nothing more to say.
+                // A client that has closed sends nothing more.
                 let said = client.outgoing().to_vec();
                 client.sent(said.len());
                 connection.received(now, &said);
@@ -132,14 +132,14 @@ fn converse_secretly(connection: &mut Connection, input: &[u8], now: Instant) ->
     }
 }
 
-/// Inside of TLS a client is answered as it is without.
+/// Inside TLS a client gets the same answers as without.
 #[test]
 fn secure_connections_are_fuzzed() {
     let setup = Certificate::Temporary.load().expect("a certificate");
     let (plain, secure) = (bench(None), secure_bench(setup));
-    let fuzz = Fuzz::new("connection").rounds(100).memory(2 * MOST as u64);
+    let fuzz = Fuzz::new("connection").rounds(100).memory(2 * MAX_ANSWER_LEN as u64);
     fuzz.words(&["\"path\"", "\"large\"", "\"tree\"", "\"small\"", "\"first_block\""]).run(|input| {
-        // What is no version 1 is not spoken inside of TLS.
+        // Only version 1 is used inside TLS.
         if input.first() != Some(&0) {
             return String::new();
         }

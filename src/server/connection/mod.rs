@@ -2,7 +2,7 @@
 //!
 //! A loop asks [`Connection::next`] what the connection wants, does that in its own way (blocking, when ready, or awaiting),
 //! and reports the result. The connection touches neither the socket nor the disk: reading and writing are
-//! wants of it, and whatever may wait for the disk or take processor time is a [`Task`], which the loop runs where it likes.
+//! its requests to the loop, and work that may wait for the disk or take processor time is a [`Task`], which the loop runs on any thread.
 //! Time is an argument everywhere.
 //!
 //! ```text

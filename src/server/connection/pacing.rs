@@ -15,7 +15,7 @@ const OUTPUTS_PER_SECOND: u64 = 100;
 /// The minimum number of bytes of an output.
 const MIN_OUTPUT: usize = 1024;
 
-/// What one connection may write.
+/// The bandwidth of one connection.
 ///
 /// It reserves the bytes of an output in its own bucket and in the shared one, and writes them when both are due. Reservations are due in
 /// the order in which they were made, so that all connections get equal shares. Bytes that a slow client does not receive stay reserved; when the

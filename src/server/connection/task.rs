@@ -26,7 +26,7 @@ pub(crate) struct Work {
 /// The outcome of a [`Task`]; only [`Connection::done`](super::Connection::done) can use it.
 pub(crate) struct Outcome {
     pub(crate) work: Box<Work>,
-    /// What the dialect asks for next; `None` if the task panicked.
+    /// What the dialect needs next; `None` if the task panicked.
     pub(crate) step: Option<Step>,
 }
 

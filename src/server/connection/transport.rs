@@ -37,7 +37,7 @@ impl Transport {
         }
     }
 
-    /// What waits to be written.
+    /// The bytes to write.
     pub fn output<'a>(&'a self, output: &'a Output) -> &'a [u8] {
         match self {
             Transport::Plain => output.out.as_slice(),
@@ -79,7 +79,7 @@ impl Transport {
 }
 
 impl Tls {
-    /// A client has begun a handshake.
+    /// A client starts a handshake.
     pub fn new(setup: &TlsSetup) -> Result<Tls, String> {
         let config = Arc::clone(&setup.config);
         let records = UnbufferedServerConnection::new(config).map_err(|error| describe(&error))?;

@@ -11,7 +11,7 @@ use crate::server::{
 /// The stack of its thread, in bytes.
 const STACK: usize = 64 * 1024;
 
-/// Stops accepting. Connections that wait for a request read an end of stream, see the phase and say
+/// Stops accepting. Connections that wait for a request read an end of stream, see the phase and send a
 /// goodbye. A connection with a transfer is served until its client closes it, or the deadline of the drain has passed.
 pub(crate) fn drain(shared: &Arc<Shared>) {
     if !shared.lifecycle.drain() {

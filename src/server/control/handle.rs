@@ -1,4 +1,4 @@
-//! A running server, as the program sees it.
+//! A running server, for the program.
 
 use std::{fmt, io, net::SocketAddr, ops::Range, sync::Arc, thread::JoinHandle};
 

@@ -57,7 +57,7 @@ pub fn start(config: Config, sink: Sink) -> Result<Server, StartError> {
     }
     let tls = identity.as_ref().map(Certificate::load).transpose()?;
     let barrier = match access {
-        Access::Kept(_) if loopback => local_users::barrier(&folder),
+        Access::Stored(_) if loopback => local_users::barrier(&folder),
         _ => None,
     };
     let open_because = match (&tls, classic) {

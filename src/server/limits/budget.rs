@@ -30,7 +30,7 @@ impl Budget {
         Budget { size, taken: Arc::default() }
     }
 
-    /// Begins to take bytes for a client at `peer`: none at first.
+    /// A claim of a client at `peer`, of no bytes at first.
     pub fn reserve(&self, peer: IpAddr) -> Reservation {
         let (size, taken) = (self.size, Arc::clone(&self.taken));
         Reservation { size, origin: Origin::from(peer), bytes: 0, taken }

@@ -1,4 +1,4 @@
-//! What a server allows its clients.
+//! The limits and deadlines of a server.
 
 pub(crate) mod budget;
 pub(crate) mod origin;
@@ -15,7 +15,7 @@ pub struct Limits {
     /// times as many from one of 48 bits. Connections that have not authenticated have the same limits, and are counted separately: a
     /// further one replaces one of them.
     pub max_per_address: usize,
-    /// Requests of one connection; after that many it must connect again.
+    /// The maximum number of requests of one connection; then the client must connect again.
     pub max_requests: u64,
     /// Requests that a client may send before the current one is answered. Further ones wait in the kernel's buffer.
     pub pipeline: u32,
@@ -27,7 +27,7 @@ pub struct Limits {
     /// Archives that are being planned, and trees that are being read, at the same time, half of them for one address; further ones get "busy".
     /// An answer whose client receives the archive, or a part of the tree, does not count.
     pub max_archives: usize,
-    /// Bytes a second for all connections together, once they have asked for something; `None` is unlimited.
+    /// Bytes a second for all connections together, after their first requests; `None` is unlimited.
     pub rate: Option<u64>,
     /// Bytes a second for each connection; `None` is unlimited.
     pub rate_each: Option<u64>,
@@ -77,7 +77,7 @@ impl Default for Limits {
     }
 }
 
-/// Connections that one client is invited to open.
+/// The number of connections of one client that is announced to it.
 pub(super) const MAX_PARALLEL: u32 = 8;
 
 /// The maximum number of bytes of one output: a loop writes about one output of a connection before it serves the next one.
@@ -96,7 +96,7 @@ pub(super) const MAX_OUTPUTS: usize = 64 * 1024 * 1024;
 /// How often an answer that waits for a permit checks for one.
 pub(super) const PERMIT_INTERVAL: Duration = Duration::from_millis(5);
 
-/// How long an output is filled from a slow disk before it is sent, so that the client does not take the connection for lost.
+/// How long an output is filled from a slow disk before it is sent, so that the client does not time out.
 pub(super) const OUTPUT_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// Interval of `working` frames while the server reads the requested folder and sends nothing else.

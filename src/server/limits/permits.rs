@@ -1,8 +1,8 @@
 //! Permits for expensive work: a limited number at the same time. An answer holds one while it computes, and not while its client
 //! receives the result, so that a slow client holds none.
 //!
-//! A request that finds no permit is answered with "busy". An answer that has begun, and has given its permit back while
-//! its client received, waits for the next one, in the order of the answers.
+//! A request that finds no permit is answered with "busy". A started answer that has released its permit while
+//! its client received waits for the next one, in the order of the answers.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -36,7 +36,7 @@ pub(crate) struct Permit {
     state: Arc<Mutex<State>>,
 }
 
-/// A place among those that wait for a permit, until this is dropped.
+/// A place in the queue for a permit, until this is dropped.
 #[derive(Debug)]
 pub(crate) struct Ticket {
     number: u64,

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! accepting task:  accept.await ─▶ spawn ─▶ accept.await ─▶ …
-//! each task:       serve to the end, giving way at each await
+//! each task:       serve to the end, yielding at each await
 //! ```
 //!
 //! Each task of the runtime reads as plainly as a thread, but waiting costs no stack: a task that waits is a small object on

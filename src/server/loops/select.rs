@@ -10,7 +10,7 @@
 //! ```
 //!
 //! No socket ever blocks, so one thread serves all of them, a turn each, and no connection can take more than that
-//! from the others. A file has no readiness: reading it blocks until the disk has it. So content that is in memory is read here,
+//! of the time. A file has no readiness:  reading it blocks until the disk has it. So content that is in memory is read here,
 //! and everything else is a task for the [`Workers`], whose outcome wakes the loop. Readiness is edge-triggered: the kernel reports once that a socket became ready, and
 //! the loop notes that until the socket itself says that it would block.
 
@@ -185,7 +185,7 @@ impl Loop {
                 }
                 Accepted::Skipped => {}
                 Accepted::Nothing => return self.retry = None,
-                // More of them would fare no better.
+                // Further ones would fail as well.
                 Accepted::Failed(delay) => return self.retry = Some(Instant::now() + delay),
             }
         }

@@ -6,11 +6,11 @@
 //!                                    └── has not authenticated ◀───┘
 //! ```
 //!
-//! The simplest server there is: no second thread, and no readiness beyond one `poll` between clients. While one
-//! client is served, the others wait in the kernel's accept queue. What keeps that bearable are the
+//! The simplest server: no second thread, and no readiness beyond one `poll` between clients. While one
+//! client is served, the others wait in the kernel's accept queue. Their wait is limited by the
 //! deadlines that every connection has, and two more rules: a client that only keeps its
-//! connection open without asking for anything makes room as soon as another one waits; and a client that has not authenticated
-//! is not waited for.
+//! connection open without a request is closed as soon as another one waits; and a client that has not authenticated
+//! delays no other one.
 
 use std::{
     io,

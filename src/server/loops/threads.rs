@@ -6,8 +6,8 @@
 //! ```
 //!
 //! Every thread is as simple as the single-threaded server and waits in its own system calls; the kernel is
-//! the scheduler. The price is a stack for each client, so their number is capped: a client over
-//! the cap gets a thread as well, one of a few, but only to receive "busy". And since the kernel knows threads and no clients, what takes
+//! the scheduler. The cost is a stack for each client, so their number is limited: a client over
+//! the limit gets a thread as well, one of a few, but only to receive "busy". Since the kernel schedules threads and not clients, work that takes
 //! processor time passes a [`Gate`], at which origins take turns.
 
 use std::{io, net::TcpListener, sync::Arc, thread, time::Duration};
@@ -40,7 +40,7 @@ pub(crate) fn prepare(
         while acceptor.is_open() {
             let accepted = acceptor.accept(listener.accept(), |connection, stream| {
                 let gate = Arc::clone(&gate);
-                // If there is no thread to be had, the closure is dropped and the connection with it.
+                // If no thread can be started, the closure is dropped and the connection with it.
                 let thread = thread::Builder::new().name("connection".into()).stack_size(STACK);
                 thread.spawn(move || serve(connection, &stream, &gate))
             });

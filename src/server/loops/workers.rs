@@ -14,8 +14,8 @@ use crate::server::{limits::origin::Origin, sync::lock};
 
 /// How long a thread for an added place waits for work.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
-/// How much lower the priority of these threads is than that of the loops (`nice`). What is sent does not wait for what is computed for
-/// others, where both need the processors.
+/// How much lower the priority of these threads is than that of the loops (`nice`). So sending does not wait for computations for
+/// other clients.
 const NICE: i32 = 10;
 /// Bytes of a thread's stack.
 const STACK: usize = 256 * 1024;

@@ -1,4 +1,4 @@
-//! One live connection, as its loop reports it and as the operator reaches it.
+//! One live connection: its loop reports to it, and the operator commands it.
 
 use std::{
     io,
@@ -29,7 +29,7 @@ use crate::{
 /// A socket as the registry needs it: it can be shut down from any thread, and that is all.
 pub(crate) type Socket = dyn AsFd + Send + Sync;
 
-/// What is known of one connection. The loop that serves it writes, dashboards read, and neither waits.
+/// The state of one connection. The loop that serves it writes, dashboards read, and neither waits.
 pub(crate) struct Entry {
     /// Its number.
     pub id: ConnectionId,
@@ -121,7 +121,7 @@ impl Entry {
         self.state.store(number as u8, SeqCst);
     }
 
-    /// What it speaks; one of the names of [`ConnectionView::dialect`].
+    /// Sets its dialect: one of the names of [`ConnectionView::dialect`].
     pub fn set_dialect(&self, name: &'static str) {
         let number = DIALECTS.iter().position(|&known| known == Some(name)).unwrap_or_default();
         self.dialect.store(number as u8, Relaxed);
@@ -143,7 +143,7 @@ impl Entry {
         self.total.store(UNKNOWN, Relaxed);
     }
 
-    /// Content went out.
+    /// Content was written.
     pub fn add_sent(&self, bytes: u64) {
         self.sent.fetch_add(bytes, Relaxed);
     }
@@ -151,7 +151,7 @@ impl Entry {
     /// Closes one or both directions of the socket; a loop that waits for it wakes up.
     pub fn shutdown(&self, how: Shutdown) {
         if let Some(socket) = self.socket.upgrade() {
-            // It fails only where the peer was faster, and then there is nothing to shut down.
+            // It fails only if the peer has closed first, and then there is nothing to shut down.
             let _ = platform::shutdown(&*socket, how);
         }
     }
@@ -177,7 +177,7 @@ impl Entry {
     /// From now on the kernel sends whole segments only, up to the end.
     pub fn cork(&self) {
         if let Some(socket) = self.socket.upgrade() {
-            // Without it only the original clients fare worse.
+            // A failure concerns only the original clients.
             let _ = socket2::SockRef::from(&socket.as_fd()).set_tcp_cork(true);
         }
     }

@@ -1,4 +1,4 @@
-//! The connections that are live, as the dashboard sees them and as the operator reaches them.
+//! The live connections, for the dashboard and for the operator.
 
 pub(super) mod entry;
 mod pool;
@@ -46,7 +46,7 @@ struct Live {
     authenticated: Pool,
     /// Connections that were evicted for others and are not removed yet.
     leaving: usize,
-    /// Connections that have not reported yet that they are gone.
+    /// Connections that have not reported their end yet.
     unfinished: usize,
     random: Random,
 }
@@ -120,7 +120,7 @@ impl Registry {
         self.count.store(live.entries.len(), Relaxed);
     }
 
-    /// Nothing more will be heard of a connection that was removed.
+    /// A removed connection reports nothing more.
     pub fn finished(&self) {
         let mut live = lock(&self.live);
         live.unfinished -= 1;
@@ -197,7 +197,7 @@ impl Live {
     }
 
     /// A connection that is served and waits for a request, from a network that has more places than this address and one more
-    /// will have: of the network with the most, the oldest. Otherwise a few clients who ask nothing could keep all others out.
+    /// will have: of the network with the most, the oldest. Otherwise a few idle clients could keep all others out.
     fn waiting(&self, newcomer: IpAddr) -> Option<Arc<Entry>> {
         let mut found: Option<(usize, &Arc<Entry>)> = None;
         let served = self.entries.values().filter(|entry| entry.is_authenticated() && entry.is_waiting());

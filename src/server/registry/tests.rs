@@ -110,7 +110,7 @@ fn unauthenticated_connections_of_an_address_are_limited() {
     assert!(!third.is_evicted() && door.authenticate(&third));
 }
 
-/// Strangers fill the shares of a link, a household and a site; clients in the same networks are served all the same.
+/// Unauthenticated clients use up the maximum of a link, a household and a site; authenticated clients in the same networks are still served.
 #[test]
 fn unauthenticated_connections_do_not_count_against_a_client() {
     let mut door = Clients::with_places(256);
@@ -130,7 +130,7 @@ fn unauthenticated_connections_do_not_count_against_a_client() {
     }
 }
 
-/// As many as there are addresses.
+/// One for each address.
 #[test]
 fn unauthenticated_connections_are_replaced_by_clients() {
     let mut door = Clients::with_places(32);

@@ -116,9 +116,9 @@ impl Services {
         if self.is_gone.swap(is_gone, Ordering::Relaxed) != is_gone {
             self.warn(&match is_gone {
                 true => {
-                    format!("{} cannot be served any more: it was deleted or moved", self.terms.store.path())
+                    format!("{} cannot be served: it was deleted or moved", self.terms.store.path())
                 }
-                false => format!("{} is there again, and is served again", self.terms.store.path()),
+                false => format!("{} exists again, and is served", self.terms.store.path()),
             });
         } else if matches!(renewed, Ok(Renewed::Replaced)) {
             self.warn(&format!(

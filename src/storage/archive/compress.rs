@@ -13,7 +13,7 @@ use flate2::{Compress, Compression, FlushCompress, Status};
 /// | 6 | 107, 17.6 | 73, 40.6 | 93, 24.0 |
 /// | 9 | 39, 17.3 | 28, 38.8 | 53, 23.9 |
 ///
-/// Level 4 keeps a link of one gigabit busy with text; 6 takes half as long again for 1.5 to 4 % less.
+/// Level 4 saturates a link of one gigabit with text; 6 takes half as long again for 1.5 to 4 % less.
 const LEVEL: u32 = 4;
 /// Bytes of a large file that are deflated as a sample.
 pub(super) const SAMPLE_LEN: usize = 64 * 1024;
@@ -45,7 +45,7 @@ pub(super) fn is_stored(name: &[u8]) -> bool {
 /// Deflates one content after the other.
 pub(super) struct Deflater {
     deflate: Compress,
-    /// Where [`Deflater::push`] deflates to. Always the same room, for the same reason as with `CHUNK`.
+    /// The output of [`Deflater::push`]. Always the same size, for the same reason as with `CHUNK`.
     output: Box<[u8]>,
     /// Whether the last content was deflated to its end.
     complete: bool,
@@ -63,7 +63,7 @@ impl Deflater {
         Deflater { deflate: Compress::new(Compression::new(LEVEL), false), output, complete: true }
     }
 
-    /// Deflates all of `content` into `out`. Says whether that made it smaller; what is in `out` has no
+    /// Deflates all of `content` into `out`. Returns whether that made it smaller; `out` has no
     /// meaning otherwise.
     pub(super) fn whole(&mut self, content: &[u8], out: &mut Vec<u8>) -> bool {
         self.within(content, content.len().saturating_sub(1), out)
@@ -78,8 +78,8 @@ impl Deflater {
     fn within(&mut self, content: &[u8], limit: usize, out: &mut Vec<u8>) -> bool {
         self.begin();
         out.clear();
-        // Room for what grows, too, so that the stream always ends. The vector may have more than
-        // it is asked for: the length decides.
+        // Space for content that grows, too, so that the stream always ends. The vector may have more than
+        // requested: the length decides.
         out.reserve_exact(content.len() + content.len() / 8 + 1024);
         let status = self.deflate.compress_vec(content, out, FlushCompress::Finish);
         self.complete = matches!(status, Ok(Status::StreamEnd));
@@ -88,8 +88,8 @@ impl Deflater {
 
     /// Begins a new content.
     pub(super) fn begin(&mut self) {
-        // A reset keeps the place of what a stream that was left before its end had not given out yet. After
-        // some of them there is no room left after that place, and the library panics (zlib-rs 0.6.8).
+        // A reset keeps the offset of the pending output of an unfinished stream. After
+        // some of them there is no space left after it, and the library panics (zlib-rs 0.6.8).
         if self.complete {
             self.deflate.reset();
         } else {
@@ -128,7 +128,7 @@ pub(super) fn fingerprint() -> [u8; 32] {
     })
 }
 
-/// Something with matches at all distances, and literals between them.
+/// Content with matches at all distances, and literals between them.
 fn sample() -> Vec<u8> {
     let mut state = 1_u32;
     let mut next = move || {
@@ -168,7 +168,7 @@ mod tests {
         }
     }
 
-    /// As many as a folder has, in whatever way they end.
+    /// As many as a folder has, complete or not.
     #[test]
     fn incompressible_contents_leave_no_state() {
         let (mut deflater, mut out) = (Deflater::new(), Vec::new());

@@ -11,9 +11,9 @@ use crate::storage::error::StorageError;
 /// Buffers that one content after the other uses, given back after the last one.
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
-    /// What was read.
+    /// Bytes of the source.
     pub(super) input: Vec<u8>,
-    /// What a small file became.
+    /// A deflated small file.
     pub(super) packed: Vec<u8>,
     deflater: Option<Deflater>,
 }
@@ -23,7 +23,7 @@ impl Scratch {
         self.deflater.get_or_insert_with(Deflater::new)
     }
 
-    /// Whether a file that begins with what is in the input is worth deflating.
+    /// Whether a file that begins with the bytes of the input is worth deflating.
     pub(super) fn is_worth(&mut self) -> bool {
         let deflater = self.deflater.get_or_insert_with(Deflater::new);
         deflater.is_worth(&self.input, &mut self.packed)
@@ -37,19 +37,19 @@ pub(super) struct Content {
     pub(super) name: Vec<u8>,
     pub(super) source: OpenSource,
     pub(super) method: Method,
-    /// Of the bytes that were read; where they are only copied, of as many from the beginning on.
+    /// Of the bytes that were read; if they are only copied, of the first `summed` ones.
     crc: crc32fast::Hasher,
     summed: u64,
-    /// Bytes made of it.
+    /// Bytes in the archive.
     compressed: u64,
-    /// What of [`Scratch::input`] was deflated.
+    /// The deflated part of [`Scratch::input`].
     taken: usize,
     complete: bool,
-    /// What it became in an earlier pass, if not all of it is read in this one.
+    /// The result of an earlier pass, if not all of it is read in this one.
     known: Option<Written>,
 }
 
-/// What a step has done of a content that is not shrunk.
+/// The progress of a step in an uncompressed content.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Copied {
     /// Bytes of the source.
@@ -86,24 +86,24 @@ impl Content {
         }
     }
 
-    /// Whether all of it was made.
+    /// Whether it is complete.
     pub(super) fn is_complete(&self) -> bool {
         self.complete
     }
 
-    /// What it became.
+    /// Its size and checksum in the archive.
     pub(super) fn written(&self) -> Written {
         self.known
             .unwrap_or_else(|| Written { compressed: self.compressed, crc: self.crc.clone().finalize() })
     }
 
-    /// Passes over the first `length` bytes of a content that is not shrunk, or over all, and it is known what it became.
+    /// Skips the first `length` bytes of an uncompressed content, or all, with the result of an earlier pass.
     pub(super) fn pass(&mut self, length: u64, known: Written) -> Copied {
         self.known = Some(known);
         self.move_on(length)
     }
 
-    /// Passes over the first `length` bytes of a content that is not shrunk, or over as much as an earlier pass has read.
+    /// Skips the first `length` bytes of an uncompressed content, or the bytes that an earlier pass has read.
     pub(super) fn pass_begun(&mut self, length: u64, begun: &PartialEntry) -> Copied {
         (self.summed, self.crc) = (begun.bytes, begun.crc.clone());
         self.move_on(length.min(Layout::length(begun.bytes)))
@@ -118,7 +118,7 @@ impl Content {
         Copied { read, made }
     }
 
-    /// What was read of a content that is not shrunk, for a pass that begins in it.
+    /// The processed part of an uncompressed content, for a pass that begins in it.
     pub(super) fn begun(&self) -> Option<PartialEntry> {
         let is_part = self.method == Method::Blocks && self.known.is_none() && self.summed > 0;
         is_part.then(|| PartialEntry { bytes: self.summed, crc: self.crc.clone() })

@@ -2,9 +2,9 @@
 
 use crate::protocol::message::Timestamp;
 
-/// A size or offset field that holds this stands for one in the zip64 records.
+/// The value of a size or offset field that refers to the zip64 records.
 const ZIP64_MARKER: u32 = u32::MAX;
-/// Where the zip64 records begin to be needed.
+/// The limit above which the zip64 records are needed.
 const ZIP64_LIMIT: u64 = ZIP64_MARKER as u64;
 /// The most entries that the classic end record counts.
 const MAX_ENTRIES: u64 = 0xffff;
@@ -35,7 +35,7 @@ const FILE: u32 = 0o100_000;
 const DIRECTORY: u32 = 0o040_000;
 const DOS_DIRECTORY: u32 = 0x10;
 
-/// How the content of an entry stands in the archive.
+/// The form of an entry's content in the archive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Method {
     /// As it is. Only where the header before it has its length, since a reader could not find its end otherwise.
@@ -113,10 +113,10 @@ pub(super) enum Piece {
     Content(u64),
 }
 
-/// What the records of an entry say about it before its content is known.
+/// The properties of an entry before its content is known.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Entry<'a> {
-    /// The path, with a `/` at the end of a directory's. One that is not UTF-8 stands in the archive as it is.
+    /// The path, with a `/` at the end of a directory's. One that is not UTF-8 is stored unchanged.
     pub(super) name: &'a [u8],
     pub(super) directory: bool,
     /// Permission bits.
@@ -130,7 +130,7 @@ pub(super) struct Entry<'a> {
     pub(super) descriptor: bool,
 }
 
-/// What is known of an entry when its content was written.
+/// The properties of an entry after its content was written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Written {
     /// Bytes in the archive.
@@ -139,7 +139,7 @@ pub(super) struct Written {
 }
 
 impl Entry<'_> {
-    /// Whether the sizes might need 64 bits, which must be said before the content is written: deflate makes
+    /// Whether the sizes might need 64 bits, which is declared before the content: deflate makes
     /// incompressible content a little larger.
     fn zip64(&self) -> bool {
         let largest = match self.method {
@@ -185,7 +185,7 @@ impl Entry<'_> {
         self.put_timestamp(out);
     }
 
-    /// What follows the content of an entry with a descriptor.
+    /// The descriptor after the content of an entry.
     pub(super) fn descriptor(&self, written: Written, out: &mut Vec<u8>) {
         put32(out, DESCRIPTOR_SIGNATURE);
         put32(out, written.crc);
@@ -204,7 +204,7 @@ impl Entry<'_> {
         let extra = self.central_extra(written, offset);
         let kind = if self.directory { DIRECTORY } else { FILE };
         let attributes = ((kind | self.mode) << 16) | if self.directory { DOS_DIRECTORY } else { 0 };
-        // A large entry keeps saying so, though its deflated size may be small.
+        // A large entry declares 64 bits also if its deflated size is small.
         let version = if self.zip64() || wide.is_some() { VERSION_ZIP64 } else { VERSION_PLAIN };
         put32(out, CENTRAL_SIGNATURE);
         put16(out, MADE_ON_UNIX | VERSION_ZIP64);
@@ -274,10 +274,10 @@ impl Entry<'_> {
         }
     }
 
-    /// In UTC, since the bytes must not depend on where the server stands; kept between 1980 and 2107.
+    /// In UTC, since the bytes must not depend on the time zone of the server; limited to 1980 to 2107.
     fn put_dos_time(&self, out: &mut Vec<u8>) {
         let (year, month, day) = civil_date(self.modified.seconds.div_euclid(86_400));
-        // Of the day: more than sixteen bits have room for.
+        // Seconds of the day, which need more than 16 bits.
         let second = self.modified.seconds.rem_euclid(86_400);
         let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
         let time = |hour: i64, minute: i64, second: i64| (hour << 11) | (minute << 5) | (second / 2);
@@ -292,7 +292,7 @@ impl Entry<'_> {
     }
 }
 
-/// What ends an archive of `entries` entries whose central directory begins at `offset` and is `length`
+/// The end of an archive of `entries` entries whose central directory begins at `offset` and is `length`
 /// bytes.
 pub(super) fn end(entries: u64, offset: u64, length: u64, out: &mut Vec<u8>) {
     if end_needs_zip64(entries, offset, length) {

@@ -24,7 +24,7 @@ pub(super) struct PartialEntry {
 #[derive(Debug, Default)]
 pub struct Index {
     pub(super) entries: Vec<IndexEntry>,
-    /// What is known of the entry after those.
+    /// The processed part of the entry after those.
     pub(super) begun: Option<PartialEntry>,
 }
 

@@ -13,21 +13,21 @@
 //!   the archived directory. Links to regular files inside the served folder are files; everything else is
 //!   left out and counted.
 //! - Names are UTF-8; a byte that is not becomes `%XX`. Of two entries of one name the second is missing.
-//! - What cannot be read when the plan is made is missing: counted and named, and the rest is archived.
+//! - Entries that cannot be read while planning are missing: counted and named, and the rest is archived.
 //! - Times are in UTC in the DOS fields and exact to the second in the extended timestamp; permission bits
 //!   are in the external attributes.
-//! - A file of at most 128 KiB is deflated if that makes it smaller, and its header says its checksum and
+//! - A file of at most 128 KiB is deflated if that makes it smaller, and its header has its checksum and
 //!   sizes. A larger one has a data descriptor, and its content is stored blocks of deflate if its name or its first 64 KiB
-//!   say that shrinking it is of no use: of a stored entry, nothing but the descriptor would show a reader of the stream where
+//!   show that it does not compress: of a stored entry, only the descriptor would show a reader of the stream where
 //!   it ends.
-//! - Zip64 records stand only where a size, an offset or a count needs them.
+//! - Zip64 records are used only if a size, an offset or a count needs them.
 //!
-//! # What makes it certain
+//! # Changes of sources
 //!
 //! The plan remembers the identity of each file. It is compared when the file is opened and again after its
 //! last byte was read; a difference ends the stream with an error before the central directory, without
-//! which nothing takes the bytes for an archive. The bytes are a function of the plan, so that
-//! [`Plan::identity`] stands for them.
+//! which no program accepts the bytes as an archive. The bytes are a function of the plan, so that
+//! [`Plan::identity`] identifies them.
 
 mod compress;
 mod content;

@@ -12,7 +12,7 @@ impl Pending {
         self.taken == self.bytes.len()
     }
 
-    /// For new bytes, where none are left.
+    /// The empty buffer, for new bytes.
     pub(super) fn refill(&mut self) -> &mut Vec<u8> {
         self.bytes.clear();
         self.taken = 0;

@@ -13,7 +13,7 @@ use crate::{
     text::SafeText,
 };
 
-/// Files up to this size are read before their header is written, which therefore knows everything.
+/// Files up to this size are read before their header is written, which has the final sizes.
 pub(super) const MAX_SMALL_FILE: usize = 128 * 1024;
 /// The most bytes that a name in an archive can have.
 const MAX_NAME: usize = u16::MAX as usize;
@@ -44,18 +44,18 @@ impl Plan {
         &self.missing
     }
 
-    /// Bytes of the archive, where they are known beforehand (nothing is shrunk).
+    /// Bytes of the archive, if known beforehand (nothing is compressed).
     pub fn size(&self) -> Option<u64> {
         self.size
     }
 
-    /// Bytes that it takes, and what a pass over it learns.
+    /// Bytes of memory, with those of the index of a pass.
     pub fn cost(&self) -> usize {
         self.entries.cost()
     }
 }
 
-/// What a planned entry is.
+/// The kind of a planned entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Directory,
@@ -84,12 +84,12 @@ struct Planned {
     source: Source,
 }
 
-/// The entries: a tree whose first node is the directory itself, each before what is in it.
+/// The entries: a tree whose first node is the directory itself; each directory is before its entries.
 #[derive(Debug)]
 pub(super) struct Entries {
     /// The directory that is archived.
     pub(super) top: Arc<WalkRoot>,
-    /// What stands before every name in the archive.
+    /// The prefix of every name in the archive.
     prefix: Vec<u8>,
     planned: Vec<Planned>,
     names: Vec<u8>,
@@ -104,13 +104,13 @@ impl Entries {
         self.planned.len()
     }
 
-    /// Bytes that they take, and what a pass over them learns.
+    /// Bytes of memory, with those of the index of a pass.
     pub(super) fn cost(&self) -> usize {
         let planned = self.planned.capacity() * size_of::<Planned>();
         planned + self.names.capacity() + self.planned.len() * size_of::<IndexEntry>()
     }
 
-    /// Adds a source and returns its index; `None` when there are more than can be counted.
+    /// Adds a source and returns its index; `None` if there are too many.
     pub(super) fn push(&mut self, parent: u32, raw: &[u8], source: Source) -> Option<u32> {
         let index = u32::try_from(self.planned.len()).ok()?;
         self.names.extend_from_slice(raw);
@@ -144,7 +144,7 @@ impl Entries {
         self.archive_name_of(&self.raw_path(index), self.source(index).kind == Kind::Directory)
     }
 
-    /// The name in the archive of what has this path on disk.
+    /// The name in the archive of a path on disk.
     pub(super) fn archive_name_of(&self, path: &[u8], is_directory: bool) -> Option<Vec<u8>> {
         let mut name = join(&self.prefix, path);
         if is_directory {
@@ -153,7 +153,7 @@ impl Entries {
         (name.len() <= MAX_NAME).then_some(name)
     }
 
-    /// What the records of an entry say.
+    /// The properties of an entry for its records.
     pub(super) fn entry<'a>(&self, index: usize, name: &'a [u8], method: Method) -> Entry<'a> {
         let source = self.source(index);
         Entry {
@@ -171,7 +171,7 @@ impl Entries {
 /// What is computed while entries are added: identity, sums, and the size as long as all is stored.
 #[derive(Debug)]
 pub(super) struct Summary {
-    /// Two kilobytes, out of the way of those who pass a planner on.
+    /// In a box: 2 kB would be copied with the planner.
     hasher: Box<blake3::Hasher>,
     sources: Sources,
     missing: Missing,
@@ -191,12 +191,12 @@ impl Summary {
         }
     }
 
-    /// Counts something that is left out.
+    /// Counts an omitted entry.
     pub(super) fn omit(&mut self) {
         self.sources.omitted += 1;
     }
 
-    /// Counts and names something that should be there.
+    /// Counts and names a missing entry.
     pub(super) fn miss(&mut self, path: &[u8], reason: &str) {
         self.missing.add(SafeText::from_bytes(path).as_str(), reason);
     }

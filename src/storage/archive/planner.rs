@@ -1,4 +1,4 @@
-//! Makes a plan from the walk over a directory, a slice at a time.
+//! Creates a plan by walking a directory, a slice at a time.
 
 use std::{borrow::Cow, io, sync::Arc, time::Instant};
 
@@ -17,10 +17,10 @@ use crate::{
     },
 };
 
-/// How many entries one step looks at, at most.
+/// The maximum number of entries in one step.
 const MAX_STEP_ENTRIES: usize = 1024;
 
-/// Walks the directory and makes the plan, a slice at a time.
+/// Walks the directory and creates the plan, a slice at a time.
 #[derive(Debug)]
 pub struct Planner {
     walk: Walk,
@@ -46,7 +46,7 @@ impl Planner {
             "" => &directory.meta().name,
             prefix => prefix,
         };
-        // A name that was shown is one.
+        // A displayed name is valid UTF-8.
         let prefix = odd_name::to_bytes(prefix).unwrap_or(Cow::Borrowed(prefix.as_bytes())).into_owned();
         let top = Arc::new(WalkRoot::new(directory));
         let walk = Walk::new(Arc::clone(&top), Purpose::Archive);
@@ -59,10 +59,10 @@ impl Planner {
         self.walk.cost() + self.entries.cost()
     }
 
-    /// Looks at a bounded number of entries (some milliseconds of work).
+    /// Visits a limited number of entries (some milliseconds of work).
     ///
     /// # Errors
-    /// The directory itself cannot be read, or what is in it changed while it was walked.
+    /// The directory itself cannot be read, or its entries changed during the walk.
     pub fn step(mut self) -> Result<Planning, StorageError> {
         let mut slice = Slice::new(MAX_STEP_ENTRIES, Instant::now());
         while slice.goes_on(Instant::now) {
@@ -85,7 +85,7 @@ impl Planner {
         };
         let is_directory = source.kind == plan::Kind::Directory;
         let Some(name) = self.entries.archive_name_of(path, is_directory) else {
-            // All that is beneath it is too long as well.
+            // All paths beneath it are too long as well.
             self.summary.miss(path, "its path is too long for an archive");
             return Ok(());
         };
@@ -104,7 +104,7 @@ impl Planner {
     }
 }
 
-/// What is remembered of an entry; `None` for what has no place in an archive.
+/// The planned source of an entry; `None` if an archive cannot have it.
 fn source(found: &Found) -> Option<Source> {
     let kind = match found.kind {
         Kind::Directory => plan::Kind::Directory,

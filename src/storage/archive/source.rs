@@ -28,7 +28,7 @@ impl OpenSource {
     /// Opens a planned file.
     ///
     /// # Errors
-    /// It is not what was planned, or cannot be read.
+    /// It has changed since it was planned, or cannot be read.
     pub(super) fn open(entries: &Entries, index: usize) -> Result<OpenSource, StorageError> {
         let (source, path, top) = (entries.source(index), entries.raw_path(index), &entries.top);
         let file = if source.kind == Kind::LinkedFile {
@@ -54,7 +54,7 @@ impl OpenSource {
         self.size
     }
 
-    /// Where the next byte is that is read.
+    /// The offset of the next byte.
     pub(super) fn position(&self) -> u64 {
         self.position
     }
@@ -81,7 +81,7 @@ impl OpenSource {
             .map_err(|error| self.refuse(error))
     }
 
-    /// Compares it with what was planned.
+    /// Compares it with the plan.
     pub(super) fn check(&self) -> Result<(), StorageError> {
         file::check(&self.file, self.identity).map_err(|error| self.refuse(error))
     }

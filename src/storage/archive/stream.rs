@@ -1,4 +1,4 @@
-//! The archive as a stream of bytes, made while it is read.
+//! The archive as a stream of bytes, created while it is read.
 
 use std::time::{Duration, Instant};
 
@@ -13,18 +13,18 @@ use super::{
 };
 use crate::storage::error::StorageError;
 
-/// Bytes of sources that one read deflates, or that opening as many files is counted as.
+/// Bytes of sources that one read deflates; opening a file counts as [`OPEN_COST`] of them.
 const MAX_WORK: usize = 1024 * 1024;
-/// What a slow disk has given after this time is returned, so that it can be sent.
+/// After this time the bytes that a slow disk has returned are sent.
 const FILL_TIME: Duration = Duration::from_millis(100);
-/// What opening a file is counted as.
+/// The cost of opening a file, in bytes of work.
 const OPEN_COST: usize = 4096;
-/// Bytes of the central directory that are made at a time.
+/// Bytes of the central directory that are encoded at a time.
 const CENTRAL_CHUNK: usize = 64 * 1024;
 
 /// The archive as a stream of bytes.
 ///
-/// It is a function of the plan: whatever the pieces in which it is read, and each time that it is read,
+/// It is a function of the plan: read in any pieces, and any number of times,
 /// the bytes are the same.
 #[derive(Debug)]
 pub struct Stream {
@@ -32,7 +32,7 @@ pub struct Stream {
     state: State,
     /// The entries that this or an earlier pass has written.
     index: Vec<IndexEntry>,
-    /// Where the next byte that is read belongs in the archive.
+    /// The offset of the next byte in the archive.
     offset: u64,
     pending: Pending,
     /// Bytes of sources read.
@@ -48,9 +48,9 @@ enum State {
     Content(Content),
     /// Before a record of the central directory.
     Central(Central),
-    /// Everything was made.
+    /// The archive is complete.
     End,
-    /// There is nothing more after an error.
+    /// After an error.
     Failed(StorageError),
 }
 
@@ -79,18 +79,18 @@ impl Stream {
 
     /// Puts the next bytes of the archive at the front of `buffer` and returns how many. Bounded by the
     /// buffer, which callers keep at [`MAX_DATA`](crate::protocol::frame::MAX_DATA) or less, and by the work
-    /// that it takes: what deflates to almost nothing fills the buffer in part, or not at all, and the caller
+    /// that it takes: content that deflates to almost nothing fills the buffer in part, or not at all, and the caller
     /// calls it again. Only [`Stream::finished`] reports the end.
     ///
     /// # Errors
-    /// A source that cannot be read or is no longer what was planned; final: what was read before has no
-    /// central directory and cannot pass for an archive.
+    /// A source that cannot be read or has changed since it was planned; final: the bytes before have no
+    /// central directory and are not an archive.
     pub fn read(&mut self, buffer: &mut [u8]) -> Result<usize, StorageError> {
         let result = self.fill(buffer);
         self.watch(result).inspect(|count| self.offset += *count as u64)
     }
 
-    /// Ends the stream with an error, if it is one.
+    /// Ends the stream if the result is an error.
     fn watch<T>(&mut self, result: Result<T, StorageError>) -> Result<T, StorageError> {
         result.inspect_err(|error| {
             self.state = State::Failed(error.again());
@@ -99,8 +99,8 @@ impl Stream {
         })
     }
 
-    /// Goes, with what an earlier pass over the same plan has learned, to the last place before `offset` from which
-    /// the archive can be made: into a file that is not shrunk, or to the begin of an entry. [`Stream::offset`] is where.
+    /// Moves, with the index of an earlier pass over the same plan, to the last offset before `offset` from which
+    /// the archive can be created: into an uncompressed file, or to the begin of an entry. [`Stream::offset`] returns it.
     ///
     /// # Errors
     /// As [`Stream::read`].
@@ -118,8 +118,8 @@ impl Stream {
         self.watch(result)
     }
 
-    /// Begins an entry in the middle, at `offset` of the archive, if it is a large file that is not shrunk and of which an
-    /// earlier pass has seen as much.
+    /// Begins an entry in the middle, at `offset` of the archive, if it is a large uncompressed file of which an
+    /// earlier pass has read as much.
     fn enter_blocks(
         &mut self,
         entry: usize,
@@ -154,12 +154,12 @@ impl Stream {
         Ok(())
     }
 
-    /// Where the next byte that is read belongs in the archive.
+    /// The offset of the next byte in the archive.
     pub fn offset(&self) -> u64 {
         self.offset
     }
 
-    /// What was learned, for [`Stream::resume`] of another stream of the same plan; `None` after an error. This one
+    /// The index, for [`Stream::resume`] of another stream of the same plan; `None` after an error. This one
     /// must not be read any further.
     pub fn take_index(&mut self) -> Option<Index> {
         let entries = std::mem::take(&mut self.index);
@@ -181,16 +181,16 @@ impl Stream {
         self.position
     }
 
-    /// Begins again at the first byte, with the same plan. A content that turns out to be another than the
-    /// first time, though it has the same identity, is an error.
+    /// Restarts at the first byte, with the same plan. A content that differs from the
+    /// first pass, with the same identity, is an error.
     pub fn rewind(&mut self) {
         self.state = State::Entry(0);
         self.pending = Pending::default();
         (self.position, self.offset) = (0, 0);
     }
 
-    /// Compares the source that is being read with what was planned, for an answer that ends before the
-    /// archive does; those before it were compared when they ended.
+    /// Compares the current source with the plan, for an answer that ends before the
+    /// archive; earlier sources were compared at their ends.
     ///
     /// # Errors
     /// [`StorageError::Changed`].
@@ -235,7 +235,7 @@ impl Stream {
         }
     }
 
-    /// Makes the header of an entry, and its content if that is small. Returns the work that it took.
+    /// Encodes the header of an entry, and its content if that is small. Returns the cost.
     fn begin_entry(&mut self, entry: usize) -> Result<usize, StorageError> {
         if entry == self.plan.entries.len() {
             self.scratch = Scratch::default();
@@ -253,7 +253,7 @@ impl Stream {
         if small { self.small_file(entry, &name, source) } else { self.large_file(entry, name, source) }
     }
 
-    /// Makes all of a file that is read before its header is made.
+    /// Encodes a file that is read before its header is encoded.
     fn small_file(
         &mut self,
         entry: usize,
@@ -278,7 +278,7 @@ impl Stream {
         Ok(work)
     }
 
-    /// Makes the header of a file whose content follows piece by piece.
+    /// Encodes the header of a file whose content follows in pieces.
     fn large_file(&mut self, entry: usize, name: Vec<u8>, source: OpenSource) -> Result<usize, StorageError> {
         let Scratch { input, .. } = &mut self.scratch;
         let mut work = OPEN_COST;
@@ -297,7 +297,7 @@ impl Stream {
         Ok(work)
     }
 
-    /// Makes what follows the content of a large file.
+    /// Encodes the descriptor after a large file.
     fn end_content(&mut self) -> Result<(), StorageError> {
         if let State::Content(content) = std::mem::replace(&mut self.state, State::End) {
             content.source.check()?;
@@ -310,7 +310,7 @@ impl Stream {
         Ok(())
     }
 
-    /// Makes the header of an entry of which everything is known.
+    /// Encodes the header of an entry whose size and checksum are known.
     fn end_entry(
         &mut self,
         entry: usize,
@@ -325,7 +325,7 @@ impl Stream {
         Ok(())
     }
 
-    /// Remembers what an entry became; it must be what it was in an earlier pass.
+    /// Adds an entry to the index; it must equal that of an earlier pass.
     fn learn(
         &mut self,
         entry: usize,
@@ -348,7 +348,7 @@ impl Stream {
         Ok(())
     }
 
-    /// Makes some records of the central directory, or what ends the archive.
+    /// Encodes some records of the central directory, or the end of the archive.
     fn central(&mut self, mut central: Central) {
         let entries = &self.plan.entries;
         let pending = self.pending.refill();

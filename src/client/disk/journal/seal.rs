@@ -61,7 +61,7 @@ impl Seal {
     pub(crate) fn with(path: &Path) -> io::Result<Seal> {
         let bytes = state::read_or_make(path, || Ok(format!("{}\n", Hash(tls::random()?)).into_bytes()))?;
         if !state::is_private(path)? {
-            return Err(io::Error::other("others may read it; delete it, and a new one is created"));
+            return Err(io::Error::other("other users can read it; delete it, and a new one is created"));
         }
         let secret = str::from_utf8(&bytes).ok().and_then(|text| Hash::from_hex(text.trim_end()));
         let wrong = || {
@@ -323,7 +323,7 @@ mod tests {
         let path = place.path().join("secret");
         Seal::with(&path).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
-        assert!(Seal::with(&path).unwrap_err().to_string().contains("others may read it"));
+        assert!(Seal::with(&path).unwrap_err().to_string().contains("other users can read it"));
     }
 
     #[test]

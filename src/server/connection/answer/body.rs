@@ -37,9 +37,9 @@ pub(crate) enum Body {
         offset: u64,
         /// Of the first byte that is sent.
         begin: u64,
-        /// Of the first byte that is not wanted.
+        /// Of the byte after the range.
         end: u64,
-        /// Up to where the kernel was asked to read.
+        /// The end of the part that the kernel was told to read.
         ahead: u64,
         /// Whether its holes are sent as hole frames.
         holes: bool,
@@ -54,7 +54,7 @@ pub(crate) enum Body {
         block: u64,
         /// Of the first byte that is sent.
         begin: u64,
-        /// Bytes that are wanted after those.
+        /// Requested bytes after those.
         left: u64,
     },
 }
@@ -65,7 +65,7 @@ pub(crate) fn range_end(get: &Get) -> u64 {
 }
 
 impl Body {
-    /// The range of a file that `get` asks for; `None` if it begins after the end.
+    /// The range of a file that `get` requests; `None` if it begins after the end.
     pub fn file(source: FileSource, get: &Get) -> Option<Body> {
         let offset = get.first_block.checked_mul(BLOCK_SIZE).filter(|&offset| offset <= source.size())?;
         let end = range_end(get).min(source.size());
@@ -74,21 +74,21 @@ impl Body {
         Some(Body::File { source, offset, begin, end, ahead: offset, holes })
     }
 
-    /// All of a file but `skip` bytes; `None` if its first block does not have more.
+    /// All of a file except `skip` bytes; `None` if its first block does not have more.
     pub fn whole(source: FileSource, skip: u64) -> Option<Body> {
         let end = source.size();
         let begin = skip_to(0, skip, end)?;
         Some(Body::File { source, offset: 0, begin, end, ahead: 0, holes: false })
     }
 
-    /// The range of an archive that `get` asks for; `None` if that is more than there can be.
+    /// The range of an archive that `get` requests; `None` if no archive of this plan is that long.
     pub fn archive(
         mut archive: ArchiveBody,
         sources: &Sources,
         get: &Get,
     ) -> Result<Option<Body>, StorageError> {
         let block = get.first_block.checked_mul(BLOCK_SIZE);
-        // An archive is made up to where the range begins, which must not be for nothing.
+        // An archive is created up to the begin of the range, which must exist.
         let Some(block) = block.filter(|&block| block <= sources.most_of_an_archive()) else {
             return Ok(None);
         };
@@ -260,10 +260,10 @@ impl Body {
     }
 }
 
-/// An archive that is being made. Dropping it saves its index for the next one.
+/// An archive that is being created. Dropping it saves its index for the next one.
 pub(crate) struct ArchiveBody {
     pub stream: Stream,
-    /// The permit to plan it, and to make the part before the range that is sent.
+    /// The permit to plan it, and to create the part before the range.
     permit: AnswerPermit,
     /// For the plan.
     _memory: Reservation,
@@ -298,7 +298,7 @@ impl Drop for ArchiveBody {
     }
 }
 
-/// Where what is sent begins, if `skip` bytes of the block at `offset` are not, in a range up to `end`; `None` if the block has no more.
+/// The begin of the sent bytes, if `skip` bytes of the block at `offset` are skipped, in a range up to `end`; `None` if the block has no more.
 fn skip_to(offset: u64, skip: u64, end: u64) -> Option<u64> {
     let is_in_block = skip == 0 || skip < end.saturating_sub(offset).min(BLOCK_SIZE);
     is_in_block.then(|| offset.saturating_add(skip))

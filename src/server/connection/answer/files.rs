@@ -58,7 +58,7 @@ impl Wanted {
         Some((source, claim))
     }
 
-    /// Whether content is wanted, and not only whether it is the same.
+    /// Whether content is requested, and not only a comparison.
     pub fn content(&self) -> bool {
         self.content
     }
@@ -69,27 +69,27 @@ pub(crate) struct Files {
     writer: FilesWriter,
     wanted: Wanted,
     /// The file that is being answered.
-    begun: Option<Begun>,
+    current: Option<Current>,
     /// Holds one small file after the other, within an output.
     buffer: Vec<u8>,
 }
 
 /// A file that takes more than one step.
-enum Begun {
+enum Current {
     /// It is small, and goes into the next output, since this one has no room for it.
     Next(Box<FileSource>, Claim),
-    /// It is being hashed, to be compared with what the client has.
+    /// It is being hashed, to be compared with the digest of the client.
     Comparing(Box<Comparing>),
     /// It is being sent.
     Sending(Box<Sending>),
 }
 
-/// What the client has of a file.
+/// The local bytes of the client.
 #[derive(Clone, Copy)]
 struct Claim {
-    /// The digest of what may be all of it.
+    /// The digest of a complete file.
     digest: Option<Hash>,
-    /// Bytes of the first block, which it does not want again.
+    /// Bytes of the first block that are skipped.
     skip: u64,
 }
 
@@ -98,7 +98,7 @@ impl Claim {
         Claim { digest: file.digest.as_deref().and_then(Hash::from_hex), skip: file.skip }
     }
 
-    /// Whether the first block of the file has more than the client does not want.
+    /// Whether the first block of the file has more than the skipped bytes.
     fn fits(self, source: &FileSource) -> bool {
         self.skip == 0 || self.skip < source.size().min(BLOCK_SIZE)
     }
@@ -116,7 +116,7 @@ struct Comparing {
 
 impl Files {
     pub fn new(writer: FilesWriter, wanted: Wanted) -> Files {
-        Files { writer, wanted, begun: None, buffer: Vec::new() }
+        Files { writer, wanted, current: None, buffer: Vec::new() }
     }
 
     /// Puts answers into the output until that is full or has cost enough work. True at the end of all of them.
@@ -131,19 +131,19 @@ impl Files {
         let (mut work, until) = (0, Instant::now() + OUTPUT_TIMEOUT);
         let has_time = |output: &Output| output.out.is_empty() || Instant::now() < until;
         while work < MAX_WORK && output.out.len() < output.size() && has_time(output) {
-            let result = match self.begun.take() {
-                Some(begun) => self.resume(begun, output, &mut work),
+            let result = match self.current.take() {
+                Some(current) => self.resume(current, output, &mut work),
                 None => match self.wanted.files.next() {
                     Some(file) => self.begin(&file, output, &mut work),
                     None => return true,
                 },
             };
             match result {
-                Ok(begun @ Some(Begun::Next(..))) => {
-                    self.begun = begun;
+                Ok(current @ Some(Current::Next(..))) => {
+                    self.current = current;
                     return false;
                 }
-                Ok(begun) => self.begun = begun,
+                Ok(current) => self.current = current,
                 Err(failure) => self.missed(&failure, output),
             }
         }
@@ -160,18 +160,18 @@ impl Files {
     pub fn fill_cached(&mut self, output: &mut Output) -> bool {
         let mut work = 0;
         while work < MAX_WORK && output.out.len() < output.size() {
-            let (source, claim) = match self.begun.take() {
-                Some(Begun::Sending(mut sending)) => {
+            let (source, claim) = match self.current.take() {
+                Some(Current::Sending(mut sending)) => {
                     match sending.fill_cached(output) {
-                        Ok(_) => self.begun = Some(Begun::Sending(sending)),
+                        Ok(_) => self.current = Some(Current::Sending(sending)),
                         Err(error) => self.missed(&error.failure(), output),
                     }
                     break;
                 }
-                Some(Begun::Next(source, claim)) => (source, claim),
+                Some(Current::Next(source, claim)) => (source, claim),
                 // Hashing is a task. The next file is answered after it.
-                comparing @ Some(Begun::Comparing(_)) => {
-                    self.begun = comparing;
+                comparing @ Some(Current::Comparing(_)) => {
+                    self.current = comparing;
                     break;
                 }
                 None => match self.wanted.next_cached() {
@@ -181,7 +181,7 @@ impl Files {
             };
             work += OPEN_COST + source.size();
             if !has_room(&source, output) || !self.small_cached(&source, claim, output) {
-                self.begun = Some(Begun::Next(source, claim));
+                self.current = Some(Current::Next(source, claim));
                 break;
             }
         }
@@ -191,13 +191,13 @@ impl Files {
 
     /// Whether content is sent, and no file compared.
     pub fn sends(&self) -> bool {
-        self.wanted.content && !matches!(self.begun, Some(Begun::Comparing(_)))
+        self.wanted.content && !matches!(self.current, Some(Current::Comparing(_)))
     }
 
     /// The permit of the file that is being compared, if one is.
     pub fn permit(&mut self) -> Option<&mut AnswerPermit> {
-        match &mut self.begun {
-            Some(Begun::Comparing(comparing)) => Some(&mut comparing.permit),
+        match &mut self.current {
+            Some(Current::Comparing(comparing)) => Some(&mut comparing.permit),
             _ => None,
         }
     }
@@ -214,7 +214,7 @@ impl Files {
         file: &WantedFile,
         output: &mut Output,
         work: &mut u64,
-    ) -> Result<Option<Begun>, Failure> {
+    ) -> Result<Option<Current>, Failure> {
         *work += OPEN_COST;
         let path = RemotePath::parse(&file.path)
             .map_err(|error| failure(Code::NotFound, error, &SafeText::new(&file.path)))?;
@@ -238,14 +238,14 @@ impl Files {
                     self.small(&source, claim, output)?;
                     None
                 } else {
-                    Some(Begun::Next(Box::new(source), claim))
+                    Some(Current::Next(Box::new(source), claim))
                 }
             }
             Some(expected) => {
                 let (root, skip) = (RootHasher::default(), claim.skip);
                 let comparing =
                     Comparing { source, expected, skip, next: 0, root, permit: AnswerPermit::Unused };
-                Some(Begun::Comparing(Box::new(comparing)))
+                Some(Current::Comparing(Box::new(comparing)))
             }
             None => Some(self.announce(source, claim.skip, output)?),
         })
@@ -294,28 +294,28 @@ impl Files {
     /// Continues with a file; `None` if it is answered.
     fn resume(
         &mut self,
-        begun: Begun,
+        current: Current,
         output: &mut Output,
         work: &mut u64,
-    ) -> Result<Option<Begun>, Failure> {
-        match begun {
-            Begun::Next(source, claim) => {
+    ) -> Result<Option<Current>, Failure> {
+        match current {
+            Current::Next(source, claim) => {
                 *work = work.saturating_add(source.size());
                 self.small(&source, claim, output).map(|()| None)
             }
-            Begun::Sending(mut sending) => {
+            Current::Sending(mut sending) => {
                 *work = MAX_WORK;
                 if sending.body.must_skip() {
                     sending.skip().map_err(|error| error.failure())?;
-                    return Ok(Some(Begun::Sending(sending)));
+                    return Ok(Some(Current::Sending(sending)));
                 }
                 if !sending.fill(output).map_err(|error| error.failure())? {
-                    return Ok(Some(Begun::Sending(sending)));
+                    return Ok(Some(Current::Sending(sending)));
                 }
                 self.writer.done(sending.writer, &mut output.out);
                 Ok(None)
             }
-            Begun::Comparing(mut comparing) => {
+            Current::Comparing(mut comparing) => {
                 *work = MAX_WORK;
                 if !comparing.take_known(output) {
                     if !comparing.permit.hold(&output.shared.services.hashing, output.peer()) {
@@ -325,7 +325,7 @@ impl Files {
                         comparing.hash(output).map_err(|error| error.failure())?;
                         self.writer.working(&mut output.out);
                     }
-                    return Ok(Some(Begun::Comparing(comparing)));
+                    return Ok(Some(Current::Comparing(comparing)));
                 }
                 let Comparing { source, expected, skip, root, .. } = *comparing;
                 source.check().map_err(|error| error.failure())?;
@@ -341,12 +341,12 @@ impl Files {
         }
     }
 
-    fn announce(&mut self, source: FileSource, skip: u64, output: &mut Output) -> Result<Begun, Failure> {
+    fn announce(&mut self, source: FileSource, skip: u64, output: &mut Output) -> Result<Current, Failure> {
         let (head, path) = (head(&source, skip), source.path().clone());
         let body = Body::whole(source, skip).ok_or_else(|| failure(Code::Range, Code::Range, &path))?;
         let identity = head.identity.clone();
         let writer = self.writer.begin(&head, &mut output.out);
-        Ok(Begun::Sending(Box::new(Sending { writer, body, identity, missing: None, root: false })))
+        Ok(Current::Sending(Box::new(Sending { writer, body, identity, missing: None, root: false })))
     }
 }
 

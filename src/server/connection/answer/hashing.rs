@@ -1,4 +1,4 @@
-//! An answer to a `hashes` request: from what is known, and otherwise by reading, a block in each slice of work.
+//! An answer to a `hashes` request: cached hashes, and otherwise computed ones, a block in each slice of work.
 
 use std::sync::Arc;
 
@@ -30,7 +30,7 @@ pub(crate) struct Blocks {
 }
 
 impl Blocks {
-    /// Those that `get` asks for; `None` if they begin after the end.
+    /// The blocks that `get` requests; `None` if they begin after the end.
     pub fn new(source: FileSource, get: &Get) -> Option<Blocks> {
         get.first_block.checked_mul(BLOCK_SIZE).filter(|&offset| offset <= source.size())?;
         let end = (range_end(get).min(source.size())).div_ceil(BLOCK_SIZE);
@@ -55,7 +55,7 @@ impl Hashing {
         &mut self.permit
     }
 
-    /// Puts the hashes that are known into the output. True if those were the last ones, and the file is still what
+    /// Puts the cached hashes into the output. True if those were the last ones, and the file is still what
     /// it was when the answer began.
     pub fn fill(&mut self, output: &mut Output) -> Result<bool, StorageError> {
         let Blocks { source, end } = &self.blocks;
@@ -96,7 +96,7 @@ impl Hashing {
         Ok(())
     }
 
-    /// Makes the end of the answer, after [`Hashing::fill`] has said that it is there.
+    /// Writes the end of the answer, after [`Hashing::fill`] has returned true.
     pub fn end(self, output: &mut Output) {
         self.writer.end(self.blocks.source.identity(), &mut output.out);
         output.idle();
@@ -118,7 +118,7 @@ pub(crate) fn hash(source: &FileSource, index: u64) -> Result<BlockDigest, Stora
     Ok(hasher.finish())
 }
 
-/// Keeps the hash of a block that was just read, if the file is still the one of its identity.
+/// Caches the hash of a block that was just read, if the file still has its identity.
 pub(crate) fn remember(
     shared: &Arc<Shared>,
     source: &FileSource,

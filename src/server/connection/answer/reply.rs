@@ -54,7 +54,7 @@ pub(crate) enum Reply {
 pub(crate) struct Answered {
     pub content: Content,
     pub body: Body,
-    /// What is missing in an archive, if the client wants to know.
+    /// The missing entries of an archive, if requested.
     pub missing: Option<Missing>,
     /// Whether the end is to have the root.
     pub root: bool,
@@ -81,7 +81,7 @@ pub(crate) fn describe(request: &Request) -> (&'static str, &str) {
     }
 }
 
-/// Looks up what a request of `peer` asks for. `path` is the request's, made safe.
+/// Looks up the path of a request of `peer`. `path` is that path, made safe.
 pub(crate) fn reply(
     shared: &Shared,
     peer: IpAddr,

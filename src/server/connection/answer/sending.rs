@@ -24,7 +24,7 @@ pub(crate) struct Sending {
     pub writer: ContentWriter,
     pub body: Body,
     pub identity: String,
-    /// What is missing in an archive, if the client wants to know.
+    /// The missing entries of an archive, if requested.
     pub missing: Option<Missing>,
     /// The end is to have the root of a file, if all of its blocks are known.
     pub root: bool,
@@ -56,7 +56,7 @@ impl Sending {
                 self.writer.hole(length, self.body.position(), &mut output.out);
                 output.content(0, Some(self.body.progress()));
                 self.remember(output)?;
-                // Zeros take as much work as any other bytes, and next to no room.
+                // Zeros take as much work as any other bytes, and almost no space.
                 if output.out.len() >= most || self.body.position() - before >= MAX_WORK {
                     return Ok(false);
                 }
@@ -79,7 +79,7 @@ impl Sending {
     /// Puts content of a file that is in memory into the output. Returns whether there is something in the output.
     ///
     /// # Errors
-    /// The file is no longer what it was when the answer began. A file system that says what it has in memory says this as well without
+    /// The file is no longer what it was when the answer began. A file system that reports cached bytes reports this without
     /// waiting for the disk.
     pub fn fill_cached(&mut self, output: &mut Output) -> Result<bool, StorageError> {
         let most = output.size();
@@ -99,7 +99,7 @@ impl Sending {
         Ok(!output.out.is_empty())
     }
 
-    /// Keeps the hash of a file's block that was just completed.
+    /// Caches the hash of a file's block that was just completed.
     fn remember(&mut self, output: &Output) -> Result<(), StorageError> {
         match (self.writer.completed(), self.body.source()) {
             (Some((index, digest)), Some(source)) => remember(&output.shared, source, index, &digest),
@@ -107,7 +107,7 @@ impl Sending {
         }
     }
 
-    /// Makes the end of the answer, after [`Sending::fill`] has said that it is there.
+    /// Writes the end of the answer, after [`Sending::fill`] has returned true.
     pub fn end(self, output: &mut Output) {
         let complete = self.body.is_complete();
         let file = self.body.source().filter(|_| self.root);

@@ -23,7 +23,7 @@ pub(crate) enum Stage {
     Planning(Box<Archive>),
     /// The hashes of a file's blocks are being sent.
     Hashing(Box<Hashing>),
-    /// Content is being sent, or an archive made up to where its range begins.
+    /// Content is being sent, or an archive created up to the begin of its range.
     Sending(Box<Sending>),
     /// A directory is being walked and sent as a tree.
     Tree(Box<Listing>),
@@ -42,7 +42,7 @@ pub(crate) enum Worked {
 }
 
 impl Stage {
-    /// Puts what there is into the output. `None` if the answer has ended.
+    /// Puts the available bytes into the output. `None` if the answer has ended.
     pub fn fill(self, path: &SafeText, output: &mut Output) -> Result<Option<Stage>, Failure> {
         match self {
             Stage::Sending(mut sending) if !sending.body.must_skip() => {
@@ -53,7 +53,7 @@ impl Stage {
             }
             Stage::Hashing(mut hashing) => {
                 if !hashing.fill(output).map_err(|error| error.failure())? {
-                    // Only for what is computed next, not for what is known and sent.
+                    // Only for the next computation, not for known bytes.
                     if output.out.is_empty()
                         && !hashing.permit().hold(&output.shared.services.hashing, output.peer())
                     {
@@ -90,7 +90,7 @@ impl Stage {
         Ok(None)
     }
 
-    /// Puts what there is in memory into the output, without waiting for the disk. Returns whether there is something in the output.
+    /// Puts bytes that are in memory into the output, without waiting for the disk. Returns whether there is something in the output.
     pub fn fill_cached(&mut self, output: &mut Output) -> Result<bool, Failure> {
         match self {
             Stage::Sending(sending) => sending.fill_cached(output).map_err(|error| error.failure()),
@@ -99,7 +99,7 @@ impl Stage {
         }
     }
 
-    /// What is computed is to be received before there is more to compute: others may compute meanwhile.
+    /// The computed bytes are received before the next computation: other answers may compute meanwhile.
     pub fn release(&mut self) {
         if let Some(permit) = self.permit() {
             permit.release();
@@ -111,7 +111,7 @@ impl Stage {
         self.permit().is_some_and(|permit| permit.is_waiting())
     }
 
-    /// Whether a folder is read for what is sent next.
+    /// Whether a folder is being read for the next frame.
     pub fn is_looking(&self) -> bool {
         matches!(self, Stage::Paging(_) | Stage::Planning(_) | Stage::Tree(_))
     }
@@ -144,7 +144,7 @@ impl Stage {
         }
     }
 
-    /// A slice of reading names, of planning, of walking, of hashing, or of making an archive up to where its range begins. Where it is
+    /// A slice of reading names, of planning, of walking, of hashing, or of creating an archive up to the begin of its range. If it is
     /// the content itself that takes work, the next [`Stage::fill`] is the slice.
     pub fn work(self, path: &SafeText, output: &mut Output) -> Result<Worked, Failure> {
         Ok(Worked::On(match self {

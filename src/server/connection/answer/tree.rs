@@ -1,4 +1,4 @@
-//! An answer to a `tree` request: made while the directory is walked, a few entries in each slice of work.
+//! An answer to a `tree` request: sent while the directory is walked, a few entries in each slice of work.
 
 use std::time::Instant;
 
@@ -56,7 +56,7 @@ impl Listing {
         &mut self.permit
     }
 
-    /// Walks on, and puts what was met into the output. `None` if that was all.
+    /// Continues the walk, and puts entries into the output. `None` if that was all.
     pub fn work(
         mut self: Box<Self>,
         path: &SafeText,

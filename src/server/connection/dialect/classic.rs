@@ -50,7 +50,7 @@ enum Stage {
     Opening { path: String },
     /// An archive is being planned.
     Planning { name: String, planner: Box<Planner>, permit: Permit, memory: Reservation },
-    /// The archive is made once only to find its size, which the dialect sends first.
+    /// The archive is created once only to find its size, which the dialect sends first.
     Measuring { name: String, sources: Sources, archive: Box<ArchiveBody>, size: u64 },
     /// The size was sent; the client has not started the transfer.
     Offered { body: Body, size: u64 },
@@ -86,7 +86,7 @@ impl Classic {
         }
     }
 
-    /// Takes what one read gave; nothing is the end of the stream. Says so if the peer broke the dialect.
+    /// Takes the bytes of one read; no bytes are the end of the stream. Returns an error if the peer broke the dialect.
     pub fn received(&mut self, bytes: &[u8], output: &mut Output, now: Instant) -> Result<(), String> {
         if bytes.is_empty() {
             self.ended = true;
@@ -147,7 +147,7 @@ impl Classic {
         output.show(&SafeText::new(&format!("{} (zip)", self.path)));
         output.state(ConnectionState::Planning);
         let name = directory.meta().name.clone();
-        // The original names the entries by the path that was asked for.
+        // The original names the entries by the requested path.
         let planner = Box::new(Planner::new(directory, if path.is_root() { &name } else { path.as_str() }));
         let memory = output.shared.services.plans.reserve(output.peer());
         self.stage = Stage::Planning { name: format!("{name}.zip"), planner, permit, memory };
@@ -159,7 +159,7 @@ impl Classic {
         self.stage = Stage::Offered { body, size };
     }
 
-    /// The only refusal that these dialects know.
+    /// The only error of these dialects.
     fn refuse(&mut self, error: &StorageError, output: &mut Output) {
         output.fail(&self.path, &error.to_string());
         self.machine.not_found();
@@ -192,7 +192,7 @@ impl Classic {
         }
     }
 
-    /// Opens what was asked for, does a slice of planning or of measuring, or puts content into the output.
+    /// Opens the requested path, does a slice of planning or of measuring, or puts content into the output.
     pub fn run(&mut self, output: &mut Output) -> Step {
         let result = match std::mem::replace(&mut self.stage, Stage::Over) {
             Stage::Opening { path } => self.open(&path, output),
@@ -270,7 +270,7 @@ impl Classic {
                 }
                 self.offer(&name, size, body, output);
             }
-            // The whole of an archive begins nowhere but at its begin.
+            // A whole archive has no range.
             Ok(None) | Err(_) => self.stage = Stage::Over,
         }
     }

@@ -1,4 +1,4 @@
-//! The protocol of a client, which its first byte selects, and what it asks of the connection.
+//! The protocol of a client, which its first byte selects, and what it needs of the connection.
 
 pub(super) mod classic;
 pub(super) mod refusal;

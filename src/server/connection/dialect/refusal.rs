@@ -18,7 +18,7 @@ use crate::{
 pub(crate) enum Refusal {
     /// There are too many connections.
     Busy,
-    /// It speaks without TLS.
+    /// It uses no TLS.
     TlsRequired,
 }
 

@@ -1,8 +1,8 @@
-//! What a dialect asks of its connection.
+//! What a dialect needs of its connection.
 
 use std::{borrow::Cow, time::Instant};
 
-/// What a dialect asks of its connection.
+/// What a dialect needs of its connection.
 pub(crate) enum Step {
     /// Write what is in the output, then ask again.
     Again,

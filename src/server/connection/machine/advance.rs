@@ -1,4 +1,4 @@
-//! What a connection wants next, and the outcomes of its tasks.
+//! What a connection needs next, and the outcomes of its tasks.
 
 use std::{
     net::Shutdown,

@@ -1,4 +1,4 @@
-//! What received bytes mean: TLS is opened, the first byte selects the dialect, and the dialect reads the rest.
+//! Received bytes: TLS is decrypted, the first byte selects the dialect, and the dialect reads the rest.
 
 use std::time::Instant;
 
@@ -38,7 +38,7 @@ impl Connection {
         match (&mut self.stage, &self.shared.services.terms.tls) {
             (Stage::Lingering { discarded, .. }, _) => {
                 *discarded += bytes.len();
-                // Closing resets the connection where there are bytes that were not read; this many are no accident.
+                // Closing with unread bytes resets the connection; a client that sends more than this is at fault.
                 if bytes.is_empty() || *discarded > MAX_DISCARDED {
                     self.stage = Stage::Closed;
                 }
@@ -76,7 +76,7 @@ impl Connection {
                 }
             }
             Err(reason) => {
-                // Nothing can be said any more but what TLS says itself.
+                // Only an alert of TLS can still be sent.
                 if let Some(output) = self.stage.output_mut() {
                     output.out = Outgoing::new();
                 }
@@ -107,7 +107,7 @@ impl Connection {
     fn begin(&mut self, first: u8, bytes: &[u8], now: Instant) {
         let Stage::Fresh(mut output) = std::mem::replace(&mut self.stage, Stage::Closed) else { return };
         let certificate = self.transport.certificate();
-        // The original programs know no TLS, so that no client means them inside of it.
+        // The original programs have no TLS, so a client inside TLS is not one of them.
         let dialect = match (first, self.shared.services.terms.classic.filter(|_| certificate.is_none())) {
             (FIRST_BYTE, _) => {
                 self.entry.set_dialect("v1");

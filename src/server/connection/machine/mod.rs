@@ -1,4 +1,4 @@
-//! One connection: its state, what it wants next, and what its socket reports.
+//! One connection: its state, what it needs next, and what its socket reports.
 
 pub(super) mod advance;
 pub(super) mod ending;

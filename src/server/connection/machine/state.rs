@@ -49,7 +49,7 @@ pub(crate) struct Connection {
     pub(super) reason: Cow<'static, str>,
 }
 
-/// How far a connection is, and what it has there.
+/// The stage of a connection.
 pub(crate) enum Stage {
     /// Nothing was received yet.
     Fresh(Output),

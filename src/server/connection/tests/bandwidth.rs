@@ -8,8 +8,8 @@ use crate::{
     server::{api::event::Event, connection::Want, limits::Limits},
 };
 
-/// Serves some connections on a clock of its own until all have had their answers; each takes what it is given at once.
-/// Returns when each had written how much, in all.
+/// Serves some connections on a virtual clock until all have their answers; each receives everything at once.
+/// Returns the times and the total bytes of the writes of each.
 fn paced(bench: &Bench, path: &str, count: usize) -> Vec<Vec<(Duration, usize)>> {
     let request = requests(&[path]);
     let mut connections: Vec<_> = (0..count).map(|_| Some((bench.connect(), bench.start))).collect();
@@ -69,7 +69,7 @@ fn connections_share_the_bandwidth_evenly() {
     assert!(most - least <= 20_000, "at half time one has {least} bytes, another {most}");
 }
 
-/// A peer that is held back by us is not too slow, however long it takes.
+/// A peer that the server delays is never too slow.
 #[test]
 fn a_client_that_is_paced_is_not_too_slow() {
     let limits = Limits { rate_each: Some(2_000), min_rate: 1_000_000, ..Limits::default() };
@@ -80,7 +80,7 @@ fn a_client_that_is_paced_is_not_too_slow() {
     assert!(!events.iter().any(|event| matches!(event, Event::Failed { .. })), "{events:?}");
 }
 
-/// Until something is asked for, nothing is reserved; and who leaves gives back.
+/// Nothing is reserved before a request, and a closed connection releases its reservation.
 #[test]
 fn clients_without_output_get_no_bandwidth() {
     let bench = bench_with(None, Limits { rate: Some(1_000_000), ..Limits::default() });
@@ -114,7 +114,7 @@ fn clients_without_output_get_no_bandwidth() {
     }
     assert!(
         wait(&requests(&["large"])) > Duration::from_millis(300),
-        "those who stay have their turns first"
+        "the remaining connections are served first"
     );
 }
 

@@ -1,4 +1,4 @@
-//! A connection without a socket, on virtual time, and what a client sends and reads.
+//! A connection without a socket, on virtual time, and the client of it.
 
 use std::{
     net::TcpListener,
@@ -33,7 +33,7 @@ use crate::{
     },
 };
 
-/// A connection to a folder with a few things in it.
+/// A connection to a folder with a few files.
 pub(crate) struct Bench {
     pub folder: TempDir,
     pub shared: Arc<Shared>,
@@ -128,7 +128,7 @@ pub(crate) fn converse(
     }
 }
 
-/// What the connection wants, after its tasks have run.
+/// What the connection needs, after its tasks have run.
 pub(crate) fn next(connection: &mut Connection, now: Instant) -> Want {
     loop {
         match connection.next(now) {
@@ -162,7 +162,7 @@ pub(crate) fn asking(requests: &[Request]) -> Client {
     client
 }
 
-/// Reads the answers to all that was asked.
+/// Reads the answers to all requests.
 pub(crate) fn read_answers(client: &mut Client, mut bytes: &[u8]) -> Vec<String> {
     let mut events = Vec::new();
     while let (used @ 1.., event) = client.receive(bytes).unwrap() {

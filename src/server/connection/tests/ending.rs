@@ -78,7 +78,7 @@ fn a_slow_client_receives_the_error_after_the_pending_output() {
         }
     }
     assert_eq!(reported, Some(Code::TooSlow));
-    // And it is not waited for for ever.
+    // The wait for it is limited.
     connection.timed_out(late + LINGER_TIMEOUT);
     assert_eq!(next(&mut connection, late + LINGER_TIMEOUT), Want::Close);
 }
@@ -168,7 +168,7 @@ fn a_goodbye_does_not_truncate_the_answer_before_it() {
     assert_eq!(bench.count(|event| matches!(event, Event::Failed { .. })), 0);
 }
 
-/// The same reader has no more time than that, and what it did not take was not sent.
+/// The same reader has no more time than that, and bytes that it did not receive do not count as sent.
 #[test]
 fn a_client_that_reads_nothing_is_closed_after_its_goodbye() {
     let bench = bench(None);
@@ -208,7 +208,7 @@ fn answered(connection: &mut Connection, mut input: &[u8], now: Instant) -> Vec<
     }
 }
 
-/// A slow client reads for long what is in its kernel's buffer, before it requests the next part.
+/// A slow client reads from its receive buffer for long before it requests the next part.
 #[test]
 fn a_drain_serves_further_requests_of_a_transfer() {
     let bench = bench(None);

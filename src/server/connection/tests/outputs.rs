@@ -1,4 +1,4 @@
-//! How much is put into one output.
+//! The size of one output.
 
 use std::time::Duration;
 
@@ -66,7 +66,7 @@ fn each_list_of_a_pipeline_is_answered_in_its_own_output() {
     assert_eq!(most, 1, "requests in one turn");
 }
 
-/// A peer that takes its time over a turn is given small ones; one that does not, large ones.
+/// A slow peer gets small outputs, and a fast one large outputs.
 #[test]
 fn a_slow_client_gets_small_outputs() {
     let bench = bench(None);

@@ -22,7 +22,7 @@ fn computed(bench: &Bench, request: &Request) -> Connection {
     let mut client = Client::new("test");
     client.request(request);
     connection.received(bench.start, client.outgoing());
-    // First what is said of it, then what was computed.
+    // First the announcement, then the computed bytes.
     assert_eq!(next(&mut connection, bench.start), Want::Write);
     let count = connection.output().len();
     connection.wrote(bench.start, count);
@@ -30,7 +30,7 @@ fn computed(bench: &Bench, request: &Request) -> Connection {
     connection
 }
 
-/// What a client receives slowly, or not at all, keeps no other one out.
+/// A client that receives slowly, or not at all, delays no other one.
 #[test]
 fn a_permit_is_held_only_during_computation() {
     let limits = Limits { max_per_address: 512, max_archives: 1, max_hashing: 1, ..Limits::default() };
@@ -45,7 +45,7 @@ fn a_permit_is_held_only_during_computation() {
     }
 }
 
-/// An answer that has begun continues when there is a permit again.
+/// A started answer continues when there is a permit again.
 #[test]
 fn a_started_answer_waits_for_its_permit() {
     let bench = bench_with(None, Limits { max_per_address: 512, max_hashing: 1, ..Limits::default() });

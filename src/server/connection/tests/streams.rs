@@ -1,4 +1,4 @@
-//! However the streams are cut, the answers are the same; whatever is received, the connection ends.
+//! The answers do not depend on how the streams are cut, and the connection ends after any input.
 
 use proptest::prelude::*;
 
@@ -8,7 +8,7 @@ use crate::{
     server::api::event::Event,
 };
 
-/// What a client makes of an answer: its events, and its content without the cuts between frames.
+/// The events of a client for an answer, and its content without the cuts between frames.
 fn understand(paths: &[&str], answer: &[u8]) -> (Vec<String>, Vec<u8>) {
     let (mut client, mut rest) = (client(paths), answer);
     let (mut events, mut content) = (Vec::new(), Vec::new());
@@ -27,7 +27,7 @@ fn understand(paths: &[&str], answer: &[u8]) -> (Vec<String>, Vec<u8>) {
 proptest! {
     #![proptest_config(crate::fuzzing::cases(32))]
 
-    /// However the stream is cut, both ways, the answers say the same.
+    /// The answers do not depend on how the stream is cut, in both directions.
     #[test]
     fn answers_do_not_depend_on_how_the_streams_are_cut(
         cuts in prop::collection::vec(1_usize..200, 0..40),

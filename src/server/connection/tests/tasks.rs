@@ -1,4 +1,4 @@
-//! How answers are divided into tasks, and what is not computed twice.
+//! The tasks of answers, and results that are not computed twice.
 
 use std::time::Duration;
 
@@ -67,7 +67,7 @@ fn said_to_work(bench: &Bench, request: &Request) -> (usize, String) {
     (said, last)
 }
 
-/// A client that asks for it hears of the server while that reads a large folder, and no other client does.
+/// While the server reads a large folder, it sends `working` frames to a client that requests them, and to no other.
 #[test]
 fn working_frames_are_sent_while_a_folder_is_read() {
     let bench = bench(None);
@@ -93,7 +93,7 @@ fn working_frames_are_sent_while_a_folder_is_read() {
     }
 }
 
-/// What was learned of an archive while it was sent, even if not to its end, is not made again.
+/// The index of an archive that was sent, even in part, is used again.
 #[test]
 fn an_archive_resumes_from_its_index() {
     let bench = bench(None);
@@ -117,7 +117,7 @@ fn an_archive_resumes_from_its_index() {
     assert!(known < 10, "{known} slices with an index");
 }
 
-/// What was hashed while it was sent, or for another client, is not read again.
+/// Hashes that were computed for an earlier answer are used again.
 #[test]
 fn known_hashes_are_not_computed_again() {
     let bench = bench(None);
@@ -132,7 +132,7 @@ fn known_hashes_are_not_computed_again() {
     assert_eq!(tasks(Request::Hashes(get)), 1, "all were sent");
 }
 
-/// An archive is made in as many tasks as it takes.
+/// An archive is created in several tasks.
 #[test]
 fn an_archive_is_several_tasks() {
     let bench = bench(None);
@@ -172,7 +172,7 @@ fn a_large_directory_is_read_in_several_tasks() {
     assert!(many >= few + 5, "{many} slices instead of {few}");
 }
 
-/// What cannot be there is not looked for by making an archive up to its end.
+/// A range that no archive of this plan can have is refused without creating it.
 #[test]
 fn a_range_after_the_largest_possible_archive_is_refused_without_work() {
     let bench = bench(None);

@@ -45,7 +45,7 @@ pub(crate) struct V1 {
     denial: Option<Denial>,
     /// The number of requests so far.
     requests: u64,
-    /// A request that was received and not begun, and its number.
+    /// A received request that is not answered yet, and its number.
     next: Option<(u32, Request)>,
     pub(super) answer: Option<Answer>,
     /// When the answer checks again for a permit.

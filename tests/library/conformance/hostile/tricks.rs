@@ -278,7 +278,7 @@ pub fn steps() -> Vec<Trick> {
 }
 
 pub fn sizes() -> Vec<Trick> {
-    const MOST: u64 = u64::MAX;
+    const MAX: u64 = u64::MAX;
     let range = Expected::Refused("range");
     let mut tricks = Vec::new();
     for (kind, name) in [(GET, "get"), (HASHES, "hashes")] {
@@ -286,12 +286,12 @@ pub fn sizes() -> Vec<Trick> {
             ("a block after the end", json!(2), Value::Null, range),
             ("block 2^44", json!(1_u64 << 44), Value::Null, range),
             ("block 2^44 - 1", json!((1_u64 << 44) - 1), Value::Null, range),
-            ("the last block that a number names", json!(MOST), json!(MOST), range),
+            ("the last block that a number names", json!(MAX), json!(MAX), range),
             ("a block whose offset is 0 again", json!(1_u64 << 44), json!(1), range),
-            ("more blocks than there are", json!(0), json!(MOST), Expected::Answered),
+            ("more blocks than there are", json!(0), json!(MAX), Expected::Answered),
             ("no block", json!(0), json!(0), Expected::Answered),
             ("no block at the end", json!(1), json!(0), Expected::Answered),
-            ("an end that overflows", json!(1), json!(MOST), Expected::Answered),
+            ("an end that overflows", json!(1), json!(MAX), Expected::Answered),
         ] {
             let message = json!({"path": "one block", "first_block": first, "blocks": blocks});
             tricks.push(trick(format!("{name}: {what}"), ask(kind, 1, &message), expected));
@@ -315,7 +315,7 @@ pub fn sizes() -> Vec<Trick> {
     tricks.extend([
         trick("get: a block after an archive's end", ask(GET, 1, &zip(5)), range),
         trick("get: block 2^44 of an archive", ask(GET, 1, &zip(1 << 44)), range),
-        trick("get: the last block that a number names of an archive", ask(GET, 1, &zip(MOST)), range),
+        trick("get: the last block that a number names of an archive", ask(GET, 1, &zip(MAX)), range),
         trick("hashes: of an archive", ask(HASHES, 1, &zip(0)), Expected::Refused("wrong_kind")),
         trick(
             "get: a file as an archive",
