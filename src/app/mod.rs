@@ -72,7 +72,7 @@ fn run_plan(plan: Plan, ring: LogRing) -> Result<Exit, Problem> {
         Face::Screen => match plan.task {
             Task::Serve(serve) => screen::serve(serve.config, &plan.settings, ring),
             Task::Demo(demo) => screen::demo(*demo, &plan.settings, ring),
-            Task::Fetch(fetch) => screen::fetch(fetch, &plan.settings, ring),
+            Task::Fetch(fetch) => screen::fetch(*fetch, &plan.settings, ring),
         },
     }
 }

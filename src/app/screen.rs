@@ -70,7 +70,7 @@ pub(super) fn serve(config: server::Config, settings: &Settings, ring: LogRing) 
 
 /// Fetches, with the download screen.
 pub(super) fn fetch(fetch: Fetch, settings: &Settings, ring: LogRing) -> Result<Exit, Problem> {
-    downloads(fetch, false, settings, ring)
+    downloads(fetch, settings, ring)
 }
 
 /// Runs the download screen with a server in this process, whose files are listed at once.
@@ -81,7 +81,8 @@ pub(super) fn demo(demo: Demo, settings: &Settings, ring: LogRing) -> Result<Exi
     if !demo.dir_given {
         fetch.folder = stage.folder.path().to_owned();
     }
-    let exit = downloads(fetch, true, settings, ring)?;
+    fetch.listing = fetch.server.as_ref().map(|server| server.root().clone());
+    let exit = downloads(fetch, settings, ring)?;
     // The user may want to keep the downloads.
     if let Some(path) = stage.folder.keep() {
         headless::eprint_line(&format!("The downloads are in {}", SafeText::from_path(&path)));
@@ -89,12 +90,13 @@ pub(super) fn demo(demo: Demo, settings: &Settings, ring: LogRing) -> Result<Exi
     Ok(exit)
 }
 
-fn downloads(fetch: Fetch, browse: bool, settings: &Settings, ring: LogRing) -> Result<Exit, Problem> {
+fn downloads(fetch: Fetch, settings: &Settings, ring: LogRing) -> Result<Exit, Problem> {
     let options = options(settings)?;
     let Started { engine, events, config, queue, session, history, warning } = start(&fetch, true)?;
     let defaults = Defaults {
         server: fetch.server,
         named: queue.last().map(|job| job.new.address.server()),
+        plain: fetch.plain,
         speak: fetch.speak,
         form: fetch.form,
         folder: fetch.folder,
@@ -102,7 +104,7 @@ fn downloads(fetch: Fetch, browse: bool, settings: &Settings, ring: LogRing) -> 
         extract: fetch.extract,
         jobs: config.jobs,
         segments: config.segments,
-        browse,
+        listing: fetch.listing,
         history,
         notice: warning.map(|text| Notice { text, bad: true }),
         kept: session.is_some(),

@@ -41,6 +41,7 @@ pub use api::{
     saved::{Limits, SavedJob, SavedQueue, SavedState},
     speak::Speak,
     trust::{Doubt, NewServer, Question},
+    typed,
     view::{Finished, JobState, JobView, LostServer, Snapshot, Totals, Trouble, TroubleKind},
 };
 pub use engine::{Engine, resume, start};

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    Cli, access,
+    Cli, ClientArgs, access,
     environment::{Environment, Terminal},
     error::{UsageError, shown, wrong},
     input_file::{self, Entry},
@@ -16,6 +16,7 @@ use crate::{
     client::{
         self, Existing, Form, Limits, Locator, NewJob, SavedJob, Server, SessionName, Speak, saved,
         session::{Changed, Saved},
+        typed::{self, TypedError},
     },
     protocol::{
         address::{Authority, Security, without_token},
@@ -34,8 +35,12 @@ pub struct Fetch {
     pub engine: client::Config,
     /// Downloads to queue at the start.
     pub jobs: Vec<NewJob>,
+    /// A server without a path, whose files are listed on the screen.
+    pub listing: Option<Locator>,
     /// The server of paths without a server.
     pub server: Option<Server>,
+    /// Whether servers without a scheme are reached without TLS.
+    pub plain: bool,
     /// The absolute path of the download folder.
     pub folder: PathBuf,
     /// The form in which directories are fetched.
@@ -90,7 +95,9 @@ impl Fetch {
                 undo_time: Duration::ZERO,
             },
             jobs: Vec::new(),
+            listing: None,
             server,
+            plain: client.plain || client.protocol != Speak::V1,
             // Without `.` components: the path is shown to users.
             folder: environment.directory.join(&client.dir).components().collect(),
             form: client.form,
@@ -112,7 +119,7 @@ impl Fetch {
         if !has_screen {
             saved::retry_failed(&mut queue);
         }
-        let servers = self.jobs.iter().map(|job| job.address.server());
+        let servers = self.jobs.iter().map(|job| &job.address).chain(&self.listing).map(Locator::server);
         for server in self.server.clone().into_iter().chain(servers) {
             saved::reach(&mut queue, &server);
         }
@@ -135,24 +142,23 @@ impl Fetch {
         )
     }
 
-    /// Parses an address, or a path of the server of `--host`.
+    /// Reads an address, with or without its scheme, or a path of the server of `--host`.
     ///
     /// # Errors
-    /// It is not an address, or it is a path without a server.
+    /// It is neither, or it is a path without a server.
     pub fn resolve(&self, text: &str) -> Result<Locator, UsageError> {
-        if text.contains("://") {
-            return Locator::parse(text)
-                .map_err(|error| UsageError(format!("'{}': {error}", without_token(text))));
-        }
-        let Some(server) = &self.server else {
-            return wrong(format!(
-                "'{}' names no server: give one with -H HOST, or write fdsp://HOST[:PORT]/PATH",
-                without_token(text)
-            ));
-        };
-        server
-            .at(text)
-            .map_err(|error| UsageError(format!("cannot fetch '{}': {error}", SafeText::new(text))))
+        typed::read(text, self.server.as_ref(), self.plain).map_err(|error| {
+            UsageError(match error {
+                TypedError::NoServer { instead } => format!(
+                    "'{}' names no server: give one with -H HOST, or write {instead}",
+                    without_token(text)
+                ),
+                error if matches!(error, TypedError::Scp { .. }) || typed::names_server(text) => {
+                    format!("'{}': {error}", without_token(text))
+                }
+                error => format!("cannot fetch '{}': {error}", SafeText::new(text)),
+            })
+        })
     }
 
     /// A job for an address.
@@ -191,7 +197,7 @@ impl Cli {
         }
         for argument in &self.arguments {
             let text = odd_name::to_text(argument.as_encoded_bytes());
-            if odd_name::is_escaped(&text) && text.contains("://") {
+            if odd_name::is_escaped(&text) && typed::names_server(&text) {
                 return wrong(format!(
                     "'{}' is not UTF-8: in an address, write the bytes of such a name as %XX",
                     shown(argument)
@@ -226,7 +232,10 @@ impl Cli {
             segments: self.download.segments.map(Bounded::count),
             rate: self.common.limit.map(Rate::bytes),
         };
-        fetch.server = self.assign_credentials(host, &mut addresses, settings, environment)?;
+        let has_host = host.is_some();
+        let server = self.assign_credentials(host, &mut addresses, settings, environment)?;
+        // The server of an address becomes that of paths once it has answered.
+        fetch.server = server.filter(|_| has_host);
         for address in addresses.iter().filter_map(Locator::as_fdsp) {
             match address.authority.security {
                 Security::Tls { .. } if settings.client.protocol != Speak::V1 => {
@@ -253,6 +262,13 @@ impl Cli {
                 "nothing to fetch: give an address such as fdsp://HOST/PATH, or -H HOST and a PATH{screen}"
             ));
         }
+        if has_screen
+            && self.fetches_usually(&fetch)
+            && let [address] = addresses.as_slice()
+            && address.is_root()
+        {
+            fetch.listing = addresses.pop();
+        }
         let mut jobs: Vec<_> = addresses.into_iter().map(|address| fetch.job(address)).collect();
         if let (Some(local), [job]) = (&self.client.local, jobs.as_mut_slice()) {
             place(job, local)?;
@@ -269,6 +285,16 @@ impl Cli {
         }
         fetch.jobs = jobs;
         Ok(fetch)
+    }
+
+    /// Whether no option says how a server without a path is fetched: then its files are listed where there is a screen.
+    fn fetches_usually(&self, fetch: &Fetch) -> bool {
+        let ClientArgs { local, remote, checksum, .. } = &self.client;
+        local.is_none()
+            && remote.is_none()
+            && checksum.is_none()
+            && fetch.form == Form::Auto
+            && !fetch.extract
     }
 
     /// The session that saves the queue. Without a screen only a session named by the user: the queue of a script is

@@ -12,7 +12,13 @@ use super::{
     environment::Environment,
     error::{UsageError, shown, wrong},
 };
-use crate::{app::config, client::Checksum, protocol::path::odd_name, text::SafeText, text::without_number};
+use crate::{
+    app::config,
+    client::{Checksum, typed},
+    protocol::path::odd_name,
+    text::SafeText,
+    text::without_number,
+};
 
 /// The name of stdin.
 const STDIN: &str = "-";
@@ -76,7 +82,7 @@ fn parse(text: &[u8]) -> Result<Vec<Entry>, (usize, String)> {
         // Names may contain any bytes; an address is text.
         let content = odd_name::to_text(content);
         if !is_option {
-            if odd_name::is_escaped(&content) && content.contains("://") {
+            if odd_name::is_escaped(&content) && typed::names_server(&content) {
                 return Err((line, "an address is UTF-8: write the other bytes of a name as %XX".to_owned()));
             }
             entries.push(Entry { line, address: content.into_owned(), out: None, dir: None, checksum: None });

@@ -50,9 +50,9 @@ impl Plan {
 #[derive(Clone, Debug)]
 pub enum Task {
     /// Fetch these.
-    Fetch(Fetch),
+    Fetch(Box<Fetch>),
     /// Serve.
-    Serve(Serve),
+    Serve(Box<Serve>),
     /// Serve a folder and fetch from it.
     Demo(Box<Demo>),
 }
@@ -124,7 +124,7 @@ impl Cli {
             let config = server::Config { identity, access, ..config };
             self.check_own_files(&config, &settings, environment)?;
             let private = self.private(&config, &settings, environment);
-            Task::Serve(Serve { config: server::Config { private, ..config }, print })
+            Task::Serve(Box::new(Serve { config: server::Config { private, ..config }, print }))
         } else if self.task.demo {
             let root = self.served(&environment.directory)?;
             // A growing log in the folder would change the archived files.
@@ -149,7 +149,7 @@ impl Cli {
             }
             Task::Demo(Box::new(Demo { server, fetch, dir_given }))
         } else {
-            Task::Fetch(self.fetch(&settings, environment, face == Face::Screen, configured)?)
+            Task::Fetch(Box::new(self.fetch(&settings, environment, face == Face::Screen, configured)?))
         };
         let warnings = self.readable_secrets(&settings, environment);
         Ok(Plan { task, face, log, warnings, settings })

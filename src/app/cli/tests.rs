@@ -39,7 +39,7 @@ fn planned(line: &str) -> Result<Plan, String> {
 
 fn fetch(line: &str) -> Fetch {
     match planned(line).map(|plan| plan.task) {
-        Ok(Task::Fetch(fetch)) => fetch,
+        Ok(Task::Fetch(fetch)) => *fetch,
         other => panic!("{line}: {other:?}"),
     }
 }
@@ -60,6 +60,33 @@ fn addresses_and_paths_become_jobs() {
         fetch.jobs.iter().all(|job| job.folder == Path::new("/var") && job.existing == Existing::Overwrite)
     );
     assert_eq!((fetch.engine.jobs, fetch.engine.limit, fetch.engine.retries), (5, Some(2_000_000), 8));
+}
+
+#[test]
+fn a_server_without_a_path_is_listed_on_the_screen() {
+    let terminal = Environment { terminal: Terminal::Screen, ..environment() };
+    let listed = |line: &str| match planned_in(line, &terminal).map(|plan| plan.task) {
+        Ok(Task::Fetch(fetch)) => (fetch.listing.map(|address| address.to_string()), fetch.jobs.len()),
+        other => panic!("{line}: {other:?}"),
+    };
+    assert_eq!(listed("nas:70"), (Some("fdsp://nas:70/".to_owned()), 0));
+    assert_eq!(listed("fdsp+plain://nas"), (Some("fdsp+plain://nas:7878/".to_owned()), 0));
+    for fetched in ["nas:70/a", "nas:70 nas:71/a", "--as tree nas:70", "nas:70 -l whole", "-H nas -r /"] {
+        let (listing, jobs) = listed(fetched);
+        assert!(listing.is_none() && jobs > 0, "{fetched}");
+    }
+    assert_eq!(fetch("nas:70").jobs.len(), 1, "without a screen there is nothing to list it on");
+}
+
+#[test]
+fn addresses_need_no_scheme() {
+    let addresses = |line| {
+        let jobs = fetch(line).jobs;
+        jobs.iter().map(|job| job.address.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(addresses("nas:70/a%20b [::1]/c"), ["fdsp://nas:70/a%20b", "fdsp://[::1]:7878/c"]);
+    assert_eq!(addresses("--plain nas:70/a"), ["fdsp+plain://nas:70/a"]);
+    assert_eq!(addresses("-H nas a:b/c /nas:70/a"), ["fdsp://nas:7878/a:b/c", "fdsp://nas:7878/nas:70/a"]);
 }
 
 #[test]
@@ -314,6 +341,9 @@ fn wrong_usage_is_one_sentence_with_advice() {
         ("-H a:1 b", "'a:1' is not a host: give the port with -P"),
         ("-H the-token@a:1 b", "'…@a:1' is not a host: give the port with -P"),
         ("the-token@a/b", "'…@a/b' names no server: give one with -H HOST"),
+        ("the-token@a:b", "'…@a:b': that is the form of scp: write fdsp://a/b, or with a token"),
+        ("a:b/c", "'a:b/c' names no server: give one with -H HOST, or write a:7878/b/c"),
+        ("a:99999/c", "'a:99999/c': '99999' is not a port"),
         ("fdsp:/the-token@a/b", "'…@a/b' names no server: give one with -H HOST"),
         ("-H a/b c", "'a/b' is not a host name"),
         ("-H h ../x", "cannot fetch '../x': a path may not contain '..'"),

@@ -16,4 +16,5 @@ pub(crate) mod speak;
 #[cfg(test)]
 mod tests;
 pub(crate) mod trust;
+pub mod typed;
 pub(crate) mod view;

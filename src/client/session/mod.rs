@@ -27,7 +27,10 @@ use tokio::{sync::Notify, task::spawn_blocking, time::sleep};
 use super::engine::Engine;
 use crate::{
     client::{
-        api::saved::{Limits, SavedJob, SavedQueue, SavedState},
+        api::{
+            saved::{Limits, SavedJob, SavedQueue, SavedState},
+            typed,
+        },
         engine::shared::Shared,
         job::deletions::Deletion,
     },
@@ -152,7 +155,7 @@ impl Session {
         let inner = Inner {
             name: name.clone(),
             configured,
-            history: Mutex::new(saved.history.clone()),
+            history: Mutex::new(without_secrets(&saved.history)),
             undeleted: Mutex::new((saved.deleting.clone(), saved.discarded.clone())),
             changed: Notify::new(),
             writer: Mutex::new(Writer { store, written }),
@@ -174,9 +177,9 @@ impl Session {
         engine.spawn(keep(Arc::clone(&self.inner), Arc::clone(engine.shared())));
     }
 
-    /// What was typed into the address line is this now.
+    /// What was typed into the address line is this now. It is kept without tokens: the jobs have them.
     pub fn set_history(&self, history: &[String]) {
-        *lock(&self.inner.history) = history.to_vec();
+        *lock(&self.inner.history) = without_secrets(history);
         self.inner.changed.notify_one();
     }
 
@@ -253,6 +256,11 @@ impl Inner {
         let SavedQueue { deleting, discarded, .. } = kept;
         Saved { limits, queue: bounded(kept.queue), history, deleting, discarded }
     }
+}
+
+/// The entries without tokens.
+fn without_secrets(history: &[String]) -> Vec<String> {
+    history.iter().filter_map(|entry| typed::without_secrets(entry)).collect()
 }
 
 /// Drops ended jobs above the maximum.

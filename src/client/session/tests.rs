@@ -39,13 +39,13 @@ fn a_saved_queue_is_read_again() {
     let place = folder.path().join("state/sessions");
     let Opened { session, saved, warning } = open(&place);
     assert_eq!((saved, warning), (Saved::default(), None));
-    session.set_history(&["a".into(), "b".into()]);
+    session.set_history(&["a".into(), "fdsp://sesame-sesame@nas/b".into(), "sesame-sesame@n".into()]);
     session.save(kept(2)).expect("saved");
     drop(session);
     let Opened { saved, warning, .. } = open(&place);
     assert_eq!((saved.queue, warning), (kept(2).queue, None));
     assert_eq!(saved.limits, Changed { rate: Some(5000), ..Changed::default() }, "only what was changed");
-    assert_eq!(saved.history, ["a", "b"]);
+    assert_eq!(saved.history, ["a", "fdsp://nas/b"], "without tokens");
 }
 
 #[test]

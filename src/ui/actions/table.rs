@@ -150,7 +150,7 @@ actions! {
     Input InputAction {
         Submit "submit" &[Input], ["enter"], "add", "Queue the address or path that was typed";
         Complete "complete" &[Input], ["tab"], "complete", "Complete the remote path; with nothing to complete, go to the next pane";
-        HistoryPrevious "history-previous" &[Input], ["up"], "history", "Recall an earlier entry";
+        HistoryPrevious "history-previous" &[Input], ["up"], "history", "Recall an earlier entry; with text typed, one that begins with it";
         HistoryNext "history-next" &[Input], ["down"], "later entry", "Go back towards what was being typed; from there, to the queue";
         Browse "browse" &[Input, Queue, Details, Log], ["ctrl-o", "o"], "browse", "List the server's files";
     }

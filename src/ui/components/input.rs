@@ -107,29 +107,46 @@ impl LineEdit {
         self.history.push(entry.to_owned());
     }
 
-    /// Recalls the entry before the present one.
-    pub fn recall_previous(&mut self) {
-        let (index, draft) = match self.recalled.take() {
-            Some((index, draft)) => (index.saturating_sub(1), draft),
-            None if self.history.is_empty() => return,
-            None => (self.history.len() - 1, self.value().to_owned()),
+    /// Recalls the last entry before the present one that begins with what was typed; `false` if there is none.
+    pub fn recall_previous(&mut self) -> bool {
+        let (before, draft) = match &self.recalled {
+            Some((index, draft)) if self.is_entry(*index) => (*index, draft.clone()),
+            // A recalled entry that was changed since is what is being typed.
+            _ => (self.history.len(), self.value().to_owned()),
         };
+        let fits = |entry: &String| entry.starts_with(&draft) && entry != self.value();
+        let Some(index) = self.history[..before].iter().rposition(fits) else { return false };
         let entry = self.history[index].clone();
         self.set(&entry);
         self.recalled = Some((index, draft));
+        true
     }
 
     /// Goes back towards what was being typed; `false` if that is there already.
     pub fn recall_next(&mut self) -> bool {
-        let Some((index, draft)) = self.recalled.take() else { return false };
-        match self.history.get(index + 1).cloned() {
-            Some(entry) => {
+        let Some((index, draft)) = self.recalled.take().filter(|(index, _)| self.is_entry(*index)) else {
+            return false;
+        };
+        let fits = |entry: &String| entry.starts_with(&draft) && entry != self.value();
+        match self.history.iter().skip(index + 1).position(fits).map(|after| index + 1 + after) {
+            Some(index) => {
+                let entry = self.history[index].clone();
                 self.set(&entry);
-                self.recalled = Some((index + 1, draft));
+                self.recalled = Some((index, draft));
             }
             None => self.set(&draft),
         }
         true
+    }
+
+    /// Whether the line is an entry that was recalled.
+    pub fn is_recalled(&self) -> bool {
+        self.recalled.as_ref().is_some_and(|(index, _)| self.is_entry(*index))
+    }
+
+    /// Whether the line is this entry.
+    fn is_entry(&self, index: usize) -> bool {
+        self.history.get(index).is_some_and(|entry| entry == self.value())
     }
 
     /// Edits by a key; `false` if the key does not edit.

@@ -232,6 +232,7 @@ pub fn model() -> Model {
     let defaults = Defaults {
         server: Some(server()),
         named: None,
+        plain: false,
         speak: Speak::V1,
         form: Form::Auto,
         folder: PathBuf::from("/home/u"),
@@ -239,7 +240,7 @@ pub fn model() -> Model {
         extract: false,
         jobs: 3,
         segments: 4,
-        browse: false,
+        listing: None,
         history: Vec::new(),
         notice: None,
         kept: false,

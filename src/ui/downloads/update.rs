@@ -14,7 +14,7 @@ use super::{
     model::dialog::{Dialog, Pending, Purpose},
     model::{Focus, Model, Panel},
     queue::Queue,
-    remote::browser::Browser,
+    remote::{browser::Browser, paste::Paste},
 };
 use crate::{
     client::{Doubt, Totals, Trouble},
@@ -22,7 +22,7 @@ use crate::{
     text::units,
     ui::{
         actions::{Action, BrowserAction, Context, GlobalAction, InputAction, MoveAction, QueueAction},
-        components::{input::pasted_lines, log::Scroll},
+        components::{dialog::Question, input::pasted_lines, log::Scroll},
     },
 };
 
@@ -46,10 +46,10 @@ pub enum Message {
 
 /// What is to be done first.
 pub fn start(model: &mut Model) -> Vec<Effect> {
-    if model.defaults.browse && model.defaults.server.is_some() {
-        return browser::open(model);
-    }
-    Vec::new()
+    let Some(directory) = model.defaults.listing.take() else { return Vec::new() };
+    // The engine has the token of the command line already.
+    let _ = reach::reach(model, &directory.server());
+    browser::open_at(model, directory)
 }
 
 /// Handles what happened.
@@ -95,6 +95,11 @@ fn key(model: &mut Model, queue: &impl Queue, key: KeyEvent) -> Vec<Effect> {
             Vec::new()
         }
         None if context == Context::Prompt => dialog::typed(model, queue, key),
+        // Keys that answer a question go before those that scroll what it is about.
+        None if context == Context::Question => match model.keys.action(Context::Page, key) {
+            Some(Action::Moving(action)) => travel(model, action),
+            _ => Vec::new(),
+        },
         None => Vec::new(),
     }
 }
@@ -263,7 +268,13 @@ fn travel(model: &mut Model, action: MoveAction) -> Vec<Effect> {
             };
             model.details_offset = offset.min(lines.saturating_sub(rows));
         }
-        Context::Queue | Context::Input | Context::Connections | Context::Prompt | Context::Question => {
+        Context::Question => {
+            let rows = model.panel_rows();
+            if let Dialog::Question(Question { pending: Pending::Add(paste), .. }) = &mut model.dialog {
+                paste.scroll(action, rows);
+            }
+        }
+        Context::Queue | Context::Input | Context::Connections | Context::Prompt => {
             model.queue.travel(action);
             model.details_offset = 0;
         }
@@ -291,9 +302,11 @@ fn paste(model: &mut Model, queue: &impl Queue, text: &str) -> Vec<Effect> {
             model.input.paste(line);
         }
         (Dialog::None, lines) => {
-            let text = format!("Queue the {} lines that were pasted?", lines.len());
-            let pending = Pending::Add(lines.to_vec());
-            model.ask(text, pending);
+            let paste = Paste::new(lines.to_vec(), &model.defaults);
+            match paste.problem() {
+                Some(problem) => model.complain(problem),
+                None => model.ask(paste.question(), Pending::Add(paste)),
+            }
         }
     }
     Vec::new()

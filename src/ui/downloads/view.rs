@@ -7,6 +7,7 @@ mod header;
 mod input;
 mod offers;
 mod outage;
+mod paste;
 mod queue;
 mod side;
 
@@ -46,6 +47,7 @@ pub fn view(model: &Model, frame: &mut Frame<'_>) {
     } else {
         panes(model, &layout, buf);
         let typing = input::render(model, layout.input, buf);
+        input::reading(model, layout.reading, buf);
         bar::render(model, layout.bar, buf).or(typing)
     };
     if let Some(position) = cursor {
@@ -67,7 +69,9 @@ fn panes(model: &Model, layout: &Layout, buf: &mut Buffer) {
 
     if full && layout.queue.height > 2 {
         let area = layout.queue;
-        queue::headers(model, area, buf);
+        if layout.reading.is_empty() {
+            queue::headers(model, area, buf);
+        }
         queue::render(model, Rect { y: area.y + 1, height: area.height - 2, ..area }, buf);
         let (title, note) = header::queue_rule(model);
         let below = Rect { y: area.bottom() - 1, height: 1, ..area };
@@ -78,12 +82,16 @@ fn panes(model: &Model, layout: &Layout, buf: &mut Buffer) {
     }
 
     let focused = model.focus == Focus::Panel;
-    match (model.panel, &model.browser) {
-        (Panel::Browser, Some(browser)) => {
+    match (model.panel, &model.browser, model.pasted()) {
+        (_, _, Some(pasted)) => {
+            let area = body(layout.panel, buf, "Pasted", &pasted.note(model.panel_rows()), true);
+            paste::render(pasted, area, buf, look);
+        }
+        (Panel::Browser, Some(browser), None) => {
             let area = body(layout.panel, buf, &browser.title(), &browser.note(), focused);
             browser.render(area, buf, focused, look);
         }
-        (Panel::Details, _) => {
+        (Panel::Details, _, None) => {
             let area =
                 body(layout.panel, buf, &content::details::title(model), &details::note(model), focused);
             details::render(model, area, buf);

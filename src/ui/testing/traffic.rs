@@ -157,6 +157,7 @@ mod downloads {
         let defaults = Defaults {
             server: None,
             named: None,
+            plain: false,
             speak: Speak::V1,
             form: Form::Zip,
             folder: PathBuf::from("/home/me"),
@@ -164,7 +165,7 @@ mod downloads {
             extract: false,
             jobs,
             segments: 1,
-            browse: false,
+            listing: None,
             history: Vec::new(),
             notice: None,
             kept: false,

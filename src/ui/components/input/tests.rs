@@ -74,17 +74,40 @@ fn history_keeps_what_was_being_typed() {
         line.set(entry);
         line.take();
     }
-    line.set("dra");
-    line.recall_previous();
+    assert!(line.recall_previous());
     assert_eq!(shown(&line), "two|");
-    line.recall_previous();
-    line.recall_previous();
+    assert!(line.recall_previous());
+    assert!(!line.recall_previous());
     assert_eq!(shown(&line), "one|");
-    line.recall_next();
-    line.recall_next();
+    assert!(line.recall_next() && line.recall_next());
+    assert_eq!(shown(&line), "|");
+    line.set("dra");
+    assert!(!line.recall_previous() && !line.recall_next());
     assert_eq!(shown(&line), "dra|");
-    line.recall_next();
-    assert_eq!(shown(&line), "dra|");
+}
+
+#[test]
+fn history_is_searched_by_what_was_typed() {
+    let entries = ["nas:1/a", "films/a", "films/b", "nas:1/b", "films/a"];
+    let mut line = LineEdit::with_history(entries.map(str::to_owned).to_vec());
+    line.set("films/");
+    let mut recalled = Vec::new();
+    while line.recall_previous() {
+        recalled.push(line.value().to_owned());
+    }
+    assert_eq!(recalled, ["films/a", "films/b", "films/a"]);
+    assert!(line.recall_next());
+    assert_eq!(shown(&line), "films/b|");
+    // What is changed is searched for anew.
+    line.set("nas");
+    assert!(line.recall_previous());
+    assert_eq!(shown(&line), "nas:1/b|");
+    line.key(KeyEvent::new(KeyCode::Backspace, PLAIN));
+    assert!(line.recall_previous() && line.recall_previous());
+    assert_eq!(shown(&line), "nas:1/a|");
+    assert!(line.recall_next() && line.recall_next());
+    assert_eq!(shown(&line), "nas:1/|");
+    assert!(!line.recall_next());
 }
 
 #[test]

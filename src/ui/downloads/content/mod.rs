@@ -5,6 +5,7 @@ pub mod bar;
 pub mod details;
 pub mod outage;
 pub mod pictures;
+pub mod reading;
 pub mod trust;
 pub mod twins;
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::{
-    client::{Existing, Form, Server, Speak},
+    client::{Existing, Form, Locator, Server, Speak},
     text::SafeText,
 };
 
@@ -14,6 +14,8 @@ pub struct Defaults {
     pub server: Option<Server>,
     /// The one that becomes it once it has answered: until then it is not known whether it is trusted.
     pub named: Option<Server>,
+    /// Whether servers that are typed without a scheme are reached without TLS.
+    pub plain: bool,
     /// The protocol to use.
     pub speak: Speak,
     /// The form in which directories are fetched.
@@ -28,8 +30,8 @@ pub struct Defaults {
     pub jobs: usize,
     /// How many connections one file may have at first.
     pub segments: usize,
-    /// Whether the listing of the server is open at first.
-    pub browse: bool,
+    /// The server or folder whose listing is open at first.
+    pub listing: Option<Locator>,
     /// What was typed into the address line in earlier runs, the last one at the end.
     pub history: Vec<String>,
     /// What to show first.

@@ -1,6 +1,9 @@
 //! What the download screen prompts for and asks.
 
-use crate::{client::JobId, ui::components::dialog};
+use crate::{
+    client::JobId,
+    ui::{components::dialog, downloads::remote::paste::Paste},
+};
 
 /// What has the keys before any pane.
 pub type Dialog = dialog::Dialog<Purpose, Pending>;
@@ -75,6 +78,6 @@ pub enum Pending {
     Cancel(Vec<JobId>),
     /// Remove these.
     Remove(Vec<JobId>),
-    /// Queue these entries.
-    Add(Vec<String>),
+    /// Queue these lines.
+    Add(Paste),
 }

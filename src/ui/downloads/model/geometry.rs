@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     client::NewServer,
-    ui::downloads::content::{self, bar, details, trust},
+    ui::downloads::content::{self, bar, details, reading, trust},
 };
 
 impl Model {
@@ -23,8 +23,14 @@ impl Model {
             Focus::Panel => Pane::Panel,
             Focus::Log => Pane::Log,
         };
+        let bar = bar::rows(self, columns);
+        // What is asked about has the place of the panel.
+        if self.pasted().is_some() {
+            return Show { focus: Pane::Panel, panel: true, bar, large_log: false, reading: false };
+        }
         let large_log = self.large_log && self.focus != Focus::Panel;
-        Show { focus, panel: self.panel != Panel::Closed, bar: bar::rows(self, columns), large_log }
+        let reading = reading::is_shown(self);
+        Show { focus, panel: self.panel != Panel::Closed, bar, large_log, reading }
     }
 
     /// Visible lines of the log.
@@ -32,6 +38,13 @@ impl Model {
         let layout = self.layout();
         let rule = u16::from(layout.form == Form::Full);
         usize::from(layout.log.height.saturating_sub(rule))
+    }
+
+    /// Visible rows of the panel.
+    pub(crate) fn panel_rows(&self) -> usize {
+        let layout = self.layout();
+        let rule = u16::from(layout.form == Form::Full);
+        usize::from(layout.panel.height.saturating_sub(rule))
     }
 
     /// Parts of the content that its map shows: none if no map is shown.
@@ -47,9 +60,7 @@ impl Model {
     /// Visible rows of the details, and lines in all.
     pub(crate) fn details_extent(&self) -> (usize, usize) {
         let layout = self.layout();
-        let rule = u16::from(layout.form == Form::Full);
-        let rows = usize::from(layout.panel.height.saturating_sub(rule));
-        (rows, details::lines(self, layout.panel).len())
+        (self.panel_rows(), details::lines(self, layout.panel).len())
     }
 
     /// The server whose question has room on the screen, with the row that is typed in.

@@ -53,6 +53,8 @@ pub struct Show {
     pub bar: u16,
     /// Whether the log has most of the rows.
     pub large_log: bool,
+    /// Whether it is shown what the address line is read as.
+    pub reading: bool,
 }
 
 /// The areas.
@@ -64,6 +66,8 @@ pub struct Layout {
     pub header: Rect,
     /// The address line.
     pub input: Rect,
+    /// What the address line is read as; in the full form it has the place of the queue's headers.
+    pub reading: Rect,
     /// The queue with its headers and its sums.
     pub queue: Rect,
     /// The selected download, beside the queue.
@@ -82,6 +86,8 @@ const MAX_BAR_ROWS: u16 = 8;
 const MIN_FULL_ROWS: u16 = 14;
 /// Columns of a window with a side, at least.
 const MIN_SIDE_WIDTH: u16 = 120;
+/// Rows of the compact form with what the address line is read as, at least.
+const MIN_READING_ROWS: u16 = 7;
 /// Rows and columns of the compact form, at least.
 const MIN_COMPACT: (u16, u16) = (4, 24);
 
@@ -99,6 +105,7 @@ impl Layout {
             form,
             header: none,
             input: none,
+            reading: none,
             queue: none,
             side: none,
             panel: none,
@@ -117,7 +124,11 @@ impl Layout {
                 layout.header = take(1);
                 let input = height >= 6 || show.focus == Pane::Input;
                 layout.input = if input { take(1) } else { none };
-                let above = 1 + u16::from(input);
+                let reading = input && show.reading && height >= MIN_READING_ROWS;
+                if reading {
+                    layout.reading = take(1);
+                }
+                let above = 1 + u16::from(input) + u16::from(reading);
                 let bar = show.bar.clamp(1, height - above);
                 let log = u16::from(height - above - bar >= 3 && show.focus != Pane::Log);
                 let body = take(height - above - bar - log);
@@ -141,6 +152,9 @@ impl Layout {
                 let side = side_columns(width);
                 layout.queue.width -= side;
                 layout.side = Rect { x: layout.queue.right(), width: side, ..layout.queue };
+                if show.reading && queue > 2 {
+                    layout.reading = Rect { height: 1, ..layout.queue };
+                }
                 if side == 0 || queue == 0 {
                     layout.side = none;
                 }
@@ -233,7 +247,7 @@ mod tests {
         Layout::new(Size { width, height }, show)
     }
 
-    const PLAIN: Show = Show { focus: Pane::Queue, panel: false, bar: 1, large_log: false };
+    const PLAIN: Show = Show { focus: Pane::Queue, panel: false, bar: 1, large_log: false, reading: false };
 
     #[test]
     fn at_80_by_24_there_is_room_for_everything() {
@@ -273,9 +287,13 @@ mod tests {
                 for focus in [Pane::Input, Pane::Queue, Pane::Panel, Pane::Log] {
                     for (panel, bar) in [(false, 1), (true, 1), (false, 3), (true, 9)] {
                         let large_log = bar == 3 && focus == Pane::Log;
-                        let all = layout(width, height, Show { focus, panel, bar, large_log });
-                        let areas = [all.header, all.input, all.queue, all.panel, all.log, all.bar, all.side];
-                        let rows: u16 = areas[..6].iter().map(|area| area.height).sum();
+                        let reading = focus == Pane::Input && bar == 1;
+                        let all = layout(width, height, Show { focus, panel, bar, large_log, reading });
+                        // In the full form it is a row of the queue.
+                        let own = if all.form == Form::Full { Rect::ZERO } else { all.reading };
+                        let areas =
+                            [all.header, all.input, all.queue, all.panel, all.log, all.bar, own, all.side];
+                        let rows: u16 = areas[..7].iter().map(|area| area.height).sum();
                         assert!(rows <= height, "{width}×{height} {all:?}");
                         assert!(all.form == Form::Line || rows == height, "{width}×{height} {all:?}");
                         for (index, one) in areas.iter().enumerate() {

@@ -17,7 +17,7 @@ use crate::{
         components::{dialog::Question, input::LineEdit, list::List, log::LogPane},
         downloads::{
             effect::Ticket,
-            remote::{browser::Browser, complete::Completion},
+            remote::{browser::Browser, complete::Completion, paste::Paste},
         },
         theme::Look,
     },
@@ -241,6 +241,14 @@ impl Model {
             (Focus::Panel, Panel::Browser) => Context::Browser,
             (Focus::Panel, Panel::Details) => Context::Details,
         })
+    }
+
+    /// The pasted lines that are asked about.
+    pub(crate) fn pasted(&self) -> Option<&Paste> {
+        match &self.dialog {
+            Dialog::Question(Question { pending: Pending::Add(paste), .. }) => Some(paste),
+            _ => None,
+        }
     }
 
     /// Asks before it is done.

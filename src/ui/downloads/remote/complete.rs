@@ -2,14 +2,14 @@
 
 use super::target;
 use crate::{
-    client::{Locator, Server},
+    client::{Locator, typed},
     protocol::{
         address,
         message::{Entries, Entry, Kind},
         path::{self, odd_name},
     },
     text::{SafeText, is_unsafe, units},
-    ui::downloads::effect::Ticket,
+    ui::downloads::{effect::Ticket, model::Defaults},
 };
 
 /// Names that are shown when several fit.
@@ -64,9 +64,9 @@ impl Completion {
         ticket: Ticket,
         line: &str,
         cursor: usize,
-        server: Option<&Server>,
+        defaults: &Defaults,
     ) -> Result<Completion, String> {
-        let (host, path, _) = target::split(line);
+        let (host, path, _) = typed::split(line);
         let address = !host.is_empty();
         if address && (path.is_empty() || cursor <= host.len()) {
             return Err("a host cannot be completed; type / after it".to_owned());
@@ -76,9 +76,9 @@ impl Completion {
         let name = before.rfind('/').map_or(0, |slash| slash + 1);
         // The whole line names the server, wherever the cursor is: its pin is at the end.
         let pin = &line[host.len() + path.len()..];
-        let directory = target::read(&format!("{}{pin}", &before[..name]), server)?;
+        let directory = target::read(&format!("{}{pin}", &before[..name]), defaults)?;
         let prefix = match address && name < end {
-            true => target::read(before, server)?.name().unwrap_or_default().to_owned(),
+            true => target::read(before, defaults)?.name().unwrap_or_default().to_owned(),
             false => before[name..].to_owned(),
         };
         let [typed, stem, tail] = [line, &before[..name], tail].map(str::to_owned);
@@ -202,7 +202,15 @@ impl Completion {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::message::Timestamp;
+    use crate::{protocol::message::Timestamp, ui::downloads::testing::model};
+
+    fn defaults() -> Defaults {
+        model().defaults
+    }
+
+    fn without_server() -> Defaults {
+        Defaults { server: None, ..defaults() }
+    }
 
     fn entry(name: &str) -> Entry {
         let (name, kind) = match name.strip_suffix('/') {
@@ -215,9 +223,8 @@ mod tests {
 
     /// The whole line after a completion at its end, if it changes, and what is shown.
     fn completed(typed: &str, names: &[&str]) -> (Option<String>, Option<String>) {
-        let server = Locator::parse("fdsp+plain://nas").expect("an address").server();
         let mut completion =
-            Completion::begin(Ticket(1), typed, typed.len(), Some(&server)).expect("to be completed");
+            Completion::begin(Ticket(1), typed, typed.len(), &defaults()).expect("to be completed");
         let entries: Vec<_> = names.iter().copied().map(entry).collect();
         let Completed { text, say } = completion.take(&Entries { entries, more: false }).expect("the end");
         (text.map(|text| text + &completion.tail), say)
@@ -257,8 +264,11 @@ mod tests {
         assert_eq!(text.as_deref(), Some("fdsp+plain://other/caf"), "no part of a byte is written");
         assert_eq!(say.as_deref(), Some("caf‹xE8›  caf‹xE9›"));
         assert_eq!(completed("/c", &["caf\0E9"]).0, None, "a path has no way to write it");
-        assert!(Completion::begin(Ticket(1), "fdsp+plain://oth", 16, None).is_err());
-        assert!(Completion::begin(Ticket(1), "films", 5, None).is_err());
+        let (text, _) = completed("other:9000/films/a", &["a b/"]);
+        assert_eq!(text.as_deref(), Some("other:9000/films/a%20b/"));
+        assert!(Completion::begin(Ticket(1), "other:90", 8, &defaults()).is_err());
+        assert!(Completion::begin(Ticket(1), "fdsp+plain://oth", 16, &without_server()).is_err());
+        assert!(Completion::begin(Ticket(1), "films", 5, &without_server()).is_err());
     }
 
     #[test]
@@ -276,19 +286,22 @@ mod tests {
         let (text, _) = completed(&typed, &["big.bin"]);
         assert_eq!(text, Some(format!("fdsp://sesame-sesame-sesame@nas/films/big.bin{pin}")));
         for cursor in typed.find("bi#").into_iter().flat_map(|at| [at + 1, at + 2, at + 9, typed.len()]) {
-            let completion = Completion::begin(Ticket(1), &typed, cursor, None).expect("to be completed");
+            let completion =
+                Completion::begin(Ticket(1), &typed, cursor, &without_server()).expect("to be completed");
             let server = completion.directory.server();
             assert!(server.pin().is_some() && server.has_token(), "{cursor}");
         }
         for cursor in [0, 5, 8, 20] {
-            assert!(Completion::begin(Ticket(1), &typed, cursor, None).is_err(), "no host is completed");
+            assert!(
+                Completion::begin(Ticket(1), &typed, cursor, &without_server()).is_err(),
+                "no host is completed"
+            );
         }
     }
 
     #[test]
     fn all_pages_with_fitting_names_are_read() {
-        let server = Locator::parse("fdsp+plain://nas").expect("an address").server();
-        let begin = || Completion::begin(Ticket(1), "/ab", 3, Some(&server)).expect("to be completed");
+        let begin = || Completion::begin(Ticket(1), "/ab", 3, &defaults()).expect("to be completed");
         let page =
             |names: &[&str], more| Entries { entries: names.iter().copied().map(entry).collect(), more };
         let mut completion = begin();

@@ -1,5 +1,6 @@
-//! The server's files: reading addresses, completing paths, and the listing of a directory.
+//! The server's files: reading addresses, completing paths, pastes, and the listing of a directory.
 
 pub mod browser;
 pub mod complete;
+pub mod paste;
 pub mod target;

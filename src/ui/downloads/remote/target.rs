@@ -1,43 +1,37 @@
 //! From what was typed to what is fetched.
 
 use crate::{
-    client::{Form, Locator, NewJob, Server},
-    ui::downloads::model::defaults::Defaults,
+    client::{
+        Form, Locator, NewJob, Server,
+        typed::{self, TypedError},
+    },
+    ui::downloads::model::Defaults,
 };
 
-/// Reads an address, or a path on the server at hand. The error is a sentence.
-pub fn read(text: &str, server: Option<&Server>) -> Result<Locator, String> {
-    let text = text.trim();
-    if text.contains("://") {
-        let mut address = Locator::parse(text).map_err(|error| error.to_string())?;
-        if let Some(server) = server {
-            address.complete(server);
+/// Reads what was typed: an address, or a path on the server at hand. The error is a sentence.
+pub fn read(text: &str, defaults: &Defaults) -> Result<Locator, String> {
+    read_at(text, defaults.server.as_ref(), defaults)
+}
+
+/// The same with another server at hand.
+pub fn read_at(text: &str, at_hand: Option<&Server>, defaults: &Defaults) -> Result<Locator, String> {
+    typed::read(text, at_hand, defaults.plain).map_err(|error| match (error, &defaults.named) {
+        (TypedError::NoServer { .. }, Some(named)) => {
+            format!("{named} has not answered yet; wait until it has, or type HOST:PORT/PATH")
         }
-        return Ok(address);
-    }
-    let Some(server) = server else {
-        return Err("no server yet: type an address such as fdsp://HOST/PATH".to_owned());
-    };
-    server.at(text).map_err(|error| error.to_string())
+        (error, _) => error.to_string(),
+    })
 }
 
 /// The directory that an address or a path is in, or is if it ends with a slash. The error is a sentence.
-pub fn directory(text: &str, server: Option<&Server>) -> Result<Locator, String> {
+pub fn directory(text: &str, defaults: &Defaults) -> Result<Locator, String> {
     let text = text.trim();
-    let address = read(text, server)?;
-    let (_, path, _) = split(text);
+    let address = read(text, defaults)?;
+    let (_, path, _) = typed::split(text);
     if path.ends_with('/') {
         return Ok(address);
     }
     Ok(address.parent().unwrap_or(address))
-}
-
-/// What was typed in three parts: the server, the path, and the pin. In a path without a server, all is the path.
-pub fn split(text: &str) -> (&str, &str, &str) {
-    let Some(start) = text.find("://").map(|scheme| scheme + 3) else { return ("", text, "") };
-    let end = text[start..].find('#').map_or(text.len(), |pin| start + pin);
-    let path = text[start..end].find('/').map_or(end, |slash| start + slash);
-    (&text[..path], &text[path..end], &text[end..])
 }
 
 /// A job for an address, with everything else as usual.
@@ -58,19 +52,24 @@ pub fn job(address: Locator, form: Form, defaults: &Defaults) -> NewJob {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ui::downloads::testing::{model, server};
 
-    fn server() -> Server {
-        Locator::parse("fdsp+plain://nas").expect("an address").server()
+    fn defaults() -> Defaults {
+        model().defaults
     }
 
     #[test]
     fn addresses_and_paths_are_read() {
-        let address = read(" fdsp+plain://other:1/a%20b ", Some(&server())).expect("an address");
+        let address = read(" fdsp+plain://other:1/a%20b ", &defaults()).expect("an address");
         assert_eq!((address.server().name(), address.path()), ("other", "a b"));
-        let path = read("/films/a b", Some(&server())).expect("a path");
-        assert_eq!((path.server().name(), path.path()), ("nas", "films/a b"));
-        assert!(read("/films", None).expect_err("no server").contains("fdsp://"));
-        assert!(read("a/../b", Some(&server())).is_err());
+        let path = read("/films/a b", &defaults()).expect("a path");
+        assert_eq!((path.server(), path.path()), (server(), "films/a b"));
+        assert!(read("a/../b", &defaults()).is_err());
+        let none = Defaults { server: None, ..defaults() };
+        assert!(read("/films", &none).expect_err("no server").contains("fdsp://"));
+        let named = Defaults { named: Some(server()), ..none };
+        assert!(read("/films", &named).expect_err("no answer yet").starts_with("nas.local:7878 has not"));
+        assert!(read("fdsp:///x", &named).expect_err("no host").contains("names no host"));
     }
 
     #[test]
@@ -79,17 +78,18 @@ mod tests {
         for (typed, directory) in [
             ("fdsp://h", "fdsp://h:7878/"),
             ("fdsp://h/", "fdsp://h:7878/"),
+            ("h:7878", "fdsp://h:7878/"),
             ("fdsp://h/a", "fdsp://h:7878/"),
-            ("fdsp://h/a/b", "fdsp://h:7878/a"),
+            ("h:7878/a/b", "fdsp://h:7878/a"),
             ("fdsp://h/a/b/", "fdsp://h:7878/a/b"),
         ] {
-            let read = super::directory(&format!(" {typed}{pin} "), Some(&server())).expect(typed);
+            let read = super::directory(&format!(" {typed}{pin} "), &defaults()).expect(typed);
             assert_eq!(read.to_string(), format!("{directory}{pin}"));
         }
         for (typed, directory) in [("a", ""), ("/a/b", "a"), ("a#b/c", "a#b"), ("a/", "a"), ("", "")] {
-            let read = super::directory(typed, Some(&server())).expect(typed);
+            let read = super::directory(typed, &defaults()).expect(typed);
             assert_eq!((read.server(), read.path()), (server(), directory), "{typed}");
         }
-        assert!(super::directory("fdsp://h/#sha256:00", Some(&server())).is_err());
+        assert!(super::directory("fdsp://h/#sha256:00", &defaults()).is_err());
     }
 }

@@ -27,7 +27,7 @@ pub(super) fn open(model: &mut Model) -> Vec<Effect> {
     let last = model.browser.as_ref().filter(|_| typed.is_empty());
     let address = match last.map(|browser| browser.directory.clone()) {
         Some(directory) => directory,
-        None => match target::directory(&typed, model.defaults.server.as_ref()) {
+        None => match target::directory(&typed, &model.defaults) {
             Ok(address) => address,
             Err(problem) => {
                 model.complain(problem);

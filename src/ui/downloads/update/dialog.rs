@@ -74,7 +74,7 @@ fn confirmed(model: &mut Model, pending: Pending) -> Vec<Effect> {
             queue::say_undoable(model, ids.len(), "removed");
             vec![Effect::Engine(Command::Remove(ids))]
         }
-        Pending::Add(lines) => input::add_all(model, &lines),
+        Pending::Add(paste) => input::add_all(model, &paste),
     }
 }
 

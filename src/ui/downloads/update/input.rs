@@ -1,17 +1,18 @@
 //! The address line: submitting, completing, history.
 
+use std::collections::HashSet;
+
 use super::{browser, reach::reach};
 use crate::{
-    client::{Command, NewJob, Trouble},
-    protocol::{address::without_token, message::Entries},
+    client::{Command, Trouble},
+    protocol::message::Entries,
     text::units,
     ui::{
         actions::InputAction,
         downloads::{
             effect::Effect,
             model::{Focus, Model},
-            remote::complete::Completion,
-            remote::target,
+            remote::{complete::Completion, paste::Paste, target},
         },
     },
 };
@@ -21,7 +22,11 @@ pub(super) fn act(model: &mut Model, action: InputAction) -> Vec<Effect> {
         InputAction::Submit => return submit(model),
         InputAction::Complete if model.input.is_empty() => model.move_focus(1),
         InputAction::Complete => return complete(model),
-        InputAction::HistoryPrevious => model.input.recall_previous(),
+        InputAction::HistoryPrevious => {
+            if !model.input.recall_previous() && !model.input.is_recalled() && !model.input.is_empty() {
+                model.say("no earlier entry begins so");
+            }
+        }
         // Below the line that is being typed there is only the queue.
         InputAction::HistoryNext => {
             if !model.input.recall_next() {
@@ -38,17 +43,10 @@ fn submit(model: &mut Model) -> Vec<Effect> {
     if text.is_empty() {
         return Vec::new();
     }
-    let address = match target::read(&text, model.defaults.server.as_ref()) {
+    let address = match target::read(&text, &model.defaults) {
         Ok(address) => address,
         // What was typed stays, to be corrected.
         Err(problem) => {
-            let waits = model.defaults.named.as_ref().filter(|_| model.defaults.server.is_none());
-            let problem = match waits {
-                Some(named) if !text.contains("://") => {
-                    format!("{named} has not answered yet; wait until it has, or type the whole address")
-                }
-                _ => problem,
-            };
             model.complain(problem);
             return Vec::new();
         }
@@ -66,46 +64,33 @@ fn submit(model: &mut Model) -> Vec<Effect> {
     effects
 }
 
-/// Queues the lines of a paste; those that are not addresses are reported and skipped.
-pub(super) fn add_all(model: &mut Model, lines: &[String]) -> Vec<Effect> {
-    let mut jobs = Vec::new();
+/// Queues the lines of a paste, and lists its server.
+pub(super) fn add_all(model: &mut Model, paste: &Paste) -> Vec<Effect> {
     let mut effects = vec![Effect::Remember];
-    let mut problem = None;
-    let mut refused = 0;
-    // A path belongs to the address above it.
-    let mut above = None;
-    for line in lines {
-        let is_path = !line.contains("://");
-        let server = model.defaults.server.clone().or_else(|| above.clone().filter(|_| is_path));
-        match target::read(line, server.as_ref()) {
-            Ok(address) => {
-                if !jobs.iter().any(|job: &NewJob| job.address.server() == address.server()) {
-                    effects.extend(reach(model, &address.server()));
-                }
-                model.input.remember(line);
-                above = Some(address.server());
-                jobs.push(target::job(address, model.defaults.form, &model.defaults));
-            }
-            Err(error) => {
-                refused += 1;
-                problem.get_or_insert_with(|| format!("'{}': {error}", without_token(line)));
-            }
+    let mut jobs = Vec::new();
+    let mut reached = HashSet::new();
+    for (line, address) in paste.contents().chain(paste.listing()) {
+        model.input.remember(line);
+        if reached.insert(address.server()) {
+            effects.extend(reach(model, &address.server()));
         }
     }
-    if let Some(problem) = problem {
-        model.complain(format!("{} queued, {refused} not: {problem}", jobs.len()));
+    for (_, address) in paste.contents() {
+        jobs.push(target::job(address.clone(), model.defaults.form, &model.defaults));
     }
-    if jobs.is_empty() {
-        return Vec::new();
+    if !jobs.is_empty() {
+        effects.push(Effect::Engine(Command::Add(jobs)));
     }
-    effects.push(Effect::Engine(Command::Add(jobs)));
+    if let Some((_, server)) = paste.listing() {
+        effects.extend(browser::open_at(model, server.clone()));
+    }
     effects
 }
 
 fn complete(model: &mut Model) -> Vec<Effect> {
     let ticket = model.ticket();
     let (line, cursor) = (model.input.value(), model.input.before_cursor().len());
-    match Completion::begin(ticket, line, cursor, model.defaults.server.as_ref()) {
+    match Completion::begin(ticket, line, cursor, &model.defaults) {
         Ok(completion) => {
             let effects = ask(&completion);
             model.completion = Some(completion);

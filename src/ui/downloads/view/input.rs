@@ -9,10 +9,15 @@ use crate::{
     text::SafeText,
     ui::{
         components::widgets::{clip, clip_middle, put, put_right},
-        downloads::model::{Focus, Model},
+        downloads::{
+            content::reading,
+            model::{Focus, Model},
+        },
     },
 };
 
+/// Before what is typed.
+const LABEL: &str = "Fetch";
 /// Columns of a window that shows where downloads go, at least.
 const MIN_WIDTH: u16 = 60;
 
@@ -24,14 +29,14 @@ pub fn render(model: &Model, area: Rect, buf: &mut Buffer) -> Option<Position> {
     let look = &model.look;
     let focused = model.focus == Focus::Input;
     let style = if focused { look.theme.accent } else { look.theme.dim };
-    let label = format!("Fetch {} ", look.glyphs.prompt);
+    let label = format!("{LABEL} {} ", look.glyphs.prompt);
     let x = put(buf, area, area.x + 1, area.y, &label, style);
     let area = destination(model, area, buf);
     let columns = usize::from(area.right().saturating_sub(x + 1));
     if model.input.is_empty() {
         let hint = match model.defaults.server {
             Some(_) => "a path on the server, or an address",
-            None => "fdsp://HOST[:PORT]/PATH",
+            None => "HOST:PORT/PATH or fdsp://HOST/PATH",
         };
         put(buf, area, x, area.y, &clip(hint, columns, &look.glyphs), look.theme.dim);
     }
@@ -40,6 +45,19 @@ pub fn render(model: &Model, area: Rect, buf: &mut Buffer) -> Option<Position> {
     put(buf, area, x, area.y, &visible, text_style);
     let x = x.saturating_add(cursor as u16);
     (focused && x < area.right()).then_some(Position { x, y: area.y })
+}
+
+/// Draws what the line is read as, below what is typed.
+pub fn reading(model: &Model, area: Rect, buf: &mut Buffer) {
+    if area.is_empty() {
+        return;
+    }
+    let look = &model.look;
+    let label = if area.width < MIN_WIDTH { 0 } else { LABEL.len() + look.glyphs.prompt.chars().count() + 2 };
+    let x = area.x + 1 + label as u16;
+    let columns = usize::from(area.right().saturating_sub(x + 1));
+    let words = SafeText::new(&reading::words(model, columns));
+    put(buf, area, x, area.y, &clip(words.as_str(), columns, &look.glyphs), look.theme.dim);
 }
 
 /// Draws where downloads go at the right, if there is room; the rest of the area.

@@ -59,7 +59,7 @@ fn the_empty_screen_says_what_to_do() {
 fn browsing() -> (Model, Fake) {
     let queue = every_state();
     let mut model = logged();
-    model.defaults.browse = true;
+    model.defaults.listing = Some(testing::server().root().clone());
     let effects = start(&mut model);
     let ticket = match effects.as_slice() {
         [Effect::List { ticket, .. }] => *ticket,
@@ -76,6 +76,30 @@ fn the_servers_files_stand_between_queue_and_log() {
     insta::assert_snapshot!("browser-80x24", text(&draw(&mut model, &queue, 80, 24)));
     keys(&mut model, &queue, "j j space");
     insta::assert_snapshot!("browser-40x8", text(&draw(&mut model, &queue, 40, 8)));
+}
+
+#[test]
+fn a_paste_is_shown_line_by_line_before_it_is_queued() {
+    let lines = "films/ubuntu-24.04.iso\nphotos/\nother:9000/backup/2026-11-30.tar.zst\nother:9000\n\
+                 fdsp://third.example\nfilms/ubuntu-24.04.iso\nme@nas:films\n../etc/passwd\nftp://nas/a\nlast";
+    for (name, look) in [("utf8", LOOKS[0].1), ("ascii", LOOKS[3].1)] {
+        let (mut model, queue) = ready(look);
+        update(&mut model, &queue, Message::Paste(lines.to_owned()));
+        insta::assert_snapshot!(format!("paste-80x24-{name}"), text(&draw(&mut model, &queue, 80, 24)));
+        insta::assert_snapshot!(format!("paste-40x8-{name}"), text(&draw(&mut model, &queue, 40, 8)));
+    }
+}
+
+#[test]
+fn what_is_typed_is_read_below_the_line() {
+    let (mut model, queue) = ready(Look::default());
+    keys(&mut model, &queue, "i");
+    for (name, typed) in [("path", "films/a.iso"), ("server", "other:9000"), ("wrong", "me@nas:films/a.iso")]
+    {
+        model.input.set(typed);
+        insta::assert_snapshot!(format!("typed-{name}-80x24"), text(&draw(&mut model, &queue, 80, 24)));
+        insta::assert_snapshot!(format!("typed-{name}-40x8"), text(&draw(&mut model, &queue, 40, 8)));
+    }
 }
 
 #[test]
@@ -496,7 +520,7 @@ proptest! {
     ) {
         let mut model = logged();
         model.look = LOOKS[if ascii { 3 } else { 1 }].1;
-        model.defaults.browse = true;
+        model.defaults.listing = Some(testing::server().root().clone());
         let effects = start(&mut model);
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         for effect in effects {

@@ -78,7 +78,7 @@ fn reading_a_whole_folder_can_be_stopped() {
 /// A model whose listing has been opened and answered with these names.
 fn browsing(names: &[&str], more: bool) -> (Model, Fake, Vec<Effect>) {
     let (mut model, queue) = (model(), Fake::default());
-    model.defaults.browse = true;
+    model.defaults.listing = Some(testing::server().root().clone());
     let effects = start(&mut model);
     let [Effect::List { ticket, after: None, .. }] = &effects[..] else { panic!("{effects:?}") };
     let answer = Ok(entries(names, more));

@@ -86,6 +86,26 @@ fn a_server_without_a_path_is_listed_and_not_fetched() {
 }
 
 #[test]
+fn an_address_needs_no_scheme() {
+    let (mut model, queue) = (model(), Fake::default());
+    model.input.set("other:9000/films/a.iso");
+    let job = added(keys(&mut model, &queue, "enter")).remove(0);
+    assert_eq!(job.address.to_string(), "fdsp://other:9000/films/a.iso");
+    model.input.set("other:9000");
+    let effects = keys(&mut model, &queue, "enter");
+    let [Effect::Remember, Effect::List { directory, .. }] = &effects[..] else { panic!("{effects:?}") };
+    assert_eq!(directory.to_string(), "fdsp://other:9000/");
+    assert_eq!(model.defaults.server, Some(testing::server()), "paths stay on the server at hand");
+    model.focus = Focus::Input;
+    model.input.set("/other:9000/films/a.iso");
+    let job = added(keys(&mut model, &queue, "enter")).remove(0);
+    assert_eq!(job.address.to_string(), "fdsp+plain://nas.local:7878/other:9000/films/a.iso");
+    model.input.set("me@nas:films");
+    assert!(keys(&mut model, &queue, "enter").is_empty());
+    assert!(notice(&model).contains("write fdsp://nas/films"), "{}", notice(&model));
+}
+
+#[test]
 fn tokens_and_pins_are_taken_from_every_typed_address() {
     let token = "fdsp+plain://sesame-sesame-sesame@nas.local";
     let reached = Locator::parse(token).expect("an address").server();
@@ -200,5 +220,7 @@ fn escape_clears_what_is_typed_and_keeps_the_focus() {
     assert_eq!((model.input.value(), model.focus), ("x", Focus::Input));
     assert!(matches!(model.dialog, Dialog::None));
     keys(&mut model, &queue, "up");
+    assert_eq!((model.input.value(), notice(&model)), ("x", "no earlier entry begins so"));
+    keys(&mut model, &queue, "backspace up");
     assert_eq!(model.input.value(), "films/x");
 }
