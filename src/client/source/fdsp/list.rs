@@ -1,11 +1,15 @@
 //! One page of a directory of a server.
 
-use std::{ops::ControlFlow, sync::Arc};
+use std::sync::Arc;
 
 use crate::{
     client::{
-        error::{Fault, Verdict},
-        source::{fdsp::pool::Pool, limiter::Limiter},
+        error::Fault,
+        source::{
+            fdsp::{Fdsp, pool::Pool},
+            limiter::Limiter,
+            observer::Unobserved,
+        },
     },
     protocol::{
         address::Address,
@@ -20,32 +24,14 @@ pub(crate) async fn list(
     directory: &Address,
     after: Option<String>,
 ) -> Result<Entries, Fault> {
-    let (authority, path) = (&directory.authority, directory.path.as_str());
-    let request = Request::List(List {
-        path: path.to_owned(),
-        after,
-        limit: None,
-        names: NameForm::Bytes,
-        working: true,
-    });
+    let path = directory.path.as_str().to_owned();
+    let request = Request::List(List { path, after, limit: None, names: NameForm::Bytes, working: true });
     // A page is small and the user waits for it: it is not limited.
-    let limiter = Limiter::new(None);
-    let mut link = pool.link(authority).await?;
-    loop {
-        let take = |event: Event<'_>| match event {
-            Event::Entries { entries, .. } => Ok(ControlFlow::Break(entries)),
-            Event::Failed { failure, .. } => Err(Fault::refused(path, &failure)),
-            _ => Ok(ControlFlow::Continue(())),
-        };
-        let answer = link.ask(&request, &limiter, take).await;
-        match answer {
-            Err(fault) if link.is_stale() && matches!(fault.verdict, Verdict::Again(_)) => {
-                link = pool.fresh(authority).await?;
-            }
-            answer => {
-                pool.put(authority, link);
-                return answer;
-            }
-        }
-    }
+    let limiter = Arc::new(Limiter::new(None));
+    let fdsp = Fdsp::new(directory.clone(), Arc::clone(pool), limiter, Arc::new(Unobserved));
+    fdsp.ask(request, |event| match event {
+        Event::Entries { entries, .. } => Some(entries),
+        _ => None,
+    })
+    .await
 }

@@ -78,15 +78,11 @@ impl Fdsp {
     /// The name of the served folder.
     pub(crate) async fn root_name(&self) -> Result<String, Fault> {
         let request = Request::Stat(Stat { path: String::new() });
-        let take = |event: Event<'_>| match event {
-            Event::Meta { meta, .. } => Ok(ControlFlow::Break(meta.name)),
-            Event::Failed { failure, .. } => Err(Fault::refused("", &failure)),
-            _ => Ok(ControlFlow::Continue(())),
-        };
-        let mut connection = self.connect(None).await?;
-        let name = connection.ask(request, take).await;
-        connection.put();
-        name
+        self.ask(request, |event| match event {
+            Event::Meta { meta, .. } => Some(meta.name),
+            _ => None,
+        })
+        .await
     }
 
     /// The digest of this version of a file, if the server knows it without reading the file.
@@ -99,14 +95,26 @@ impl Fdsp {
             root: true,
             ..Get::default()
         });
-        let take = |event: Event<'_>| match event {
-            Event::End { end, .. } => Ok(ControlFlow::Break(end.root.as_deref().and_then(Hash::from_hex))),
-            Event::Failed { failure, .. } => Err(Fault::refused(self.path(), &failure)),
-            _ => Ok(ControlFlow::Continue(())),
-        };
+        self.ask(request, |event| match event {
+            Event::End { end, .. } => Some(end.root.as_deref().and_then(Hash::from_hex)),
+            _ => None,
+        })
+        .await
+    }
+
+    /// Sends a request on any connection. Returns what `take` makes of the first event for which it returns a value.
+    async fn ask<T>(
+        &self,
+        request: Request,
+        mut take: impl FnMut(Event<'_>) -> Option<T>,
+    ) -> Result<T, Fault> {
         let mut connection = self.connect(None).await?;
-        let digest = connection.ask(request, take).await;
+        let answer = connection.ask(request, |event| match event {
+            Event::Failed { failure, .. } => Err(Fault::refused(self.path(), &failure)),
+            event => Ok(take(event).map_or(ControlFlow::Continue(()), ControlFlow::Break)),
+        });
+        let answer = answer.await;
         connection.put();
-        digest
+        answer
     }
 }

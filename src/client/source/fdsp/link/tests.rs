@@ -74,10 +74,6 @@ impl Shown {
 }
 
 impl Observer for Shown {
-    fn reached(&self) {}
-
-    fn announced(&self, _parallel: usize) {}
-
     fn preparing(&self, preparing: bool) {
         self.0.store(preparing, Ordering::Relaxed);
     }
