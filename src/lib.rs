@@ -11,7 +11,7 @@
 //! net               TLS sessions and rate limits of both engines, without sockets
 //! protocol          the wire protocol: no socket, no file, no clock
 //! platform          system calls that only Linux has; small private files
-//! text              text and numbers for people
+//! text              text, names and numbers for people
 //! ```
 //!
 //! [`protocol`] is the wire specification; start there. `docs/examples` serves a folder, fetches a file, and drives the

@@ -1,5 +1,6 @@
-//! Text of peers and file names, sanitised for output; numbers and units.
+//! Text of peers and file names, sanitised for output; names that are not UTF-8; numbers and units.
 
+pub mod odd_name;
 pub mod units;
 
 use std::{
@@ -8,8 +9,6 @@ use std::{
 };
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-use crate::protocol::path::odd_name;
 
 /// Maximum length of a text in bytes, that of the longest path. A peer may send longer texts many times, and logs and queues keep
 /// them.

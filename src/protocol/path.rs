@@ -1,8 +1,8 @@
 //! Paths of the served folder, as requests name them.
 
-pub mod odd_name;
-
 use std::{borrow::Cow, cmp::Ordering};
+
+pub use crate::text::odd_name;
 
 /// The maximum length of a path in bytes.
 pub const MAX_PATH: usize = 4096;

@@ -69,8 +69,8 @@ pub fn escape(text: &[u8]) -> Option<u8> {
 mod tests {
     use proptest::prelude::*;
 
+    use super::*;
     use crate::fuzzing::cases;
-    use crate::protocol::path::odd_name::*;
 
     #[test]
     fn only_invalid_utf8_is_escaped() {
