@@ -1,11 +1,13 @@
 //! Text of peers and file names, sanitised for output; names that are not UTF-8; numbers and units.
 
 pub mod odd_name;
+pub mod qr;
 pub mod units;
 
 use std::{
     borrow::Cow,
     fmt::{self, Write},
+    sync::Arc,
 };
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -22,15 +24,15 @@ const CUT: &str = "…";
 /// `‹xE9›`.
 ///
 /// It has at most 4096 bytes: of a longer text the middle is omitted, since sentences begin with their subject and
-/// end with the problem.
+/// end with the problem. A clone shares the text.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct SafeText(String);
+pub struct SafeText(Arc<str>);
 
 impl SafeText {
     /// Sanitises text.
     pub fn new(text: &str) -> SafeText {
         if !text.contains(is_unsafe) {
-            return SafeText(bounded(text).into_owned());
+            return SafeText(bounded(text).into());
         }
         let mut safe = String::with_capacity(text.len() + 16);
         let mut rest = text;
@@ -61,10 +63,7 @@ impl SafeText {
     }
 
     fn visible(safe: String) -> SafeText {
-        match bounded(&safe) {
-            Cow::Borrowed(_) => SafeText(safe),
-            Cow::Owned(cut) => SafeText(cut),
-        }
+        SafeText(bounded(&safe).into())
     }
 
     /// Sanitises a path of this machine.
