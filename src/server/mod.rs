@@ -44,8 +44,9 @@ pub use self::{
         command::Command,
         config::Config,
         event::{ConnectionId, Event, Sink},
-        snapshot::{ConnectionState, ConnectionView, Snapshot},
+        snapshot::{BlockView, ConnectionState, ConnectionView, LastError, Snapshot},
         start_error::StartError,
+        summary::Summary,
     },
     certificate::{Certificate, CertificateError},
     control::{

@@ -85,6 +85,11 @@ pub fn count(number: u64) -> String {
     grouped
 }
 
+/// A number of things: `1 client`, `1,204 clients`.
+pub fn counted(number: u64, thing: &str) -> String {
+    format!("{} {thing}{}", count(number), if number == 1 { "" } else { "s" })
+}
+
 /// The beginning of a digest in hex, enough to recognise it in the log.
 pub fn short_digest(hex: &str) -> String {
     match hex.get(..8) {

@@ -110,6 +110,11 @@ fn admit<S: AsFd + Send + Sync + 'static>(
     let _ = socket2::SockRef::from(&**socket).set_tcp_notsent_lowat(MAX_UNSENT);
     let weak: Weak<S> = Arc::downgrade(socket);
     let entry = shared.registry.enter(weak as Weak<Socket>, peer, &shared.services.terms.limits, now);
+    // Once it is entered: a block closes what is entered when it begins.
+    if let (Some(entry), Some(left)) = (&entry, shared.services.blocks.check(peer.ip(), now)) {
+        entry.block(left);
+        shared.services.refuse_blocked();
+    }
     match &entry {
         Some(entry) => shared.services.emit(&Event::Connected { id: entry.id, peer }),
         None => shared.services.refuse(peer),

@@ -1,5 +1,7 @@
 //! A command of an operator.
 
+use std::{net::IpAddr, time::Duration};
+
 use serde::{Deserialize, Serialize};
 
 use super::event::ConnectionId;
@@ -10,6 +12,12 @@ use super::event::ConnectionId;
 pub enum Command {
     /// Close one connection now.
     Disconnect(ConnectionId),
+    /// Close all connections from one address now.
+    DisconnectAddress(IpAddr),
+    /// Close all connections from one IPv4 address or IPv6 network of 64 bits now, and serve none from there for this time.
+    Block(IpAddr, Duration),
+    /// Serve clients at this address, or in its network, again.
+    Unblock(IpAddr),
     /// Stop accepting, finish running transfers within the drain deadline, stop.
     Drain,
     /// Stop now.

@@ -1,11 +1,11 @@
 //! Events of a server.
 
-use std::{fmt, net::SocketAddr, sync::Arc};
+use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize, Serializer};
 use tracing::Level;
 
-use super::arch::Arch;
+use super::{arch::Arch, summary::Summary};
 use crate::{
     protocol::{address::Address, message::Missing},
     text::{SafeText, units},
@@ -102,8 +102,22 @@ pub enum Event {
         /// Its peer.
         peer: SocketAddr,
     },
+    /// The operator blocked an address.
+    Blocked {
+        /// The address, or network of IPv6.
+        network: SafeText,
+        /// For how long.
+        seconds: u64,
+    },
+    /// The operator lifted a block.
+    Unblocked {
+        /// The address, or network of IPv6.
+        network: SafeText,
+    },
     /// The server stopped accepting and finishes running transfers.
     Draining,
+    /// The last event: the server has stopped.
+    Stopped(Summary),
     /// A condition that the operator should know of (no descriptors, no threads).
     Warning {
         /// A sentence.
@@ -176,6 +190,11 @@ impl fmt::Display for Event {
             }
             Event::Disconnected { peer, reason, .. } => write!(f, "{peer}: disconnected, {reason}"),
             Event::Refused { peer } => write!(f, "{peer}: refused, there are too many connections"),
+            Event::Blocked { network, seconds } => {
+                write!(f, "{network}: blocked for {}", units::duration(Duration::from_secs(*seconds)))
+            }
+            Event::Unblocked { network } => write!(f, "{network}: no longer blocked"),
+            Event::Stopped(summary) => summary.fmt(f),
             Event::Draining => f.write_str("draining: no new clients, current transfers finish"),
             Event::Warning { message } => write!(f, "warning: {message}"),
         }

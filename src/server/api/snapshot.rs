@@ -1,6 +1,9 @@
 //! The state of a server at one moment: plain data for a dashboard.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::{Duration, SystemTime},
+};
 
 use serde::Serialize;
 
@@ -23,7 +26,7 @@ pub enum ConnectionState {
     Hashing,
     /// Content is being sent.
     Sending,
-    /// Receiving "busy".
+    /// Receiving "busy", or blocked.
     Refused,
 }
 
@@ -55,6 +58,28 @@ pub struct ConnectionView {
     pub age: Duration,
 }
 
+/// A blocked address.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct BlockView {
+    /// The address; of an IPv6 network its first one.
+    pub address: IpAddr,
+    /// The address, or the network.
+    pub network: SafeText,
+    /// How long the block still lasts.
+    pub left: Duration,
+    /// Connections refused since the block began.
+    pub refused: u64,
+}
+
+/// The last request that failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LastError {
+    /// When.
+    pub at: SystemTime,
+    /// The peer, and why.
+    pub message: SafeText,
+}
+
 /// The data of one frame of a dashboard; its cost depends on the number of requested rows.
 #[derive(Clone, Debug, Serialize)]
 pub struct Snapshot {
@@ -64,6 +89,16 @@ pub struct Snapshot {
     pub live: usize,
     /// Clients that wait to be accepted (single-threaded).
     pub waiting: usize,
+    /// The blocked addresses.
+    pub blocks: Vec<BlockView>,
+    /// Addresses whose clients were served since the start, counted up to 65,536.
+    pub clients: u64,
+    /// Requests since the start.
+    pub requests: u64,
+    /// Requests that failed since the start.
+    pub errors: u64,
+    /// The last of them.
+    pub last_error: Option<LastError>,
     /// Requests for content answered in full since the start.
     pub served: u64,
     /// Connections refused since the start.

@@ -6,7 +6,7 @@ use super::drain::drain;
 use crate::{
     protocol::address::Address,
     server::{
-        api::{command::Command, snapshot::Snapshot},
+        api::{command::Command, snapshot::Snapshot, summary::Summary},
         shared::Shared,
     },
 };
@@ -83,9 +83,17 @@ impl Handle {
     pub fn command(&self, command: Command) {
         match command {
             Command::Disconnect(id) => self.shared.registry.with(id, |entry| entry.disconnect()),
+            Command::DisconnectAddress(address) => self.shared.disconnect(|peer| peer == address),
+            Command::Block(address, time) => self.shared.block(address, time),
+            Command::Unblock(address) => self.shared.unblock(address),
             Command::Drain => drain(&self.shared),
             Command::Stop => self.shared.stop(),
         }
+    }
+
+    /// What the server did so far.
+    pub fn summary(&self) -> Summary {
+        self.shared.summary()
     }
 
     /// The present state, with the rows in `rows`.

@@ -104,8 +104,11 @@ pub fn start(config: Config, sink: Sink) -> Result<Server, StartError> {
     let thread = thread::Builder::new()
         .name("server".into())
         .spawn(move || {
-            let _ending = ending;
-            run()
+            let result = run();
+            // Before the server counts as stopped.
+            ending.0.services.emit(&Event::Stopped(ending.0.summary()));
+            drop(ending);
+            result
         })
         .map_err(StartError::System)?;
     Ok(Server::new(shared, address, others, thread))

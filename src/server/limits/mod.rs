@@ -1,5 +1,6 @@
 //! The limits and deadlines of a server.
 
+pub(crate) mod blocks;
 pub(crate) mod budget;
 pub(crate) mod origin;
 pub(crate) mod permits;
@@ -126,6 +127,9 @@ pub(super) const HALF_CLOSED_TIMEOUT: Duration = Duration::from_secs(3);
 /// Connections beyond `max_connections`, reserved for clients that have not authenticated yet. Also the maximum number of connections
 /// that are being replaced at the same time.
 pub(super) const MAX_UNAUTHENTICATED: usize = 64;
+
+/// Addresses of clients that are counted: a limit for the memory that it takes.
+pub(super) const MAX_COUNTED_CLIENTS: usize = 65_536;
 
 /// Seconds after which a client that received "busy" may connect again.
 pub(super) const RETRY_AFTER: u32 = 5;

@@ -1,6 +1,9 @@
 //! Which addresses count as one client.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::{
+    fmt,
+    net::{IpAddr, Ipv6Addr},
+};
 
 /// An address, or of IPv6 its network of 64 bits, since a client with one address there has 2^64 of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -9,6 +12,22 @@ pub(crate) struct Origin(IpAddr);
 impl From<IpAddr> for Origin {
     fn from(address: IpAddr) -> Origin {
         Origin(prefix(address, 64))
+    }
+}
+
+impl Origin {
+    /// The address; of a network its first one.
+    pub fn address(self) -> IpAddr {
+        self.0
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            IpAddr::V4(address) => write!(f, "{address}"),
+            IpAddr::V6(address) => write!(f, "{address}/64"),
+        }
     }
 }
 

@@ -7,11 +7,11 @@ use std::{
     sync::{
         Mutex, Weak,
         atomic::{
-            AtomicBool, AtomicU8, AtomicU64,
+            AtomicBool, AtomicU8, AtomicU32, AtomicU64,
             Ordering::{Relaxed, SeqCst},
         },
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use crate::{
@@ -42,6 +42,8 @@ pub(crate) struct Entry {
     evicted: AtomicBool,
     authenticated: AtomicBool,
     refused: AtomicBool,
+    /// Seconds for which the operator has blocked its address; 0 if it is not blocked.
+    blocked: AtomicU32,
     state: AtomicU8,
     dialect: AtomicU8,
     sent: AtomicU64,
@@ -79,6 +81,7 @@ impl Entry {
             evicted: AtomicBool::new(false),
             authenticated: AtomicBool::new(false),
             refused: AtomicBool::new(false),
+            blocked: AtomicU32::new(0),
             state: AtomicU8::new(0),
             dialect: AtomicU8::new(0),
             sent: AtomicU64::new(0),
@@ -99,6 +102,18 @@ impl Entry {
     /// Records that its client has a place.
     pub(crate) fn set_authenticated(&self) {
         self.authenticated.store(true, Relaxed);
+    }
+
+    /// Records that its address is blocked for this time: it ends with that.
+    pub(crate) fn block(&self, left: Duration) {
+        let seconds = u32::try_from(left.as_secs()).unwrap_or(u32::MAX).saturating_add(1);
+        self.blocked.store(seconds, Relaxed);
+        self.refuse();
+    }
+
+    /// Seconds for which its address is blocked, if it was when the connection was accepted.
+    pub fn blocked(&self) -> Option<u32> {
+        Some(self.blocked.load(Relaxed)).filter(|seconds| *seconds > 0)
     }
 
     /// Records that it ends with "busy".
@@ -129,7 +144,7 @@ impl Entry {
 
     /// An answer begins.
     pub fn set_path(&self, path: &SafeText) {
-        path.clone_into(&mut lock(&self.path));
+        *lock(&self.path) = path.clone();
     }
 
     /// How far the running answer is, out of a total that is known.

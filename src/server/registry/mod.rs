@@ -5,7 +5,7 @@ mod pool;
 mod waiting;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     net::{IpAddr, SocketAddr},
     ops::Range,
     sync::{
@@ -22,7 +22,7 @@ use self::{
 };
 use super::{
     api::{event::ConnectionId, snapshot::ConnectionView},
-    limits::{Limits, MAX_UNAUTHENTICATED, origin::Network},
+    limits::{Limits, MAX_COUNTED_CLIENTS, MAX_UNAUTHENTICATED, origin::Network},
     sync::lock,
 };
 
@@ -49,6 +49,8 @@ struct Live {
     /// Connections that have not reported their end yet.
     unfinished: usize,
     random: Random,
+    /// Addresses whose clients were served.
+    clients: HashSet<IpAddr>,
 }
 
 impl Registry {
@@ -104,6 +106,9 @@ impl Registry {
         live.unauthenticated.remove(entry.peer.ip());
         live.authenticated.add(entry.peer.ip());
         entry.set_authenticated();
+        if live.clients.len() < MAX_COUNTED_CLIENTS {
+            live.clients.insert(entry.peer.ip());
+        }
         true
     }
 
@@ -132,6 +137,11 @@ impl Registry {
     /// How many there are.
     pub fn len(&self) -> usize {
         self.count.load(Relaxed)
+    }
+
+    /// Addresses whose clients were served since the start, at most [`MAX_COUNTED_CLIENTS`].
+    pub fn clients(&self) -> u64 {
+        lock(&self.live).clients.len() as u64
     }
 
     /// The rows in `range`.

@@ -3,16 +3,22 @@
 pub(crate) mod lifecycle;
 pub(crate) mod services;
 
-use std::{ops::Range, time::Instant};
+use std::{
+    net::IpAddr,
+    ops::Range,
+    time::{Duration, Instant},
+};
 
 use self::{
     lifecycle::{Lifecycle, Phase},
     services::Services,
 };
 use super::{
-    api::{arch::Arch, snapshot::Snapshot},
-    registry::Registry,
+    api::{arch::Arch, event::Event, snapshot::Snapshot, summary::Summary},
+    limits::origin::Origin,
+    registry::{Registry, entry::Entry},
 };
+use crate::text::SafeText;
 
 /// What the loop and all connections of a server share.
 pub(super) struct Shared {
@@ -37,6 +43,46 @@ impl Shared {
         }
     }
 
+    /// Closes all connections whose addresses `chosen` accepts.
+    pub fn disconnect(&self, chosen: impl Fn(IpAddr) -> bool) {
+        let chosen = |entry: &Entry| chosen(entry.peer.ip());
+        self.registry.for_each(|entry| {
+            if chosen(entry) {
+                entry.disconnect()
+            }
+        });
+    }
+
+    /// Blocks the origin of an address: its connections are closed, and further ones refused.
+    pub fn block(&self, address: IpAddr, time: Duration) {
+        let origin = Origin::from(address);
+        // Before the connections are closed: one that is accepted meanwhile is either closed here or refused.
+        self.services.blocks.add(address, time, Instant::now());
+        self.disconnect(|peer| Origin::from(peer) == origin);
+        let network = SafeText::new(&origin.to_string());
+        self.services.emit(&Event::Blocked { network, seconds: time.as_secs() });
+    }
+
+    /// Lifts the block of the origin of an address.
+    pub fn unblock(&self, address: IpAddr) {
+        if self.services.blocks.lift(address) {
+            let network = SafeText::new(&Origin::from(address).to_string());
+            self.services.emit(&Event::Unblocked { network });
+        }
+    }
+
+    /// What the server did so far.
+    pub fn summary(&self) -> Summary {
+        let counts = self.services.counts();
+        Summary {
+            clients: self.registry.clients(),
+            requests: counts.requests,
+            bytes: counts.sent,
+            errors: counts.errors,
+            seconds: self.lifecycle.started.elapsed().as_secs_f64(),
+        }
+    }
+
     /// The present state, with the rows in `rows`: first those that are served, then those that wait.
     pub fn snapshot(&self, rows: Range<usize>) -> Snapshot {
         let now = Instant::now();
@@ -55,6 +101,11 @@ impl Shared {
             rows: views,
             live,
             waiting: waiting.len(),
+            blocks: self.services.blocks.view(now),
+            clients: self.registry.clients(),
+            requests: counts.requests,
+            errors: counts.errors,
+            last_error: self.services.last_error(),
             served: counts.served,
             refused: counts.refused,
             sent: counts.sent,

@@ -6,7 +6,7 @@ use std::{
         Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use crate::{
@@ -17,10 +17,11 @@ use crate::{
         api::{
             arch::Arch,
             event::{Event, Sink},
+            snapshot::LastError,
         },
         cache::{hashes::BlockHashes, indexes::ArchiveIndexes},
         certificate::TlsSetup,
-        limits::{Limits, MAX_OUTPUTS, MAX_PLANS, budget::Budget, permits::Permits},
+        limits::{Limits, MAX_OUTPUTS, MAX_PLANS, blocks::Blocks, budget::Budget, permits::Permits},
         sync::lock,
     },
     storage::{
@@ -46,6 +47,7 @@ pub(crate) struct Terms {
 /// What a server serves, and with what.
 pub(crate) struct Services {
     pub terms: Terms,
+    pub blocks: Blocks,
     pub hashes: BlockHashes,
     pub indexes: ArchiveIndexes,
     /// Permits for answers for which blocks are hashed.
@@ -61,6 +63,9 @@ pub(crate) struct Services {
     /// Whether the store was gone at the last request.
     is_gone: AtomicBool,
     sink: Sink,
+    requests: AtomicU64,
+    errors: AtomicU64,
+    last_error: Mutex<Option<LastError>>,
     served: AtomicU64,
     refused: AtomicU64,
     sent: AtomicU64,
@@ -69,6 +74,10 @@ pub(crate) struct Services {
 /// Numbers since the start.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Counts {
+    /// Requests.
+    pub requests: u64,
+    /// Requests that failed.
+    pub errors: u64,
     /// Contents that were sent up to their end.
     pub served: u64,
     /// Clients that were refused.
@@ -90,6 +99,10 @@ impl Services {
             hashes: BlockHashes::new(),
             indexes: ArchiveIndexes::new(),
             is_gone: AtomicBool::new(false),
+            blocks: Blocks::default(),
+            requests: AtomicU64::new(0),
+            errors: AtomicU64::new(0),
+            last_error: Mutex::default(),
             served: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             sent: AtomicU64::new(0),
@@ -100,6 +113,15 @@ impl Services {
 
     /// Reports an event to the program and to the log.
     pub fn emit(&self, event: &Event) {
+        match event {
+            Event::Request { .. } => drop(self.requests.fetch_add(1, Ordering::Relaxed)),
+            Event::Failed { .. } => {
+                self.errors.fetch_add(1, Ordering::Relaxed);
+                let message = SafeText::new(&event.to_string());
+                *lock(&self.last_error) = Some(LastError { at: SystemTime::now(), message });
+            }
+            _ => {}
+        }
         event.log();
         (self.sink)(event);
     }
@@ -128,6 +150,16 @@ impl Services {
         }
         renewed?;
         self.terms.store.open(path)
+    }
+
+    /// The last request that failed.
+    pub fn last_error(&self) -> Option<LastError> {
+        lock(&self.last_error).clone()
+    }
+
+    /// Counts a client that is refused because it is blocked.
+    pub fn refuse_blocked(&self) {
+        self.refused.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Counts and reports a client that is refused because there are too many connections.
@@ -172,6 +204,8 @@ impl Services {
     /// The numbers since the start.
     pub fn counts(&self) -> Counts {
         Counts {
+            requests: self.requests.load(Ordering::Relaxed),
+            errors: self.errors.load(Ordering::Relaxed),
             served: self.served.load(Ordering::Relaxed),
             refused: self.refused.load(Ordering::Relaxed),
             sent: self.sent.load(Ordering::Relaxed),

@@ -6,6 +6,7 @@
 //! would be one more line at the end of this file. The clients are small and synchronous (`peer.rs`), on purpose not the
 //! program's own engine.
 
+mod blocks;
 mod capacity;
 mod changes;
 mod classic;
@@ -86,6 +87,7 @@ on_every_architecture! {
         repeatedly_at_once;
     limits: busy, handshake, trickled_handshake, idle, too_slow, slow_enough;
     capacity: connections_of_an_address, silent_connections, unauthenticated_connections, requests_of_a_connection, hashing, archives, slow_clients, entries_of_a_page, bandwidth;
+    blocks: of_one_address, ends_by_itself, lifted, disconnected_without_one, of_a_classic_client;
     lifecycle: drain_when_idle, drain_finishes_running_answers, drain_lets_transfers_finish,
                drain_waits_for_all_connections_of_a_transfer, drain_has_a_deadline, stop, disconnect, dropped, snapshots;
     tokens: right_and_wrong, proofs, token_ids, none_needed, a_wrong_token_is_answered_late, rate_limited_after_wrong_tokens;
@@ -112,6 +114,7 @@ on_every_architecture_with_tls! {
         repeatedly_at_once;
     limits: busy, handshake, trickled_handshake, idle, too_slow, slow_enough;
     capacity: connections_of_an_address, silent_connections, unauthenticated_connections, requests_of_a_connection, hashing, archives, slow_clients, entries_of_a_page, bandwidth;
+    blocks: of_one_address, ends_by_itself, lifted, disconnected_without_one;
     lifecycle: drain_when_idle, drain_finishes_running_answers, drain_lets_transfers_finish,
                drain_waits_for_all_connections_of_a_transfer, drain_has_a_deadline, stop, disconnect, dropped, snapshots;
     tokens: right_and_wrong, proofs, token_ids, none_needed, a_wrong_token_is_answered_late, rate_limited_after_wrong_tokens;

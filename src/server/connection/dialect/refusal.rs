@@ -13,11 +13,16 @@ use crate::{
     },
 };
 
+/// Why a connection from a blocked address ends.
+pub(crate) const BLOCKED: &str = "its address is blocked";
+
 /// Why a client is refused at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
     /// There are too many connections.
     Busy,
+    /// The operator has blocked its address, for this number of seconds.
+    Blocked(u32),
     /// It uses no TLS.
     TlsRequired,
 }
@@ -30,6 +35,10 @@ impl Refusal {
                 let message = format!("{}; try again in {RETRY_AFTER} seconds", Code::Busy);
                 (Code::Busy, message, Some(RETRY_AFTER))
             }
+            Refusal::Blocked(seconds) => {
+                let message = format!("{}; this address is not served for {seconds} seconds", Code::Busy);
+                (Code::Busy, message, Some(seconds))
+            }
             Refusal::TlsRequired => (Code::TlsRequired, Code::TlsRequired.text().to_owned(), None),
         };
         Failure { code, message, path: None, retry_after }
@@ -39,6 +48,7 @@ impl Refusal {
     pub fn reason(self) -> &'static str {
         match self {
             Refusal::Busy => "busy",
+            Refusal::Blocked(_) => BLOCKED,
             Refusal::TlsRequired => "a client without TLS",
         }
     }

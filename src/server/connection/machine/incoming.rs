@@ -10,7 +10,12 @@ use crate::{
     },
     server::{
         connection::{
-            dialect::{Dialect, classic::Classic, refusal::Refusal, unknown_protocol},
+            dialect::{
+                Dialect,
+                classic::Classic,
+                refusal::{BLOCKED, Refusal},
+                unknown_protocol,
+            },
             task::Work,
             transport::{Tls, Transport},
             v1::requests::V1,
@@ -112,13 +117,19 @@ impl Connection {
             (FIRST_BYTE, _) => {
                 self.entry.set_dialect("v1");
                 let lacks_tls = self.shared.services.terms.tls.is_some() && certificate.is_none();
-                let refusal = lacks_tls.then_some(Refusal::TlsRequired);
+                let blocked = self.entry.blocked().map(Refusal::Blocked);
+                let refusal = blocked.or(lacks_tls.then_some(Refusal::TlsRequired));
                 Dialect::V1(Box::new(V1::new(refusal, self.entry.peer.ip(), certificate)))
             }
             (TLS_FIRST_BYTE, _) if self.shared.services.terms.tls.is_none() => {
                 output.out.push(&UNEXPECTED);
                 self.stage = Stage::Fresh(output);
                 return self.linger("a client with TLS; this server was started without".into(), now);
+            }
+            // These dialects have no message for it.
+            (_, Some(_)) if self.entry.blocked().is_some() => {
+                self.stage = Stage::Fresh(output);
+                return self.linger(BLOCKED.into(), now);
             }
             (_, Some(dialect)) => {
                 let classic = Box::new(Classic::new(dialect));
