@@ -89,7 +89,7 @@ fn run_plan(plan: Plan, _: LogRing) -> Result<Exit, Problem> {
 fn without_screen(plan: Plan, output: Output) -> Result<Exit, Problem> {
     let style = plan.style(output);
     match plan.task {
-        Task::Serve(serve) => headless::server::run(serve.config, serve.print, style),
+        Task::Serve(serve) => headless::server::run(*serve, style),
         Task::Demo(demo) => demo::run(*demo, style),
         Task::Fetch(fetch) => fetch::run(&fetch, style),
     }

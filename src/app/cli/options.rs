@@ -29,6 +29,7 @@ const NOT_FOR_DEMO_OPTIONS: &[&str] = &[
     "tls_key",
     "public",
     "print_token",
+    "qr",
     "session",
     "paused",
 ];

@@ -64,6 +64,8 @@ pub struct Serve {
     pub config: server::Config,
     /// How its token is printed.
     pub print: PrintedToken,
+    /// Whether its address is printed as a QR code, too.
+    pub qr: bool,
 }
 
 /// A server and a client in one process.
@@ -124,7 +126,8 @@ impl Cli {
             let config = server::Config { identity, access, ..config };
             self.check_own_files(&config, &settings, environment)?;
             let private = self.private(&config, &settings, environment);
-            Task::Serve(Box::new(Serve { config: server::Config { private, ..config }, print }))
+            let config = server::Config { private, ..config };
+            Task::Serve(Box::new(Serve { config, print, qr: settings.server.qr }))
         } else if self.task.demo {
             let root = self.served(&environment.directory)?;
             // A growing log in the folder would change the archived files.

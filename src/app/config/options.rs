@@ -153,6 +153,9 @@ section! {
         /// Print the token in the address even if stdout is not a terminal [default: print where the token is stored]
         #[arg(long, num_args = 0, default_missing_value = "true", help_heading = "Trust")]
         print_token: bool = false;
+        /// Without a screen: print the address as a QR code, too, if the terminal is wide enough
+        #[arg(long, num_args = 0, default_missing_value = "true")]
+        qr: bool = false;
         /// Links to follow: those that stay inside the folder, or never any [default: inside]
         #[arg(long, value_name = "WHICH", value_parser = choices::<Links>())]
         symlinks: Links = Policy::default().links;

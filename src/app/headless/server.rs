@@ -15,10 +15,13 @@ use tokio::sync::mpsc::{self, Receiver};
 
 use super::{Output, Style, eprint_line, output::Objects, print, signals::Signals};
 use crate::{
-    app::exit::{Exit, Problem},
+    app::{
+        cli::Serve,
+        exit::{Exit, Problem},
+    },
     protocol::address::Address,
     server::{self, Arch, Command, Event, Server, Sink},
-    text::SafeText,
+    text::{SafeText, qr},
 };
 
 /// Events that may wait for the reader of stdout or stderr. A slow reader must not make the
@@ -64,7 +67,8 @@ impl fmt::Display for TokenSource {
 ///
 /// # Errors
 /// The server does not start, or its loop fails.
-pub fn run(config: server::Config, print: PrintedToken, style: Style) -> Result<Exit, Problem> {
+pub fn run(serve: Serve, style: Style) -> Result<Exit, Problem> {
+    let Serve { config, print, qr } = serve;
     let failed = |error: io::Error| Problem::new(Exit::Failed, format!("the server failed: {error}"));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     let (sender, receiver) = mpsc::channel(MAX_EVENTS);
@@ -81,7 +85,8 @@ pub fn run(config: server::Config, print: PrintedToken, style: Style) -> Result<
         Signals::new().map_err(failed)?
     };
     let server = server::start(config, sink)?;
-    let mut show = Show { style, print, objects: Objects::default(), lost };
+    let is_local = server.local_addr().ip().to_canonical().is_loopback();
+    let mut show = Show { style, print, qr, is_local, objects: Objects::default(), lost };
     runtime.block_on(drive(&server, receiver, signals, &mut show));
     server.join().map_err(failed)?;
     Ok(Exit::Done)
@@ -108,6 +113,12 @@ async fn drive(server: &Server, mut events: Receiver<Event>, mut signals: Signal
     }
 }
 
+/// Columns of the terminal that stdout is, or of an ordinary one.
+fn width() -> usize {
+    let size = rustix::termios::tcgetwinsize(io::stdout());
+    size.ok().filter(|size| size.ws_col > 0).map_or(80, |size| size.ws_col.into())
+}
+
 /// The first line of `--json`. Unlike the event, it may contain the token.
 #[derive(Serialize)]
 struct Listening {
@@ -124,6 +135,10 @@ struct Listening {
 struct Show {
     style: Style,
     print: PrintedToken,
+    /// Whether to print the address as a QR code, too.
+    qr: bool,
+    /// Whether only this machine can reach the server.
+    is_local: bool,
     objects: Objects,
     lost: Arc<AtomicU64>,
 }
@@ -169,9 +184,20 @@ impl Show {
             };
             self.objects.print(&Listening { event: "listening", address, others, port, arch, token_file });
         } else {
+            let code = self.qr.then(|| qr::printed(&address, width(), self.style.ascii));
             let lines = [address].into_iter().chain(others).map(|address| address + "\n");
             // A closed stdout does not stop the server.
             print(lines.collect::<String>().as_bytes());
+            match code {
+                Some(Ok(code)) => drop(print(code.as_bytes())),
+                Some(Err(reason)) => eprint_line(&format!("tui: no QR code: {reason}")),
+                None => {}
+            }
+            if self.is_local && self.style.output == Output::Plain {
+                eprint_line(
+                    "tui: only this machine can reach that address; -H 0.0.0.0 serves on all of its interfaces",
+                );
+            }
         }
         if let Some(source) = hidden {
             eprint_line(&format!(
