@@ -120,6 +120,7 @@ impl Queue for Jobs {
                 speed: Some(61_000_000.0 + (self.step % 7) as f64 * 100_000.0),
                 eta: Some(40.0),
                 prepares: false,
+                limit: None,
             }
         };
         ids.iter().map(row).collect()

@@ -34,6 +34,7 @@ pub use api::{
     command::{Command, JobId},
     config::{Config, Extract, Names, Trust},
     event::{Change, Event},
+    limit_schedule::{LimitPeriod, LimitSchedule, NotATime, ScheduleError, TimeOfDay, Zone},
     locator::{Host, Locator, LocatorError, Server},
     new_job::{Existing, Form, NewJob},
     origin::Origin,

@@ -12,9 +12,10 @@ use super::{
     input_file::{self, Entry},
 };
 use crate::{
-    app::config::{Bounded, Rate, Settings},
+    app::config::{self, Bounded, Rate, Settings},
     client::{
-        self, Existing, Form, Limits, Locator, NewJob, SavedJob, Server, SessionName, Speak, saved,
+        self, Existing, Form, LimitSchedule, Limits, Locator, NewJob, SavedJob, Server, SessionName, Speak,
+        Zone, saved,
         session::{Changed, Saved},
         typed::{self, TypedError},
     },
@@ -83,6 +84,7 @@ impl Fetch {
                 jobs: client.jobs.count(),
                 segments: client.segments.count(),
                 limit: client.limit.0,
+                limit_schedule: schedule(client),
                 retries: client.retries.small(),
                 retry_max_time: client.retry_max_time.0,
                 timeout: client.timeout.get(),
@@ -133,6 +135,11 @@ impl Fetch {
                 jobs: limits.jobs,
                 segments: limits.segments,
                 limit: limits.rate,
+                limit_schedule: match self.given.rate {
+                    // The user has asked for this limit now, whatever the time of day.
+                    Some(_) => LimitSchedule::default(),
+                    None => self.engine.limit_schedule.clone(),
+                },
                 // The screen shows that a server is unreachable, and the user decides.
                 retry_max_time: self.engine.retry_max_time.filter(|_| !has_screen),
                 undo_time: if has_screen { UNDO_TIME } else { Duration::ZERO },
@@ -333,6 +340,14 @@ fn apply(entry: Entry, job: &mut NewJob, directory: &Path) -> Result<(), UsageEr
     }
     job.checksum = entry.checksum;
     Ok(())
+}
+
+/// The limits by the time of day, on the local clock. The time zone can only be read before other threads start.
+fn schedule(client: &config::Client) -> LimitSchedule {
+    match &client.limit_schedule {
+        none if none.is_empty() => LimitSchedule::default(),
+        schedule => schedule.clone().in_zone(Zone::local()),
+    }
 }
 
 /// The path of `--local` or `out` names a folder, or the file itself.

@@ -505,3 +505,18 @@ fn the_value_of_color_can_be_a_separate_argument() {
         assert_eq!(fetch.jobs.len(), 1, "{line}");
     }
 }
+
+#[test]
+fn a_limit_of_the_command_line_sets_the_schedule_aside() {
+    let file = "[client]\nlimit_schedule = [{ from = \"08:00\", to = \"18:00\", limit = 5 }]";
+    let options = || Options::from_file(Path::new("c.toml"), file).expect("right");
+    for (line, follows) in [("-H nas a", true), ("-H nas a --limit 2M", false), ("-H nas a --limit 0", false)]
+    {
+        let Ok(Parsed::Run(cli)) = typed(line) else { panic!("{line}") };
+        let Ok(Plan { task: Task::Fetch(fetch), .. }) = cli.plan(options(), &environment()) else {
+            panic!("{line}")
+        };
+        let (config, _) = fetch.begin(Default::default(), true);
+        assert_eq!(!config.limit_schedule.is_empty(), follows, "{line}");
+    }
+}

@@ -7,6 +7,7 @@ mod keys;
 mod layers;
 mod look;
 mod options;
+mod schedule;
 mod section;
 mod types;
 mod value;

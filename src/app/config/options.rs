@@ -13,7 +13,7 @@ use super::{
     types::{Bounded, Optional, Rate, Seconds, SecondsOrZero},
 };
 use crate::{
-    client::{self, Existing, Extract, Form, Names, Speak},
+    client::{self, Existing, Extract, Form, LimitSchedule, Names, Speak},
     protocol::address::DEFAULT_PORT,
     server::{self, Arch},
     storage::root::{Links, Policy},
@@ -67,6 +67,9 @@ section! {
         /// Bytes a second for all downloads together; 0 is unlimited.
         #[arg(skip)]
         limit: Rate = Rate(engine().limit);
+        /// Other limits by the time of day.
+        #[arg(skip)]
+        limit_schedule: LimitSchedule = LimitSchedule::default();
         /// How often an attempt that reached the server and received nothing is repeated [default: 8]
         #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Retrying")]
         retries: Bounded<0, 1000> = Bounded::nearest(engine().retries.into());

@@ -106,6 +106,7 @@ fn every_setting_can_be_given_by_the_environment() {
             Value::Text(text) => text.to_owned(),
             Value::Integer(number) => number.to_string(),
             Value::Boolean(value) => value.to_string(),
+            Value::List(list) if list.is_empty() => String::new(),
             other => panic!("{other:?}"),
         };
         variable(&format!("FDSP_{section}_{key}").to_ascii_uppercase(), &text)

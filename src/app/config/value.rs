@@ -17,6 +17,10 @@ pub(super) enum Value<'a> {
     Float(f64),
     /// A boolean of a file.
     Boolean(bool),
+    /// A list of a file.
+    List(Vec<Value<'a>>),
+    /// A table of a file: its members.
+    Table(Vec<(&'a str, Value<'a>)>),
     /// Any other value of a file: its type.
     Other(&'static str),
     /// A value of the environment, always text.
@@ -40,8 +44,15 @@ impl<'a> Value<'a> {
             }
             DeValue::Boolean(value) => Value::Boolean(*value),
             DeValue::Datetime(_) => Value::Other("a date"),
-            DeValue::Array(_) => Value::Other("a list"),
-            DeValue::Table(_) => Value::Other("a table"),
+            DeValue::Array(list) => {
+                Value::List(list.iter().map(|value| Value::from_toml(value.get_ref())).collect())
+            }
+            DeValue::Table(table) => {
+                let member = |(name, value): (&'a toml::Spanned<_>, &'a toml::Spanned<_>)| {
+                    (std::convert::AsRef::<str>::as_ref(name.get_ref()), Value::from_toml(value.get_ref()))
+                };
+                Value::Table(table.iter().map(member).collect())
+            }
         }
     }
 
@@ -63,6 +74,8 @@ impl<'a> Value<'a> {
             Value::Integer(number) => number.to_string(),
             Value::Float(number) => number.to_string(),
             Value::Boolean(value) => value.to_string(),
+            Value::List(_) => "a list".to_owned(),
+            Value::Table(_) => "a table".to_owned(),
             Value::Other(kind) => (*kind).to_owned(),
         };
         format!("{expected}, not {found}")

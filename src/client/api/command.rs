@@ -41,8 +41,10 @@ pub enum Command {
     /// Use this token and pin, where they are given, for all jobs with this server that are not done; and retry those that it has
     /// refused.
     Reach(Server),
-    /// Change the bandwidth limit.
+    /// Change the bandwidth limit; if one by the time of day is in force, that one, until it ends.
     SetLimit(Option<u64>),
+    /// Change the limits of these jobs.
+    SetJobLimit(Vec<JobId>, Option<u64>),
     /// Change how many jobs run at the same time (at least 1).
     SetJobs(usize),
     /// Change how many connections one file may have (at least 1).

@@ -2,6 +2,8 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use crate::client::api::limit_schedule::LimitSchedule;
+
 /// The settings of an engine.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -11,6 +13,8 @@ pub struct Config {
     pub segments: usize,
     /// Bytes a second for all jobs together; `None` is unlimited.
     pub limit: Option<u64>,
+    /// Other limits by the time of day, in the place of `limit`.
+    pub limit_schedule: LimitSchedule,
     /// How often an attempt that reached the server and received nothing is repeated.
     pub retries: u32,
     /// For how long a server that cannot be reached, or is busy, is tried again before its jobs fail; `None` is for ever.
@@ -39,6 +43,7 @@ impl Default for Config {
             jobs: 3,
             segments: 4,
             limit: None,
+            limit_schedule: LimitSchedule::default(),
             retries: 8,
             retry_max_time: Some(Duration::from_secs(600)),
             timeout: Duration::from_secs(30),

@@ -62,6 +62,9 @@ pub struct SavedJob {
     /// Files of a tree: complete, and in all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub files: Option<(u64, u64)>,
+    /// Bytes a second for this job; `None` is unlimited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u64>,
 }
 
 /// The state of a job of a saved queue.
@@ -90,6 +93,7 @@ impl From<NewJob> for SavedJob {
             received: 0,
             progress: None,
             files: None,
+            limit: None,
         }
     }
 }

@@ -90,6 +90,7 @@ fn commands_are_read_as_they_were_written() {
         Command::Reach(server().server),
         Command::SetLimit(Some(7)),
         Command::SetLimit(None),
+        Command::SetJobLimit(vec![JobId(1)], Some(7)),
         Command::SetJobs(2),
         Command::SetSegments(3),
         Command::Stop,
@@ -166,10 +167,18 @@ fn snapshots_are_read_as_they_were_written() {
         speed: Some(0.1),
         eta: Some(0.2),
         prepares: true,
+        limit: Some(9),
     };
     same(Snapshot {
         rows: states.into_iter().map(row).collect(),
-        totals: Totals { jobs: 1, files: (2, 3), eta: Some(0.1), limit: Some(4), ..Totals::default() },
+        totals: Totals {
+            jobs: 1,
+            files: (2, 3),
+            eta: Some(0.1),
+            limit: Some(4),
+            limit_until: "08:00".parse().ok(),
+            ..Totals::default()
+        },
         questions: vec![Question { doubt: Doubt::New(server()), jobs: 2 }],
     });
 }

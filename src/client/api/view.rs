@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     client::api::{
         command::JobId,
+        limit_schedule::TimeOfDay,
         origin::Origin,
         serial::{self, is_default},
         trust::{Doubt, Question},
@@ -170,6 +171,8 @@ pub struct JobView {
     pub eta: Option<f64>,
     /// A tree is listed and prepared, or the server last reported that it works on the answer; running jobs only.
     pub prepares: bool,
+    /// The limit of this job, bytes a second.
+    pub limit: Option<u64>,
 }
 
 impl JobView {
@@ -207,6 +210,8 @@ pub struct Totals {
     pub eta: Option<f64>,
     /// The limit in force, bytes a second.
     pub limit: Option<u64>,
+    /// Until when it is in force, if it is one by the time of day.
+    pub limit_until: Option<TimeOfDay>,
 }
 
 impl Totals {

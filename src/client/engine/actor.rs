@@ -3,6 +3,7 @@
 mod attempts;
 mod changes;
 mod commands;
+mod limits;
 mod outcome;
 mod undo;
 
@@ -19,7 +20,7 @@ use tokio::{
     time::{MissedTickBehavior, interval, sleep_until, timeout_at},
 };
 
-use self::undo::Undo;
+use self::{limits::Followed, undo::Undo};
 use crate::client::{
     api::{
         command::{Command, JobId},
@@ -31,7 +32,7 @@ use crate::client::{
     error::Fault,
     job::{events::JobEvent, resume::JobResume},
     queue::schedule::ServerId,
-    source::Sources,
+    source::{Sources, limiter::Limiter},
 };
 
 /// How often the counters of what runs are read.
@@ -66,6 +67,10 @@ pub(crate) struct Actor {
     messages: Channel<Message>,
     /// What stops the transfers that run; one whose files are being closed still counts.
     workers: HashMap<JobId, watch::Sender<bool>>,
+    /// The limiters of the transfers that run.
+    limiters: HashMap<JobId, Arc<Limiter>>,
+    /// The limits by the time of day.
+    followed: Followed,
     /// What is known of jobs that no attempt works on.
     kept: HashMap<JobId, JobResume>,
     /// What can be undone.
@@ -90,6 +95,8 @@ impl Actor {
             jobs: mpsc::unbounded_channel(),
             messages: mpsc::unbounded_channel(),
             workers: HashMap::new(),
+            limiters: HashMap::new(),
+            followed: Followed::default(),
             kept: HashMap::new(),
             undo: Undo::default(),
             reported: Instant::now(),
@@ -106,12 +113,13 @@ impl Actor {
                 self.undo();
             }
             let now = Instant::now();
+            let limit_due = self.follow_schedule(now);
             self.settle_due(now);
             self.start_ready();
             self.probe(now);
             let due = self.shared.with(|state| {
                 let server = state.servers.next_due(state.queue.ready_servers());
-                state.queue.next_due().into_iter().chain(server).chain(self.undo.due()).min()
+                state.queue.next_due().into_iter().chain(server).chain(self.undo.due()).chain(limit_due).min()
             });
             let wait = sleep_until(due.unwrap_or_else(Instant::now).into());
             tokio::select! {

@@ -28,7 +28,7 @@ use crate::{
             picture::Picture,
             saved::{SavedJob, SavedQueue, SavedState},
             speak::Speak,
-            view::{JobView, LostServer, Snapshot, Trouble},
+            view::{JobView, LostServer, Snapshot, Totals, Trouble},
         },
         engine::{actor::Actor, shared::Shared},
         queue::schedule::Outage,
@@ -141,7 +141,7 @@ impl Engine {
         let limit = self.shared.limits.bandwidth.rate();
         self.shared.with(|state| Snapshot {
             rows: state.queue.at(rows, Instant::now(), &state.servers),
-            totals: state.queue.totals(limit),
+            totals: Totals { limit, limit_until: state.limit_until, ..state.queue.totals() },
             questions: state.queue.questions(),
         })
     }
@@ -251,7 +251,8 @@ impl Engine {
         }
     }
 
-    /// Waits until it has stopped after [`Command::Stop`], at most `timeout`. Returns the saved queue.
+    /// Waits until it has stopped after [`Command::Stop`], and its commands have ended, at most `timeout`: what still runs then is
+    /// terminated. Returns the saved queue.
     pub fn join(mut self, timeout: Duration) -> SavedQueue {
         self.end(timeout);
         self.saved()

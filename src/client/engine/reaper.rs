@@ -76,6 +76,7 @@ pub(crate) mod tests {
             jobs: 1,
             segments: 1,
             limit: None,
+            limit_schedule: Default::default(),
             retries: 0,
             retry_max_time: None,
             timeout: Duration::from_secs(1),

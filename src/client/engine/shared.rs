@@ -14,6 +14,7 @@ use crate::{
             command::JobId,
             config::Config,
             event::Event,
+            limit_schedule::TimeOfDay,
             saved::{self, SavedQueue},
         },
         disk::{folder::Folders, journal::seal::Seal},
@@ -40,6 +41,10 @@ pub(crate) struct State {
     pub(crate) servers: Servers,
     /// How many times the user can undo something.
     pub(crate) undoable: usize,
+    /// Bytes a second for all jobs together, while no limit by the time of day is in force.
+    pub(crate) limit: Option<u64>,
+    /// Until when a limit by the time of day is in force.
+    pub(crate) limit_until: Option<TimeOfDay>,
 }
 
 /// See the module.
@@ -91,6 +96,8 @@ impl Shared {
             jobs: config.jobs.max(1),
             servers: Servers::default(),
             undoable: 0,
+            limit: config.limit,
+            limit_until: None,
         };
         let changed = Arc::<Notify>::default();
         let (deletions, requests) = Deletions::new(Arc::clone(&changed));
@@ -119,13 +126,13 @@ impl Shared {
         result
     }
 
-    /// The queue as the next engine is to find it, and the limits in force.
+    /// The queue as the next engine is to find it, and the limits.
     pub(crate) fn saved(&self) -> SavedQueue {
-        let (rate, segments) = (self.limits.bandwidth.rate(), self.limits.connections());
+        let segments = self.limits.connections();
         // Under one lock: a job that was cancelled is never without its deletion.
         self.with(|state| SavedQueue {
             queue: state.queue.saved(),
-            limits: saved::Limits { jobs: state.jobs, segments, rate },
+            limits: saved::Limits { jobs: state.jobs, segments, rate: state.limit },
             deleting: self.deletions.marked(),
             discarded: self.deletions.discarded(),
         })

@@ -51,6 +51,8 @@ pub(super) struct Job {
     pub(super) total: Option<u64>,
     /// Files of a tree.
     pub(super) files: Option<u64>,
+    /// Bytes a second for this job.
+    pub(super) limit: Option<u64>,
     /// As they were when the last transfer ended.
     pub(super) received: u64,
     pub(super) position: u64,
@@ -90,7 +92,7 @@ pub(super) struct Sampled {
 impl Job {
     /// A job that nothing works on yet.
     pub(super) fn new(id: JobId, saved: SavedJob, server: ServerId) -> Job {
-        let SavedJob { new, state, name, size, received, progress, files } = saved;
+        let SavedJob { new, state, name, size, received, progress, files, limit } = saved;
         let listed = new.listed.filter(|_| size.is_none() && progress.is_none());
         let given = new.save_as.as_deref().or(name.as_ref().map(|name| Path::new(name.as_str())));
         let target = match given {
@@ -116,6 +118,7 @@ impl Job {
             size: size.or(listed),
             total: progress.map(|(_, total)| total).or(listed),
             files: files.map(|(_, files)| files),
+            limit,
             received,
             position: progress.map_or(0, |(done, _)| done),
             files_done: files.map_or(0, |(done, _)| done),
@@ -167,6 +170,7 @@ impl Job {
             received: self.received(),
             progress: self.progress(),
             files: self.files(),
+            limit: self.limit,
         }
     }
 
@@ -341,6 +345,7 @@ impl Job {
             speed: self.rate(),
             eta: self.eta(),
             prepares: self.prepares(),
+            limit: self.limit,
         }
     }
 }

@@ -287,6 +287,14 @@ impl Queue {
         waiting
     }
 
+    /// Changes the limit of a job. Returns its name.
+    pub(crate) fn set_limit(&mut self, id: JobId, limit: Option<u64>) -> Option<SafeText> {
+        self.change(id, |job| {
+            job.limit = limit;
+            job.name.clone()
+        })
+    }
+
     /// The name of a job.
     pub(crate) fn name(&self, id: JobId) -> Option<SafeText> {
         self.jobs.get(&id).map(|job| job.name.clone())

@@ -53,7 +53,7 @@ impl Queue {
     }
 
     /// The sums.
-    pub(crate) fn totals(&self, limit: Option<u64>) -> Totals {
+    pub(crate) fn totals(&self) -> Totals {
         let (mut progress, mut files) = self.sums.settled();
         let counts = self.sums.counts();
         let mut unknown = counts.unknown;
@@ -76,7 +76,6 @@ impl Queue {
             files,
             unknown,
             eta: rate.and_then(|rate| speed::eta(remaining, rate)),
-            limit,
             ..counts
         }
     }

@@ -147,7 +147,7 @@ fn a_file_that_is_in_place_is_done_whatever_was_commanded_meanwhile() {
     queue.answered(id, announced(10));
     assert!(queue.command(id, Input::Cancel));
     assert_eq!(queue.ended(id, Ended::Finished(finished(10))), Some(Phase::Done));
-    assert_eq!(queue.totals(None).progress, (10, 10));
+    assert_eq!(queue.totals().progress, (10, 10));
     assert!(!queue.command(id, Input::Retry));
 }
 
@@ -231,9 +231,9 @@ fn sums_of_any_sizes_are_right_again_once_a_job_has_gone() {
         queue.command(id, Input::Pause);
         queue.ended(id, Ended::Stopped);
     }
-    assert_eq!(queue.totals(None).progress, (0, u64::MAX));
+    assert_eq!(queue.totals().progress, (0, u64::MAX));
     queue.take_out(&ids[..2]);
-    assert_eq!(queue.totals(None).progress, (0, 7 << 60));
+    assert_eq!(queue.totals().progress, (0, 7 << 60));
 }
 
 #[test]
@@ -298,7 +298,7 @@ fn ten_thousand_rows_cost_as_much_as_the_visible_ones() {
     let begun = Instant::now();
     for start in 0..1_000 {
         assert_eq!(queue.at(start..start + 20, begun, &servers).len(), 20);
-        assert_eq!(queue.totals(None).jobs, 10_000);
+        assert_eq!(queue.totals().jobs, 10_000);
     }
     assert!(begun.elapsed() < Duration::from_secs(10));
 }
@@ -317,7 +317,7 @@ fn a_tree_progresses_with_each_of_its_files() {
         }
         now += Duration::from_millis(250);
         queue.sample(now);
-        assert_eq!((queue.rows(&[id], now, &servers)[0].eta, queue.totals(None).eta), (None, None));
+        assert_eq!((queue.rows(&[id], now, &servers)[0].eta, queue.totals().eta), (None, None));
     }
     progress.set(|counts| counts.prepares = false);
     for _ in 0..20 {
@@ -330,7 +330,7 @@ fn a_tree_progresses_with_each_of_its_files() {
         });
         queue.sample(now);
     }
-    let (row, totals) = (queue.rows(&[id], now, &servers).remove(0), queue.totals(None));
+    let (row, totals) = (queue.rows(&[id], now, &servers).remove(0), queue.totals());
     for (done, total) in [row.work().unwrap(), totals.work()] {
         assert!((20..80).contains(&(done * 100 / total)), "{done} of {total}");
     }
@@ -379,7 +379,7 @@ fn check(queue: &Queue, busy: &BTreeMap<JobId, Arc<Counted>>) {
     let mut sums = Sums::default();
     queue.jobs.values().for_each(|job| sums.add(&job.contribution()));
     assert_eq!(queue.sums, sums);
-    let totals = queue.totals(None);
+    let totals = queue.totals();
     let none = |phase| queue.jobs.values().filter(|job| job.phase == phase).count();
     let others = none(Phase::Cancelled);
     let sum = totals.running + totals.waiting + totals.paused + totals.done + totals.failed + others;
@@ -459,7 +459,7 @@ proptest! {
         }
         check(&next, &BTreeMap::new());
         prop_assert_eq!(next.saved(), kept);
-        let (ours, theirs) = (queue.totals(None), next.totals(None));
+        let (ours, theirs) = (queue.totals(), next.totals());
         prop_assert_eq!((ours.jobs, ours.done, ours.failed, ours.paused), (theirs.jobs, theirs.done, theirs.failed, theirs.paused));
         prop_assert_eq!(theirs.running, 0);
     }

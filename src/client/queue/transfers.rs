@@ -67,6 +67,7 @@ pub(crate) struct Started {
     pub(crate) new: NewJob,
     pub(crate) name: SafeText,
     pub(crate) server: ServerId,
+    pub(crate) limit: Option<u64>,
 }
 
 /// How a transfer ended.
@@ -101,7 +102,7 @@ impl Queue {
             let (speed, advance) = (Meter::default(), Advance::default());
             job.live = Some(Box::new(Live { counters, speed, advance, sampled: None }));
             job.sample(now);
-            Started { new: job.new.clone(), name: job.name.clone(), server: job.server }
+            Started { new: job.new.clone(), name: job.name.clone(), server: job.server, limit: job.limit }
         })
     }
 

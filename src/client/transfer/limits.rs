@@ -1,4 +1,4 @@
-//! The limits of all transfers, which can be changed while they run.
+//! The limits of transfers, which can be changed while they run.
 
 use std::sync::{
     Arc,
@@ -10,15 +10,22 @@ use crate::client::source::limiter::Limiter;
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Limits {
-    /// Bytes a second of all transfers together.
+    /// Bytes a second: of all transfers together, or of one job.
     pub(crate) bandwidth: Arc<Limiter>,
-    connections: AtomicUsize,
+    connections: Arc<AtomicUsize>,
 }
 
 impl Limits {
     /// `rate`: bytes a second, `None` is unlimited; `connections`: for one file, at least 1.
     pub(crate) fn new(rate: Option<u64>, connections: usize) -> Limits {
-        Limits { bandwidth: Arc::new(Limiter::new(rate)), connections: connections.max(1).into() }
+        let connections = AtomicUsize::new(connections.max(1));
+        Limits { bandwidth: Arc::new(Limiter::new(rate)), connections: Arc::new(connections) }
+    }
+
+    /// The limits of one job, with a bandwidth limit of its own below that of all.
+    pub(crate) fn of_job(&self, rate: Option<u64>) -> Limits {
+        let bandwidth = Arc::new(Limiter::within(&self.bandwidth, rate));
+        Limits { bandwidth, connections: Arc::clone(&self.connections) }
     }
 
     /// Connections for one file, at most.

@@ -173,6 +173,7 @@ actions! {
         ClearFinished "clear-finished" &[Queue, Details], ["C"], "clear finished", "Clear finished downloads from the queue";
         CopyHash "copy-hash" &[Queue, Details], ["Y"], "copy BLAKE3", "Send the BLAKE3 of a finished download to the terminal's clipboard";
         Limit "limit" &[Queue, Details], ["b"], "limit", "Change the bandwidth limit of all downloads together";
+        JobLimit "job-limit" &[Queue, Details], ["B"], "limit it", "Limit the bandwidth of the marked downloads, or of the selected one";
         Jobs "jobs" &[Queue, Details], ["n"], "jobs", "Change how many downloads run at the same time";
         Segments "segments" &[Queue, Details], ["s"], "segments", "Change how many connections one file may have";
     }

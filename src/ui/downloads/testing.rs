@@ -10,7 +10,7 @@ use super::{Defaults, Effect, Message, Model, Queue, update, view};
 use crate::{
     client::{
         Arranged, Existing, Finished, Form, JobId, JobState, JobView, Locator, LostServer, Origin, Picture,
-        Server, Sort, Speak, Totals, Trouble, TroubleKind,
+        Server, Sort, Speak, TimeOfDay, Totals, Trouble, TroubleKind,
     },
     logging::{LogRing, Record},
     protocol::{
@@ -28,6 +28,7 @@ pub const HASH: &str = "9f3c2a7be1d04f5566778899aabbccddeeff00112233445566778899
 pub struct Fake {
     pub rows: Vec<JobView>,
     pub limit: Option<u64>,
+    pub limit_until: Option<TimeOfDay>,
     pub read: std::cell::Cell<usize>,
     pub generation: u64,
     /// The servers that have answered.
@@ -129,6 +130,7 @@ impl Queue for Fake {
             unknown: count(|state| !ended(state)).saturating_sub(sized),
             eta: (speed > 0.0).then_some(720.0),
             limit: self.limit,
+            limit_until: self.limit_until,
             ..Totals::default()
         }
     }
@@ -154,6 +156,7 @@ pub fn row(id: u64, name: &str, state: JobState) -> JobView {
         speed: None,
         eta: None,
         prepares: false,
+        limit: None,
     }
 }
 

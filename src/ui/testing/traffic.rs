@@ -135,6 +135,7 @@ mod downloads {
                     speed: Some(speed),
                     eta: Some((SIZE - received) as f64 / speed),
                     prepares: false,
+                    limit: None,
                 }
             };
             ids.iter().map(row).collect()

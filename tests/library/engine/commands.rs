@@ -6,7 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use fdsp::client::{Change, Checksum, Command, Config, Event, Existing, JobState, NewJob, TroubleKind};
+use fdsp::client::{
+    Change, Checksum, Command, Config, Event, Existing, JobState, LimitPeriod, LimitSchedule, NewJob,
+    TroubleKind,
+};
 
 use crate::engine::{
     proxy::{Fault, Proxy},
@@ -200,6 +203,52 @@ fn a_rate_limit_is_kept_and_lifting_it_takes_effect_at_once() {
     client.end(id).unwrap();
     // The rest would have taken seven seconds.
     assert!(lifted.elapsed() < Duration::from_secs(4), "{:?}", lifted.elapsed());
+}
+
+/// The limit of one job: a second one beside it is not held back, and the limit is changed while the job runs.
+#[test]
+fn a_limit_of_one_job_holds_for_this_job_and_is_saved() {
+    let served = Served::new();
+    // Until the job has its limit, nothing is received.
+    let mut client = Client::new(Config { limit: Some(1000), ..config() });
+    let [slow, quick] = ["slow", "quick"].map(|name| {
+        served.write(name, &content(8 * MIB, 1));
+        client.job(served.at(), name)
+    });
+    let slow = client.add(slow);
+    client.engine.command(Command::SetJobLimit(vec![slow], Some(400_000)));
+    client.engine.command(Command::SetLimit(None));
+    let quick = client.add(quick);
+    client.end(quick).unwrap();
+    let view = client.view(slow);
+    assert_eq!((view.limit, view.state == JobState::Running), (Some(400_000), true), "{view:?}");
+    assert_eq!(client.view(quick).limit, None);
+    assert_eq!(client.engine.saved().queue[0].limit, Some(400_000));
+    client.engine.command(Command::SetJobLimit(vec![slow], None));
+    let lifted = Instant::now();
+    client.end(slow).unwrap();
+    // The rest would have taken 15 seconds or more.
+    assert!(lifted.elapsed() < Duration::from_secs(10), "{:?}", lifted.elapsed());
+}
+
+#[test]
+fn a_limit_by_the_time_of_day_replaces_the_usual_one_and_is_not_saved() {
+    let time = |text: &str| text.parse().unwrap();
+    let day = |limit| LimitPeriod { from: time("00:00"), to: time("24:00"), limit };
+    let limit_schedule = LimitSchedule::new(vec![day(Some(400_000))]).unwrap();
+    let client = Client::new(Config { limit: Some(7), limit_schedule, ..config() });
+    let limit = |client: &Client| {
+        let totals = client.engine.snapshot(0..0).totals;
+        (totals.limit, totals.limit_until.map(|time| time.to_string()))
+    };
+    let until = |what: &str, limit_is: u64| {
+        crate::shared::target::until(what, || limit(&client) == (Some(limit_is), Some("24:00".to_owned())));
+    };
+    until("the limit of the day", 400_000);
+    assert_eq!(client.engine.saved().limits.rate, Some(7));
+    client.engine.command(Command::SetLimit(Some(9)));
+    until("the limit of the user", 9);
+    assert_eq!(client.engine.saved().limits.rate, Some(7), "it holds as long as the period");
 }
 
 #[test]

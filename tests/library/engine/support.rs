@@ -74,6 +74,7 @@ pub fn config() -> Config {
         jobs: 4,
         segments: 4,
         limit: None,
+        limit_schedule: Default::default(),
         retries: 8,
         retry_max_time: None,
         timeout: Duration::from_secs(20),

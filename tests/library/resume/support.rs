@@ -136,6 +136,7 @@ pub fn config() -> Config {
         jobs: 1,
         segments: 4,
         limit: None,
+        limit_schedule: Default::default(),
         retries: 3,
         retry_max_time: None,
         timeout: Duration::from_secs(20),

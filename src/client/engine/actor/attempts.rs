@@ -37,10 +37,11 @@ impl Actor {
                 };
                 Some((id, state.queue.start(id, Instant::now(), counters)?))
             });
-            let Some((id, Started { new, name, server })) = started else { return };
+            let Some((id, Started { new, name, server, limit })) = started else { return };
             let permit = permits::take(&self.shared, server);
             let reports = Reports { server: Arc::clone(permit.server()), progress: Arc::clone(&progress) };
-            let limits = &self.shared.limits;
+            let limits = Arc::new(self.shared.limits.of_job(limit));
+            self.limiters.insert(id, Arc::clone(&limits.bandwidth));
             let source = self.sources.source(&new.address, new.speak, &limits.bandwidth, Arc::new(reports));
             let attempt = Attempt {
                 source,
@@ -52,7 +53,7 @@ impl Actor {
                     claims: Arc::clone(&self.shared.claims),
                 },
                 events: Arc::new(Events::new(id, name, self.jobs.0.clone())),
-                limits: Arc::clone(limits),
+                limits,
                 deletions: Arc::clone(&self.shared.deletions),
                 progress,
                 permit: Some(permit),

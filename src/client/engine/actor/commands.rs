@@ -58,10 +58,8 @@ impl Actor {
             }
             Command::Trust(server) => self.trust(server),
             Command::Reach(server) => self.reach(&server),
-            Command::SetLimit(limit) => {
-                self.shared.limits.bandwidth.set(limit.filter(|&limit| limit > 0));
-                self.shared.with(|state| state.queue.touch());
-            }
+            Command::SetLimit(limit) => self.set_limit(limit),
+            Command::SetJobLimit(ids, limit) => self.set_job_limit(ids, limit),
             Command::SetJobs(jobs) => self.shared.with(|state| {
                 state.jobs = jobs.max(1);
                 state.queue.touch();

@@ -116,8 +116,9 @@ prop_compose! {
     fn job()(
         new in new(), state in state(), name in any::<Option<String>>(), size in any::<Option<u64>>(),
         received in any::<u64>(), progress in any::<Option<(u64, u64)>>(), files in any::<Option<(u64, u64)>>(),
+        limit in any::<Option<u64>>(),
     ) -> SavedJob {
-        SavedJob { new, state, name: name.map(|name| SafeText::new(&name)), size, received, progress, files }
+        SavedJob { new, state, name: name.map(|name| SafeText::new(&name)), size, received, progress, files, limit }
     }
 }
 

@@ -166,6 +166,9 @@ fn rest(model: &Model, row: &JobView) -> Vec<(&'static str, String, Style)> {
                 };
                 facts.push(("Over", text, theme.plain));
             }
+            if let Some(limit) = row.limit {
+                facts.push(("Limit", units::rate(limit as f64), theme.plain));
+            }
             if let Some((done, all)) = row.files {
                 let text = format!("{} of {} received", units::count(done), units::count(all));
                 facts.push(("Files", text, theme.plain));

@@ -11,7 +11,7 @@ pub type Dialog = dialog::Dialog<Purpose, Pending>;
 pub type Prompt = dialog::Prompt<Purpose>;
 
 /// What a prompt is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// The queue's filter.
     QueueFilter,
@@ -21,6 +21,8 @@ pub enum Purpose {
     LogFilter,
     /// The bandwidth limit.
     Limit,
+    /// That of these downloads, each by itself.
+    JobLimit(Vec<JobId>),
     /// How many run at the same time.
     Jobs,
     /// How many connections one file may have.
@@ -31,12 +33,14 @@ pub enum Purpose {
 
 impl Purpose {
     /// The prompt's words.
-    pub fn words(self) -> &'static str {
+    pub fn words(&self) -> &'static str {
         match self {
             Purpose::QueueFilter => "Names with",
             Purpose::BrowserFilter => "Files with",
             Purpose::LogFilter => "Log with",
             Purpose::Limit => "Limit, such as 2M (0: none)",
+            Purpose::JobLimit(ids) if ids.len() > 1 => "Limit for each of them, such as 2M (0: none)",
+            Purpose::JobLimit(_) => "Limit for this download, such as 2M (0: none)",
             Purpose::Jobs => "Downloads at the same time",
             Purpose::Segments => "Connections for one file",
             Purpose::Trust => "Type yes to trust it",
@@ -44,8 +48,10 @@ impl Purpose {
     }
 
     /// Shorter words if those have no room; empty if none are needed.
-    pub fn few_words(self) -> &'static str {
+    pub fn few_words(&self) -> &'static str {
         match self {
+            Purpose::JobLimit(ids) if ids.len() > 1 => "Limit for each",
+            Purpose::JobLimit(_) => "Limit for it",
             Purpose::Trust => "Type yes",
             _ => "",
         }

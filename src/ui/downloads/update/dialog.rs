@@ -51,7 +51,7 @@ pub(super) fn act(model: &mut Model, jobs: &impl Queue, action: DialogAction) ->
                 if prompt.purpose == Purpose::Trust {
                     decline(model);
                 }
-                apply(model, jobs, prompt.purpose, &prompt.before)
+                apply(model, jobs, &prompt.purpose, &prompt.before)
             }
             DialogAction::Yes | DialogAction::No | DialogAction::Close => {
                 model.dialog = Dialog::Prompt(prompt);
@@ -83,7 +83,7 @@ fn accepted(model: &mut Model, prompt: Prompt) -> Vec<Effect> {
     if prompt.purpose == Purpose::Trust {
         return answer(model, &text);
     }
-    accept(model, prompt.purpose, &text).unwrap_or_else(|problem| {
+    accept(model, &prompt.purpose, &text).unwrap_or_else(|problem| {
         model.dialog = Dialog::Prompt(Prompt { problem: Some(problem), ..prompt });
         Vec::new()
     })
@@ -103,11 +103,11 @@ pub(super) fn typed(model: &mut Model, queue: &impl Queue, key: KeyEvent) -> Vec
 /// The prompt's text has changed.
 pub(super) fn changed(model: &mut Model, queue: &impl Queue) -> Vec<Effect> {
     let Dialog::Prompt(prompt) = &model.dialog else { return Vec::new() };
-    let (purpose, text) = (prompt.purpose, prompt.line.value().to_owned());
-    apply(model, queue, purpose, &text)
+    let (purpose, text) = (prompt.purpose.clone(), prompt.line.value().to_owned());
+    apply(model, queue, &purpose, &text)
 }
 
-fn apply(model: &mut Model, queue: &impl Queue, purpose: Purpose, text: &str) -> Vec<Effect> {
+fn apply(model: &mut Model, queue: &impl Queue, purpose: &Purpose, text: &str) -> Vec<Effect> {
     match purpose {
         Purpose::QueueFilter if model.filter != text => {
             text.clone_into(&mut model.filter);
@@ -123,6 +123,7 @@ fn apply(model: &mut Model, queue: &impl Queue, purpose: Purpose, text: &str) ->
         Purpose::QueueFilter
         | Purpose::LogFilter
         | Purpose::Limit
+        | Purpose::JobLimit(_)
         | Purpose::Jobs
         | Purpose::Segments
         | Purpose::Trust => {}
@@ -188,14 +189,18 @@ fn decline(model: &mut Model) {
     }
 }
 
-fn accept(model: &mut Model, purpose: Purpose, text: &str) -> Result<Vec<Effect>, String> {
+fn accept(model: &mut Model, purpose: &Purpose, text: &str) -> Result<Vec<Effect>, String> {
     let command = match purpose {
         // Applied while it was typed, or answered.
         Purpose::QueueFilter | Purpose::BrowserFilter | Purpose::LogFilter | Purpose::Trust => {
             return Ok(Vec::new());
         }
-        Purpose::Limit if text.trim().is_empty() => Command::SetLimit(None),
-        Purpose::Limit => Command::SetLimit(units::parse_rate(text).map_err(|error| error.to_string())?),
+        Purpose::Limit => Command::SetLimit(limit(text)?),
+        Purpose::JobLimit(ids) => {
+            let limit = limit(text)?;
+            model.queue.clear_marks();
+            Command::SetJobLimit(ids.clone(), limit)
+        }
         Purpose::Jobs => match text.trim().parse() {
             Ok(jobs @ 1..=MAX_JOBS) => {
                 model.jobs = jobs;
@@ -212,6 +217,14 @@ fn accept(model: &mut Model, purpose: Purpose, text: &str) -> Result<Vec<Effect>
         },
     };
     Ok(vec![Effect::Engine(command)])
+}
+
+/// A rate that was typed; `None` for nothing or 0.
+fn limit(text: &str) -> Result<Option<u64>, String> {
+    if text.trim().is_empty() {
+        return Ok(None);
+    }
+    units::parse_rate(text).map_err(|error| error.to_string())
 }
 
 pub(super) fn scroll_help(model: &mut Model, action: MoveAction) {

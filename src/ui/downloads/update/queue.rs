@@ -1,5 +1,7 @@
 //! What is done to jobs: to the marked ones, else to the selected one.
 
+use std::collections::HashSet;
+
 use super::browser;
 use crate::{
     client::{Command, JobId, JobState, JobView, Sort},
@@ -37,6 +39,7 @@ pub(super) fn act(model: &mut Model, queue: &impl Queue, action: QueueAction) ->
             let limit = model.totals.limit.map(units::limit_as_typed).unwrap_or_default();
             model.prompt(Purpose::Limit, &limit);
         }
+        QueueAction::JobLimit => return on_targets(model, queue, ask_job_limit),
         QueueAction::Jobs => model.prompt(Purpose::Jobs, &model.jobs.to_string()),
         QueueAction::Segments => model.prompt(Purpose::Segments, &model.segments.to_string()),
         QueueAction::CopyHash => return copy_hashes(model, queue),
@@ -147,6 +150,19 @@ fn remove(model: &mut Model, rows: &[JobView]) -> Vec<Effect> {
         ),
     };
     model.ask(text, Pending::Remove(all));
+    Vec::new()
+}
+
+/// Asks for a limit of each of these; one that all of them have is there to be changed.
+fn ask_job_limit(model: &mut Model, rows: &[JobView]) -> Vec<Effect> {
+    let open = pick(rows, |row| is_unfinished(row) || has_failed(row));
+    let limits: HashSet<_> = rows.iter().filter(|row| open.contains(&row.id)).map(|row| row.limit).collect();
+    if open.is_empty() {
+        model.say("nothing here is still to be fetched");
+        return Vec::new();
+    }
+    let one = if limits.len() == 1 { limits.into_iter().next().flatten() } else { None };
+    model.prompt(Purpose::JobLimit(open), &one.map(units::limit_as_typed).unwrap_or_default());
     Vec::new()
 }
 

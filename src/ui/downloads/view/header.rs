@@ -10,7 +10,7 @@ use ratatui::{
 };
 
 use crate::{
-    client::{Sort, Totals},
+    client::{Sort, TimeOfDay, Totals},
     text::{SafeText, units},
     ui::{
         components::widgets::{clip_middle, put, put_line, sparkline, transport, width},
@@ -25,6 +25,8 @@ const SERVER_COLUMNS: usize = 24;
 struct Part {
     rank: u8,
     text: String,
+    /// What is shown of it before it is left out.
+    short: Option<String>,
     style: Style,
 }
 
@@ -73,33 +75,35 @@ fn line(parts: &[Part]) -> Line<'static> {
 }
 
 fn sums(model: &Model, form: Form, columns: usize) -> Vec<Part> {
-    let Totals { jobs, running, waiting, paused, done, failed, speed, limit, .. } = model.totals;
+    let Totals { jobs, running, waiting, paused, done, failed, speed, limit, limit_until, .. } = model.totals;
     let theme = &model.look.theme;
     let mut parts = Vec::new();
-    let mut part = |rank, text: String, style| parts.push(Part { rank, text, style });
+    let mut part = |rank, text: String, style| parts.push(Part { rank, text, short: None, style });
     let mut count = |rank, number: usize, word: &str, style| {
         if number > 0 {
             part(rank, format!("{} {word}", units::count(number as u64)), style);
         }
     };
     count(1, running, "running", theme.strong);
-    count(4, waiting, "waiting", theme.plain);
-    count(5, paused, "paused", theme.plain);
+    count(5, waiting, "waiting", theme.plain);
+    count(6, paused, "paused", theme.plain);
     count(2, failed, "failed", theme.bad);
     if running + waiting == 0 {
-        count(6, done, "done", theme.good);
+        count(7, done, "done", theme.good);
     }
     if form != Form::Full
         && let Some(percent) = percent(&model.totals)
     {
         part(1, format!("{percent} %"), theme.plain);
     }
-    if let Some(limit) = limit {
-        part(7, format!("limit {}", units::rate(limit as f64)), theme.dim);
+    if let Some(text) = limit_in_force(limit, limit_until) {
+        let short = limit.filter(|_| limit_until.is_some()).map(limit_text);
+        parts.push(Part { rank: 3, text, short, style: theme.dim });
     }
+    let mut part = |rank, text: String, style| parts.push(Part { rank, text, short: None, style });
     if form == Form::Full && running > 0 && !model.throughput.is_empty() {
         let spark = sparkline(model.throughput.iter().copied(), &model.look.glyphs);
-        part(3, format!("{spark:>SPARKLINE_COLUMNS$}"), theme.gauge);
+        part(4, format!("{spark:>SPARKLINE_COLUMNS$}"), theme.gauge);
     }
     match (jobs, running) {
         (0, _) => part(0, "nothing queued".to_owned(), theme.dim),
@@ -113,9 +117,25 @@ fn sums(model: &Model, form: Form, columns: usize) -> Vec<Part> {
         else {
             break;
         };
-        parts.remove(last);
+        match parts[last].short.take() {
+            Some(short) => parts[last].text = short,
+            None => drop(parts.remove(last)),
+        }
     }
     parts
+}
+
+/// Without digits that say nothing: `limit 2 MB/s`.
+fn limit_text(limit: u64) -> String {
+    format!("limit {}", units::rate(limit as f64).replace(".0 ", " "))
+}
+
+fn limit_in_force(limit: Option<u64>, until: Option<TimeOfDay>) -> Option<String> {
+    let limit = limit.map(limit_text);
+    match until {
+        Some(until) => Some(format!("{} until {until}", limit.as_deref().unwrap_or("no limit"))),
+        None => limit,
+    }
 }
 
 /// Never 100 before everything is in place, and nothing while the size of something is not known.

@@ -48,6 +48,24 @@ fn every_state_at_every_size_and_look() {
 }
 
 #[test]
+fn a_limit_is_shown_where_it_applies() {
+    for (width, height) in [(80, 24), (40, 8)] {
+        let (mut model, mut queue) = ready(Look::default());
+        queue.limit = Some(2_000_000);
+        queue.limit_until = "18:00".parse().ok();
+        queue.rows[1].limit = Some(500_000);
+        queue.rows.truncate(if width == 80 { 5 } else { 2 });
+        queue.generation += 1;
+        keys(&mut model, &queue, "esc enter");
+        let frame = text(&draw(&mut model, &queue, width, height));
+        insta::assert_snapshot!(format!("limits-{width}x{height}"), frame);
+        keys(&mut model, &queue, "B");
+        let frame = text(&draw(&mut model, &queue, width, height));
+        insta::assert_snapshot!(format!("limit-of-one-{width}x{height}"), frame);
+    }
+}
+
+#[test]
 fn the_empty_screen_says_what_to_do() {
     let (mut model, queue) = (testing::model(), Fake::default());
     insta::assert_snapshot!("empty-80x24", text(&draw(&mut model, &queue, 80, 24)));

@@ -31,6 +31,32 @@ fn limit_jobs_and_segments_are_asked_for_until_they_can_be_read() {
 }
 
 #[test]
+fn the_limit_of_the_selected_or_marked_downloads_is_asked_for() {
+    let (mut model, mut queue) = ready();
+    keys(&mut model, &queue, "B 5 0 0 k");
+    let Command::SetJobLimit(ids, limit) = command(keys(&mut model, &queue, "enter")) else {
+        panic!("no limit")
+    };
+    assert_eq!((ids, limit), (model.targets(), Some(500_000)));
+    let selected = model.targets()[0];
+    queue.rows.iter_mut().filter(|row| row.id == selected).for_each(|row| row.limit = Some(500_000));
+    keys(&mut model, &queue, "B");
+    assert!(matches!(&model.dialog, Dialog::Prompt(prompt) if prompt.line.value() == "500k"), "what it has");
+    keys(&mut model, &queue, "x");
+    assert!(keys(&mut model, &queue, "enter").is_empty());
+    assert!(matches!(&model.dialog, Dialog::Prompt(prompt) if prompt.problem.is_some()));
+    let effects = keys(&mut model, &queue, "ctrl-u enter");
+    assert!(matches!(command(effects), Command::SetJobLimit(_, None)), "nothing is no limit");
+    keys(&mut model, &queue, "space down space B");
+    assert!(matches!(&model.dialog, Dialog::Prompt(prompt) if prompt.line.value().is_empty()), "they differ");
+    let Command::SetJobLimit(ids, limit) = command(keys(&mut model, &queue, "0 enter")) else {
+        panic!("no limit")
+    };
+    assert_eq!((ids.len(), limit), (2, None));
+    assert_eq!(model.targets().len(), 1, "no marks are left");
+}
+
+#[test]
 fn quitting_asks_when_something_would_stop() {
     let (mut model, queue) = ready();
     assert!(keys(&mut model, &queue, "q").is_empty());
