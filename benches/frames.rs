@@ -11,7 +11,8 @@ use std::{
 use divan::Bencher;
 use fdsp::{
     client::{
-        Arranged, Existing, Form, JobId, JobState, JobView, LostServer, Part, Picture, Sort, Speak, Totals,
+        Arranged, Existing, Form, JobId, JobState, JobView, Locator, LostServer, Part, Picture, Sort, Speak,
+        Totals,
     },
     logging::{LogRing, Record},
     protocol::address::Security,
@@ -79,6 +80,12 @@ impl Queue for Jobs {
     }
     fn arranged(&self, _: &str, _: Sort) -> Arranged {
         Arranged { open: self.ids(""), ..Arranged::default() }
+    }
+    fn distinctions(&self, ids: &[JobId]) -> Vec<Option<String>> {
+        vec![None; ids.len()]
+    }
+    fn queued(&self, addresses: &[Locator]) -> Vec<bool> {
+        vec![false; addresses.len()]
     }
     fn sizes(&self, ids: &[JobId]) -> (u64, usize) {
         (6_000_000_000 * ids.len() as u64, 0)

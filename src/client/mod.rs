@@ -42,7 +42,7 @@ pub use api::{
     saved::{Limits, SavedJob, SavedQueue, SavedState},
     speak::Speak,
     trust::{Doubt, NewServer, Question},
-    typed,
+    twins, typed,
     view::{Finished, JobState, JobView, LostServer, Snapshot, Totals, Trouble, TroubleKind},
 };
 pub use engine::{Engine, resume, start};

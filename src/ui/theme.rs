@@ -157,6 +157,10 @@ pub struct Glyphs {
     pub spark: [&'static str; 8],
     /// Parts of a content: verified, received just now, partial, missing.
     pub parts: [&'static str; 4],
+    /// A remote file that the download folder has already.
+    pub local: &'static str,
+    /// A remote file of which a download is queued.
+    pub queued: &'static str,
     /// After the header of the sorted column: the smallest first.
     pub ascending: &'static str,
     /// The same: the largest first.
@@ -179,6 +183,8 @@ impl Glyphs {
         gauge_rest: "░",
         spark: ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"],
         parts: ["█", "▓", "▒", "░"],
+        local: "✓",
+        queued: "↓",
         ascending: "▴",
         descending: "▾",
     };
@@ -198,6 +204,8 @@ impl Glyphs {
         gauge_rest: ".",
         spark: ["_", ".", ",", "-", "=", "+", "*", "#"],
         parts: ["#", ">", "-", "."],
+        local: "=",
+        queued: "+",
         ascending: "^",
         descending: "v",
     };
@@ -288,6 +296,7 @@ mod tests {
         let singles =
             [selected, marked, prompt, rule, ellipsis, unknown, arrow, separator, Glyphs::ASCII.gauge_rest];
         let singles = singles.into_iter().chain([Glyphs::ASCII.ascending, Glyphs::ASCII.descending]);
+        let singles = singles.chain([Glyphs::ASCII.local, Glyphs::ASCII.queued]);
         let all = singles.chain(Glyphs::ASCII.gauge).chain(Glyphs::ASCII.spark).chain(Glyphs::ASCII.parts);
         assert!(all.collect::<String>().is_ascii());
     }

@@ -17,5 +17,6 @@ pub(crate) mod speak;
 #[cfg(test)]
 mod tests;
 pub(crate) mod trust;
+pub mod twins;
 pub mod typed;
 pub(crate) mod view;

@@ -9,6 +9,7 @@ pub(crate) mod lock;
 pub(crate) mod name;
 pub(crate) mod open;
 pub(crate) mod part;
+pub(crate) mod present;
 pub(crate) mod remove;
 pub(crate) mod target;
 pub(crate) mod work_dir;

@@ -8,6 +8,7 @@ pub(crate) mod shared;
 use std::{
     fmt, io,
     ops::Range,
+    path::PathBuf,
     sync::{Arc, Condvar, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -22,7 +23,7 @@ use crate::{
         api::{
             arrange::{Arranged, Sort},
             command::{Command, JobId},
-            config::Config,
+            config::{Config, Names},
             event::Event,
             locator::{Locator, Server},
             picture::Picture,
@@ -30,6 +31,7 @@ use crate::{
             speak::Speak,
             view::{JobView, LostServer, Snapshot, Totals, Trouble},
         },
+        disk::present::are_present,
         engine::{actor::Actor, shared::Shared},
         queue::schedule::Outage,
         source::{Sources, timeouts::Timeouts},
@@ -51,6 +53,7 @@ pub struct Engine {
     mailbox: mpsc::UnboundedSender<Command>,
     stopped: Arc<Stopped>,
     runtime: Option<Runtime>,
+    names: Names,
 }
 
 /// Set once the engine has stopped.
@@ -101,13 +104,14 @@ pub fn resume(config: Config, queue: Vec<SavedJob>) -> io::Result<(Engine, mpsc:
     restore(&shared, queue);
     let stopped = Arc::new(Stopped::default());
     let sources = Arc::new(Sources::new(Timeouts::of(&config), config.trust.clone()));
+    let names = config.names;
     let actor = Actor::new(config, Arc::clone(&shared), Arc::clone(&sources), commands);
     let stop = Arc::clone(&stopped);
     runtime.spawn(async move {
         actor.run().await;
         stop.set();
     });
-    Ok((Engine { shared, sources, mailbox, stopped, runtime: Some(runtime) }, received))
+    Ok((Engine { shared, sources, mailbox, stopped, runtime: Some(runtime), names }, received))
 }
 
 /// Puts jobs into a queue that is still at rest.
@@ -191,6 +195,24 @@ impl Engine {
         answered
     }
 
+    /// For each file of a listing, its name and its size: whether this folder has a file of that name and size.
+    pub fn present(&self, folder: PathBuf, files: Vec<(String, u64)>) -> oneshot::Receiver<Vec<bool>> {
+        let (answer, answered) = oneshot::channel();
+        let names = self.names;
+        if let Some(runtime) = &self.runtime {
+            runtime.spawn_blocking(move || {
+                // The receiver may be closed already.
+                let _ = answer.send(are_present(&folder, &files, names));
+            });
+        }
+        answered
+    }
+
+    /// For each address, whether a job for it is in the queue and has not ended.
+    pub fn queued(&self, addresses: &[Locator]) -> Vec<bool> {
+        self.shared.with(|state| addresses.iter().map(|address| state.queue.is_queued(address)).collect())
+    }
+
     /// Rows for these jobs.
     pub fn rows(&self, ids: &[JobId]) -> Vec<JobView> {
         self.shared.with(|state| state.queue.rows(ids, Instant::now(), &state.servers))
@@ -217,6 +239,11 @@ impl Engine {
     /// Whether [`Command::Undo`] has something to undo.
     pub fn can_undo(&self) -> bool {
         self.shared.with(|state| state.undoable > 0)
+    }
+
+    /// For each of these jobs, what distinguishes it from all others of the same name.
+    pub fn distinctions(&self, ids: &[JobId]) -> Vec<Option<String>> {
+        self.shared.with(|state| state.queue.distinctions(ids))
     }
 
     /// The pictures of a job, with this many parts of its content.

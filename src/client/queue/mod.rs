@@ -253,6 +253,13 @@ impl Queue {
             .collect()
     }
 
+    /// Whether a job for this address waits, runs or is paused.
+    pub(crate) fn is_queued(&self, address: &Locator) -> bool {
+        let ended = [Phase::Done, Phase::Cancelled, Phase::Failed];
+        self.for_path(address.path())
+            .any(|job| !ended.contains(&job.phase) && job.new.address.is_same_as(address))
+    }
+
     /// The jobs for a path, of all servers.
     fn for_path(&self, path: &str) -> impl Iterator<Item = &Job> {
         self.by_path.get(path).into_iter().flatten().filter_map(|id| self.jobs.get(id))

@@ -7,6 +7,7 @@ use crate::client::{
         command::JobId,
         picture::Picture,
         trust::Question,
+        twins::{self, Named},
         view::{JobView, Totals, work},
     },
     queue::{rates::speed, schedule::Servers},
@@ -35,6 +36,12 @@ impl Queue {
     pub(crate) fn rows(&self, ids: &[JobId], now: Instant, servers: &Servers) -> Vec<JobView> {
         let view = |job: &Job| job.view(now, servers.outage(job.server));
         ids.iter().filter_map(|id| self.jobs.get(id)).map(view).collect()
+    }
+
+    /// For each of these jobs, what distinguishes it from all others of the same name.
+    pub(crate) fn distinctions(&self, ids: &[JobId]) -> Vec<Option<String>> {
+        let shown: Vec<Named<'_>> = ids.iter().map(|id| self.jobs.get(id).map_or(("", ""), named)).collect();
+        twins::distinctions(&shown, self.jobs.values().map(named))
     }
 
     /// The pictures of a job, with this many parts of its content.
@@ -79,4 +86,8 @@ impl Queue {
             ..counts
         }
     }
+}
+
+fn named(job: &Job) -> Named<'_> {
+    (job.name.as_str(), job.address.as_str())
 }

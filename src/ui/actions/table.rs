@@ -182,6 +182,7 @@ actions! {
         Zip "zip" &[Browser], ["z"], "fetch as zip", "Queue the directory as a zip archive";
         Tree "tree" &[Browser], ["t"], "fetch as tree", "Queue the directory as the files themselves";
         Parent "parent" &[Browser], ["backspace", "left", "h"], "parent", "Go to the parent directory";
+        SortFiles "sort-files" &[Browser], ["S"], "sort", "Sort by the next column: name, size, date";
         Reload "reload" &[Browser], ["r"], "reload", "Reload the listing";
     }
     Dashboard DashboardAction {

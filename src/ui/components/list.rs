@@ -143,6 +143,11 @@ impl<K: Copy + Eq + Hash + Ord> List<K> {
         self.marks.len()
     }
 
+    /// The marked keys, in any order.
+    pub fn marks(&self) -> impl Iterator<Item = &K> {
+        self.marks.iter()
+    }
+
     /// What an action acts on: the marked keys in order, else the selected one.
     pub fn targets(&self) -> Vec<K> {
         if self.marks.is_empty() {

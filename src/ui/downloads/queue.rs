@@ -1,6 +1,6 @@
 //! What the screen reads of the engine: a trait, so that tests need no engine.
 
-use crate::client::{Arranged, Engine, JobId, JobView, LostServer, Picture, Server, Sort, Totals};
+use crate::client::{Arranged, Engine, JobId, JobView, Locator, LostServer, Picture, Server, Sort, Totals};
 
 /// A queue that can be read without changing or waiting for anything.
 pub trait Queue {
@@ -22,6 +22,10 @@ pub trait Queue {
     fn ids(&self, filter: &str) -> Vec<JobId>;
     /// Rows for these jobs; ids that are gone are left out.
     fn rows(&self, ids: &[JobId]) -> Vec<JobView>;
+    /// For each of these jobs, what distinguishes it from all others of the same name.
+    fn distinctions(&self, ids: &[JobId]) -> Vec<Option<String>>;
+    /// For each address, whether a job for it has not ended.
+    fn queued(&self, addresses: &[Locator]) -> Vec<bool>;
     /// The sums.
     fn totals(&self) -> Totals;
     /// Whether this server, reached with this pin and token, has answered.
@@ -55,6 +59,12 @@ impl Queue for Engine {
     }
     fn rows(&self, ids: &[JobId]) -> Vec<JobView> {
         Engine::rows(self, ids)
+    }
+    fn distinctions(&self, ids: &[JobId]) -> Vec<Option<String>> {
+        Engine::distinctions(self, ids)
+    }
+    fn queued(&self, addresses: &[Locator]) -> Vec<bool> {
+        Engine::queued(self, addresses)
     }
     fn totals(&self) -> Totals {
         self.snapshot(0..0).totals

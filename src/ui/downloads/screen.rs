@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use super::{
     bell::Bell,
-    effect::{Effect, Ticket},
+    effect::Effect,
     model::{Defaults, Model},
     update::{Message, start, update},
     view::view,
@@ -18,7 +18,6 @@ use super::{
 use crate::{
     client::{self, Command, Engine, Session, Trouble, TroubleKind},
     logging::LogRing,
-    protocol::message::Entries,
     text::SafeText,
     ui::{Control, Error, Event, Exit, Options, Pace, Screen, terminal::runtime},
 };
@@ -85,15 +84,13 @@ pub struct Left {
     pub saved: io::Result<()>,
 }
 
-type Answer = (Ticket, Result<Entries, Trouble>);
-
 struct Downloads {
     model: Model,
     engine: Engine,
     events: mpsc::UnboundedReceiver<client::Event>,
     session: Option<Session>,
-    answers: mpsc::UnboundedSender<Answer>,
-    answered: mpsc::UnboundedReceiver<Answer>,
+    answers: mpsc::UnboundedSender<Message>,
+    answered: mpsc::UnboundedReceiver<Message>,
     /// Until when the effect of a command is looked for.
     unsettled: Instant,
     /// `None` if it is not wanted.
@@ -126,7 +123,17 @@ impl Downloads {
                     tokio::spawn(async move {
                         let answer = answered.await.unwrap_or_else(|_| Err(stopped()));
                         // The receiver is gone once the screen was left.
-                        let _ = answers.send((ticket, answer));
+                        let _ = answers.send(Message::Listed { ticket, answer });
+                    });
+                }
+                Effect::Present { ticket, folder, first, files } => {
+                    let answered = self.engine.present(folder, files);
+                    let answers = self.answers.clone();
+                    tokio::spawn(async move {
+                        if let Ok(present) = answered.await {
+                            // The receiver is gone once the screen was left.
+                            let _ = answers.send(Message::Present { ticket, first, present });
+                        }
                     });
                 }
                 Effect::Remember => {
@@ -151,7 +158,7 @@ fn stopped() -> Trouble {
 /// What woke [`Downloads::changed`].
 enum Woken {
     Event(client::Event),
-    Answer(Answer),
+    Answer(Message),
 }
 
 impl Screen for Downloads {
@@ -179,7 +186,7 @@ impl Screen for Downloads {
                     Control::Redraw
                 }
             }
-            Woken::Answer((ticket, answer)) => self.update(Message::Listed { ticket, answer }),
+            Woken::Answer(answer) => self.update(answer),
         }
     }
 

@@ -10,7 +10,7 @@ use super::{Defaults, Effect, Message, Model, Queue, update, view};
 use crate::{
     client::{
         Arranged, Existing, Finished, Form, JobId, JobState, JobView, Locator, LostServer, Origin, Picture,
-        Server, Sort, Speak, TimeOfDay, Totals, Trouble, TroubleKind,
+        Server, Sort, Speak, TimeOfDay, Totals, Trouble, TroubleKind, twins,
     },
     logging::{LogRing, Record},
     protocol::{
@@ -30,6 +30,8 @@ pub struct Fake {
     pub limit: Option<u64>,
     pub limit_until: Option<TimeOfDay>,
     pub read: std::cell::Cell<usize>,
+    /// How often all names were compared.
+    pub distinguished: std::cell::Cell<usize>,
     pub generation: u64,
     /// The servers that have answered.
     pub answered: Vec<Server>,
@@ -102,6 +104,22 @@ impl Queue for Fake {
         self.read.set(self.read.get() + ids.len());
         // Ids are given in order in these tests, but rows may have been moved.
         ids.iter().filter_map(|id| self.rows.iter().find(|row| row.id == *id)).cloned().collect()
+    }
+    fn distinctions(&self, ids: &[JobId]) -> Vec<Option<String>> {
+        self.distinguished.set(self.distinguished.get() + 1);
+        fn named(row: &JobView) -> (&str, &str) {
+            (row.name.as_str(), row.address.as_str())
+        }
+        let find = |id: &JobId| self.rows.iter().find(|row| row.id == *id).map_or(("", ""), named);
+        let shown: Vec<_> = ids.iter().map(find).collect();
+        twins::distinctions(&shown, self.rows.iter().map(named))
+    }
+    fn queued(&self, addresses: &[Locator]) -> Vec<bool> {
+        let is_open = |address: &Locator| {
+            let address = SafeText::new(&address.to_string());
+            self.rows.iter().any(|row| !ended(&row.state) && row.address == address)
+        };
+        addresses.iter().map(is_open).collect()
     }
     fn totals(&self) -> Totals {
         let count = |which: fn(&JobState) -> bool| self.rows.iter().filter(|row| which(&row.state)).count();

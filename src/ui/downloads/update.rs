@@ -42,6 +42,15 @@ pub enum Message {
         /// A page, or why there is none.
         answer: Result<Entries, Trouble>,
     },
+    /// The answer to [`Effect::Present`].
+    Present {
+        /// That of the question.
+        ticket: Ticket,
+        /// The index of the first entry.
+        first: usize,
+        /// For each entry from that one on, whether the download folder has it.
+        present: Vec<bool>,
+    },
 }
 
 /// What is to be done first.
@@ -78,6 +87,12 @@ fn handle(model: &mut Model, queue: &impl Queue, message: Message) -> Vec<Effect
                 model.meet((**doubt).clone());
             }
             listed(model, ticket, answer)
+        }
+        Message::Present { ticket, first, present } => {
+            if let Some(browser) = &mut model.browser {
+                browser.set_local(ticket, first, &present);
+            }
+            Vec::new()
         }
     }
 }
@@ -316,12 +331,15 @@ fn listed(model: &mut Model, ticket: Ticket, answer: Result<Entries, Trouble>) -
     if model.completion.as_ref().is_some_and(|completion| completion.ticket == ticket) {
         return input::completed(model, answer);
     }
-    if let Some(browser) = &mut model.browser
-        && browser.answer(ticket, answer)
-    {
-        return browser::continue_reading(model);
+    let Some(browser) = &mut model.browser else { return Vec::new() };
+    let first = browser.received();
+    if !browser.answer(ticket, answer) {
+        return Vec::new();
     }
-    Vec::new()
+    let files = browser.files(first);
+    let folder = model.defaults.folder.clone();
+    let present = (!files.is_empty()).then_some(Effect::Present { ticket, folder, first, files });
+    browser::continue_reading(model).into_iter().chain(present).collect()
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 mod alarm;
 mod bar;
+mod browser;
 mod details;
 mod header;
 mod input;
@@ -88,8 +89,15 @@ fn panes(model: &Model, layout: &Layout, buf: &mut Buffer) {
             paste::render(pasted, area, buf, look);
         }
         (Panel::Browser, Some(browser), None) => {
-            let area = body(layout.panel, buf, &browser.title(), &browser.note(), focused);
-            browser.render(area, buf, focused, look);
+            let note = browser.note();
+            let title = browser::title(browser, &note, layout.panel.width, look);
+            let area = body(layout.panel, buf, &title, &note, focused);
+            let headers = layout.file_headers();
+            if headers > 0 {
+                browser::headers(browser, Rect { height: headers, ..area }, buf, focused, look);
+            }
+            let rows = Rect { y: area.y + headers, height: area.height - headers, ..area };
+            browser::render(browser, rows, buf, focused, look);
         }
         (Panel::Details, _, None) => {
             let area =

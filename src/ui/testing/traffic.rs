@@ -49,8 +49,8 @@ mod downloads {
     use super::*;
     use crate::{
         client::{
-            Arranged, Existing, Form, JobId, JobState, JobView, LostServer, Part, Picture, Server, Sort,
-            Speak, Totals,
+            Arranged, Existing, Form, JobId, JobState, JobView, Locator, LostServer, Part, Picture, Server,
+            Sort, Speak, Totals,
         },
         logging::LogRing,
         text::SafeText,
@@ -139,6 +139,12 @@ mod downloads {
                 }
             };
             ids.iter().map(row).collect()
+        }
+        fn distinctions(&self, ids: &[JobId]) -> Vec<Option<String>> {
+            vec![None; ids.len()]
+        }
+        fn queued(&self, addresses: &[Locator]) -> Vec<bool> {
+            vec![false; addresses.len()]
         }
         fn totals(&self) -> Totals {
             let jobs = self.received.len();

@@ -196,6 +196,34 @@ fn a_newline_in_a_paste_queues_nothing() {
 }
 
 #[test]
+fn pasted_lines_say_what_they_are_before_they_are_queued() {
+    let (server, home) = (Server::start(), tempfile::tempdir().expect("a folder"));
+    let mut session = open(&server, home.path(), &[]);
+    let address = format!("127.0.0.1:{}", server.port);
+    let lines = format!("readme.txt\n{address}/readme.txt\n{address}\nme@nas:films\n");
+    session.send(&format!("\x1b[200~{lines}\x1b[201~"));
+    session.wait_for("Queue 1 of 4 lines and list");
+    let shown = session.contents();
+    for words in [
+        &format!("file or folder of {address}"),
+        "skipped: the same as line 1",
+        "server: its files are listed",
+        "skipped: that is the form of scp",
+    ] {
+        assert!(shown.contains(words), "{words}: {shown}");
+    }
+    assert!(!home.path().join("readme.txt").exists());
+    session.send("y");
+    session.wait_for("verified");
+    session.wait_for("large.bin");
+    // What is done is marked in the listing.
+    session.wait_for("✓ local");
+    session.send("\x03");
+    assert_eq!(session.end().code, 0);
+    session.assert_restored();
+}
+
+#[test]
 fn signals_quit_the_screen_during_a_transfer() {
     for signal in [Signal::TERM, Signal::HUP] {
         let (server, home) = (Server::start(), tempfile::tempdir().expect("a folder"));

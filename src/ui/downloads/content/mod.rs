@@ -7,7 +7,6 @@ pub mod outage;
 pub mod pictures;
 pub mod reading;
 pub mod trust;
-pub mod twins;
 
 /// Columns for text in a bar of this width.
 pub fn columns(width: u16) -> usize {

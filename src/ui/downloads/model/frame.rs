@@ -31,6 +31,7 @@ impl Model {
         self.adopt(queue);
         let layout = self.layout();
         let first = self.generation.is_none();
+        let known = self.generation;
         self.readings = self.readings.wrapping_add(1);
         let moved = self.sort.is_moving() && self.readings.is_multiple_of(READINGS_PER_SORT);
         if moved || self.generation != Some(queue.generation()) {
@@ -46,8 +47,11 @@ impl Model {
         if first {
             self.queue.look_ahead(ROWS_AHEAD);
         }
+        let headers = layout.file_headers();
+        let mut looked = false;
         if let Some(browser) = &mut self.browser {
-            browser.set_height(usize::from(layout.panel.height.saturating_sub(rule)));
+            browser.set_height(usize::from(layout.panel.height.saturating_sub(rule + headers)));
+            looked = self.panel == Panel::Browser && browser.look(|addresses| queue.queued(addresses));
         }
         if self.focus != Focus::Queue && self.panel != Panel::Details {
             self.show_active();
@@ -64,6 +68,7 @@ impl Model {
         let state = (queue.lost_servers(), queue.can_undo(), self.count_marked(queue));
         let logged = self.log.refresh();
         let changed = resized
+            || looked
             || logged
             || totals != self.totals
             || throughput != self.throughput
@@ -71,6 +76,12 @@ impl Model {
             || state != (self.lost.clone(), self.can_undo, self.marked)
             || !same(&rows, &self.rows)
             || !same(current.as_slice(), self.current.as_slice());
+        // All names are compared, which need not be done for each frame.
+        let name = |row: &JobView| (row.id, row.name.clone());
+        if known != self.generation || !rows.iter().map(name).eq(self.rows.iter().map(name)) {
+            let ids: Vec<_> = rows.iter().map(|row| row.id).collect();
+            self.distinctions = queue.distinctions(&ids);
+        }
         (self.rows, self.current, self.totals) = (rows, current, totals);
         (self.throughput, self.picture) = (throughput, picture);
         (self.lost, self.can_undo, self.marked) = state;

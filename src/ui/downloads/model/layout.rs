@@ -86,6 +86,8 @@ const MAX_BAR_ROWS: u16 = 8;
 const MIN_FULL_ROWS: u16 = 14;
 /// Columns of a window with a side, at least.
 const MIN_SIDE_WIDTH: u16 = 120;
+/// Rows of the panel with headers below its rule, at least.
+const MIN_HEADED_ROWS: u16 = 5;
 /// Rows of the compact form with what the address line is read as, at least.
 const MIN_READING_ROWS: u16 = 7;
 /// Rows and columns of the compact form, at least.
@@ -164,6 +166,13 @@ impl Layout {
             }
         }
         layout
+    }
+}
+
+impl Layout {
+    /// Rows of the headers of the remote files: none where they would take a third of the rows.
+    pub fn file_headers(&self) -> u16 {
+        u16::from(self.form == Form::Full && self.panel.height >= MIN_HEADED_ROWS)
     }
 }
 

@@ -1,6 +1,6 @@
 //! The state of the download screen.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, path::Path};
 
 use ratatui::layout::Size;
 
@@ -80,6 +80,8 @@ pub struct Model {
     pub filter: String,
     /// The visible rows of the queue.
     pub rows: Vec<JobView>,
+    /// For each of these rows, what distinguishes it from all others of the same name.
+    pub(crate) distinctions: Vec<Option<String>>,
     /// The row of the selected job, visible or not.
     pub current: Option<JobView>,
     /// The sums.
@@ -157,6 +159,7 @@ impl Model {
             marked: Marked::default(),
             filter: String::new(),
             rows: Vec::new(),
+            distinctions: Vec::new(),
             current: None,
             totals: Totals::default(),
             throughput: Vec::new(),
@@ -191,7 +194,16 @@ impl Model {
             Event::Started { id, .. } | Event::Progress { id, .. } => {
                 self.active.insert(*id);
             }
-            Event::Done { id, .. } | Event::Failed { id, .. } | Event::Changed { id, .. } => {
+            Event::Done { id, finished, .. } => {
+                self.active.remove(id);
+                let path = &finished.path;
+                if let (Some(browser), Some(name)) = (&mut self.browser, path.file_name())
+                    && path.parent() == Some(&self.defaults.folder)
+                {
+                    browser.add_local(Path::new(name), finished.bytes);
+                }
+            }
+            Event::Failed { id, .. } | Event::Changed { id, .. } => {
                 self.active.remove(id);
             }
             Event::Queued { .. }

@@ -1,7 +1,6 @@
 //! The listing of a server's directory: the pages received so far, and what is selected in it.
 
-use ratatui::{buffer::Buffer, layout::Rect};
-use time::OffsetDateTime;
+use std::{cmp::Reverse, collections::HashSet, path::Path};
 
 use crate::{
     client::{Locator, Trouble},
@@ -9,12 +8,8 @@ use crate::{
     text::{SafeText, units},
     ui::{
         actions::{BrowserAction, MoveAction},
-        components::{
-            list::List,
-            widgets::{clip, clip_middle, put, put_right, width, wrap_in},
-        },
+        components::list::List,
         downloads::effect::Ticket,
-        theme::Look,
     },
 };
 
@@ -38,6 +33,27 @@ pub enum Deferred {
     Act(BrowserAction),
 }
 
+/// How the entries are sorted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FileSort {
+    /// By name, as the server sends them.
+    #[default]
+    Name,
+    /// The largest first.
+    Size,
+    /// The newest first.
+    Date,
+}
+
+/// What is known of an entry here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Known {
+    /// A download of it has not ended.
+    Queued,
+    /// The download folder has a file of its name and size.
+    Local,
+}
+
 /// A directory of a server.
 #[derive(Clone, Debug)]
 pub struct Browser {
@@ -49,7 +65,14 @@ pub struct Browser {
     /// Bytes of the names of the entries.
     names: usize,
     filter: String,
+    sort: FileSort,
+    /// Entries whose name and size a file in the download folder has.
+    local: HashSet<usize>,
+    /// The visible entries of which a download has not ended.
+    queued: HashSet<usize>,
     more: bool,
+    /// That of the question for the first page.
+    first_ticket: Ticket,
     waits_for: Option<Ticket>,
     /// Actions on the whole folder, in order, that wait until all of it is read.
     pending: Vec<Deferred>,
@@ -67,7 +90,11 @@ impl Browser {
             entries: Vec::new(),
             names: 0,
             filter: String::new(),
+            sort: FileSort::default(),
+            local: HashSet::new(),
+            queued: HashSet::new(),
             more: false,
+            first_ticket: ticket,
             waits_for: Some(ticket),
             pending: Vec::new(),
             trouble: None,
@@ -77,7 +104,7 @@ impl Browser {
 
     /// Goes to another directory of the same server, to select `wanted` there.
     pub fn go(&mut self, directory: Locator, wanted: Option<String>, ticket: Ticket) {
-        *self = Browser { wanted, ..Browser::new(directory, ticket) };
+        *self = Browser { wanted, sort: self.sort, ..Browser::new(directory, ticket) };
     }
 
     /// The selected entry.
@@ -108,7 +135,99 @@ impl Browser {
     /// Shows only names that contain a text, in whatever case.
     pub fn set_filter(&mut self, text: &str) {
         self.filter = text.to_lowercase();
-        self.list.set_keys(self.shown(0).collect());
+        self.arrange();
+    }
+
+    /// How the entries are sorted.
+    pub fn sort(&self) -> FileSort {
+        self.sort
+    }
+
+    /// Sorts the entries, once all of them are read.
+    pub fn set_sort(&mut self, sort: FileSort) {
+        self.sort = sort;
+        self.arrange_from_top();
+    }
+
+    /// Sorts by name if the rest of the folder is still read for another sort; whether it is.
+    pub fn cancel_sort(&mut self) -> bool {
+        let waits = self.sort != FileSort::Name && !self.is_read();
+        if waits {
+            self.set_sort(FileSort::Name);
+        }
+        waits
+    }
+
+    /// Shows the entries that the filter shows, in their order.
+    fn arrange(&mut self) {
+        let mut keys: Vec<usize> = self.shown(0).collect();
+        let entries = &self.entries;
+        match self.sort {
+            _ if !self.is_read() => {}
+            FileSort::Name => {}
+            FileSort::Size => keys.sort_by_key(|index| Reverse(entries[*index].size)),
+            FileSort::Date => keys.sort_by_key(|index| {
+                Reverse((entries[*index].modified.seconds, entries[*index].modified.nanoseconds))
+            }),
+        }
+        self.list.set_keys(keys);
+    }
+
+    /// Sorts the entries. They are looked at from the first row, unless another one was chosen.
+    fn arrange_from_top(&mut self) {
+        let is_first = self.list.cursor() == 0;
+        self.arrange();
+        if is_first {
+            self.list.go(0);
+        }
+    }
+
+    /// Name and size of the entries from this one on; a size that is not known is that of no file.
+    pub fn files(&self, first: usize) -> Vec<(String, u64)> {
+        let files = self.entries.iter().skip(first);
+        files.map(|entry| (entry.name.clone(), entry.size.unwrap_or(u64::MAX))).collect()
+    }
+
+    /// How many entries are received.
+    pub fn received(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Takes which of the entries from this one on are local, if they belong to a page of this directory.
+    pub fn set_local(&mut self, ticket: Ticket, first: usize, local: &[bool]) {
+        if ticket < self.first_ticket {
+            return;
+        }
+        let is_file = |index: usize| self.entries.get(index).is_some_and(|entry| entry.kind == Kind::File);
+        let found = (first..).zip(local).filter(|(index, local)| **local && is_file(*index));
+        let found: Vec<usize> = found.map(|(index, _)| index).collect();
+        self.local.extend(found);
+    }
+
+    /// A file of this name and size is now in the download folder.
+    pub fn add_local(&mut self, name: &Path, size: u64) {
+        let is_it = |entry: &Entry| entry.size == Some(size) && Path::new(&entry.name) == name;
+        self.local.extend(self.entries.iter().position(is_it));
+    }
+
+    /// Looks which of the visible entries are queued; whether that has changed.
+    pub fn look(&mut self, queued: impl Fn(&[Locator]) -> Vec<bool>) -> bool {
+        let visible = self.visible().filter_map(|(index, entry)| Some((index, self.address_of(entry)?)));
+        let (indices, addresses): (Vec<usize>, Vec<Locator>) = visible.unzip();
+        let queued = indices.into_iter().zip(queued(&addresses)).filter(|(_, queued)| *queued);
+        let queued: HashSet<usize> = queued.map(|(index, _)| index).collect();
+        let changed = queued != self.queued;
+        self.queued = queued;
+        changed
+    }
+
+    /// What is known of a visible entry.
+    pub fn known(&self, index: usize) -> Option<Known> {
+        match () {
+            () if self.queued.contains(&index) => Some(Known::Queued),
+            () if self.local.contains(&index) => Some(Known::Local),
+            () => None,
+        }
     }
 
     /// The entries from this one on that the filter shows.
@@ -164,11 +283,16 @@ impl Browser {
         (self.more && self.is_full()).then_some(self.entries.len())
     }
 
-    /// After which name the next page begins, if it is time to ask for it. A filter is on the whole folder.
+    /// Whether what is shown depends on all entries: a filter and a sort are on the whole folder.
+    fn needs_all(&self) -> bool {
+        !self.filter.is_empty() || self.sort != FileSort::Name
+    }
+
+    /// After which name the next page begins, if it is time to ask for it.
     pub fn wants_more(&self) -> Option<&str> {
         let near = self.list.keys().len().saturating_sub(self.list.cursor()) < MIN_ROWS_AHEAD
             || self.is_deferring()
-            || !self.filter.is_empty();
+            || self.needs_all();
         let name = self.entries.last().map(|entry| entry.name.as_str());
         let more = self.more && !self.is_full();
         if more && near && self.waits_for.is_none() && self.trouble.is_none() { name } else { None }
@@ -194,8 +318,12 @@ impl Browser {
                 let first = self.entries.len();
                 self.names += page.entries.iter().map(|entry| entry.name.len()).sum::<usize>();
                 self.entries.extend(page.entries);
-                let new: Vec<usize> = self.shown(first).collect();
-                self.list.append(new);
+                if self.sort == FileSort::Name || !self.is_read() {
+                    let new: Vec<usize> = self.shown(first).collect();
+                    self.list.append(new);
+                } else {
+                    self.arrange_from_top();
+                }
                 if let Some(name) = &self.wanted
                     && let Some(index) = self.entries[first..].iter().position(|entry| entry.name == *name)
                 {
@@ -208,9 +336,9 @@ impl Browser {
         true
     }
 
-    /// The title of the panel.
-    pub fn title(&self) -> String {
-        format!("Remote files: {}/{}", self.directory.server().name(), SafeText::new(self.directory.path()))
+    /// Server and path, for the title of the panel.
+    pub fn place(&self) -> String {
+        SafeText::new(&format!("{}/{}", self.directory.host(), self.directory.path())).to_string()
     }
 
     /// The note of the panel's rule.
@@ -218,7 +346,9 @@ impl Browser {
         let count = units::count(self.list.keys().len() as u64);
         let mut note = match (self.waits_for.is_some(), self.more) {
             (true, _) if self.entries.is_empty() => "asking".to_owned(),
-            (true, _) if self.is_deferring() => return format!("reading all, {} so far", self.read()),
+            (true, _) if self.is_deferring() || self.sort != FileSort::Name => {
+                return format!("reading all, {} so far", self.read());
+            }
             (true, true) if !self.filter.is_empty() => {
                 return format!("{count} with \"{}\" in the first {}", self.filter, self.read());
             }
@@ -236,9 +366,28 @@ impl Browser {
             };
         }
         if self.list.marked() > 0 {
-            note = format!("{note}, {} marked", units::count(self.list.marked() as u64));
+            note = format!("{note}, {}", self.marked());
         }
         note
+    }
+
+    /// How many are marked, and their bytes.
+    fn marked(&self) -> String {
+        let entries = self.list.marks().filter_map(|index| self.entries.get(*index));
+        let (bytes, folders) = entries.fold((0_u64, 0_u64), |(bytes, folders), entry| match entry.kind {
+            Kind::Directory => (bytes, folders + 1),
+            _ => (bytes.saturating_add(entry.size.unwrap_or(0)), folders),
+        });
+        let mut text = format!("{} marked", units::count(self.list.marked() as u64));
+        if bytes > 0 {
+            text = format!("{text}, {}", units::bytes(bytes));
+        }
+        match folders {
+            0 => text,
+            _ if bytes == 0 => text,
+            1 => format!("{text} and a folder"),
+            _ => format!("{text} and {} folders", units::count(folders)),
+        }
     }
 
     /// How many entries there are, whatever the filter shows.
@@ -246,84 +395,30 @@ impl Browser {
         units::count(self.entries.len() as u64)
     }
 
-    /// Draws the rows.
-    pub fn render(&self, area: Rect, buf: &mut Buffer, focused: bool, look: &Look) {
-        let theme = &look.theme;
-        let columns = usize::from(area.width.saturating_sub(4));
-        if let Some(trouble) = &self.trouble {
-            let lines = wrap_in(trouble.as_str(), columns.max(1), area.height, &look.glyphs);
-            for (y, line) in (area.y..).zip(&lines) {
-                put(buf, area, area.x + 3, y, line, theme.bad);
-            }
-            return;
-        }
-        if self.list.keys().is_empty() {
-            let text = match (self.waits_for.is_some(), self.filter.is_empty()) {
-                (true, _) => "asking the server".to_owned(),
-                (false, true) => "empty".to_owned(),
-                (false, false) if self.more && self.is_full() => {
-                    format!("none of the first {} has that in its name", self.read())
-                }
-                (false, false) => "nothing here has that in its name".to_owned(),
-            };
-            put(buf, area, area.x + 3, area.y, &clip(&text, columns, &look.glyphs), theme.dim);
-            return;
-        }
-        let keys = self.list.visible();
-        for (y, index) in (area.y..area.bottom()).zip(keys) {
-            let Some(entry) = self.entries.get(*index) else { continue };
-            let row = Rect { y, height: 1, ..area };
-            let selected = self.list.selected() == Some(*index);
-            self.row(row, buf, entry, (selected, self.list.is_marked(*index)), look);
-            if selected {
-                buf.set_style(row, if focused { theme.selected } else { theme.selected_idle });
-            }
-        }
+    /// The visible entries, with their indices.
+    pub fn visible(&self) -> impl Iterator<Item = (usize, &Entry)> {
+        self.list.visible().iter().filter_map(|index| Some((*index, self.entries.get(*index)?)))
     }
 
-    fn row(
-        &self,
-        area: Rect,
-        buf: &mut Buffer,
-        entry: &Entry,
-        (selected, marked): (bool, bool),
-        look: &Look,
-    ) {
-        let Look { theme, glyphs } = look;
-        let y = area.y;
-        if marked {
-            put(buf, area, area.x, y, glyphs.marked, theme.accent);
-        }
-        if selected {
-            put(buf, area, area.x + 1, y, glyphs.selected, theme.accent);
-        }
-        let mut right = Rect { width: area.width.saturating_sub(1), ..area };
-        if area.width >= 60 {
-            put_right(buf, right, y, &date(entry.modified.seconds), theme.dim);
-            right.width -= 12;
-        }
-        let (end, style, size) = match entry.kind {
-            Kind::Directory => ("/", theme.strong, "directory".to_owned()),
-            Kind::File => ("", theme.plain, entry.size.map(units::bytes).unwrap_or_default()),
-            Kind::Other => ("", theme.dim, "not served".to_owned()),
-        };
-        if area.width >= 30 {
-            put_right(buf, right, y, &size, theme.dim);
-            right.width -= 11;
-        }
-        let name = format!("{}{end}", SafeText::new(&entry.name));
-        let columns = usize::from(right.width).saturating_sub(4);
-        let name = clip_middle(&name, columns, glyphs);
-        debug_assert!(width(&name) <= columns);
-        put(buf, area, area.x + 3, y, &name, style);
+    /// Why there are no entries.
+    pub fn trouble(&self) -> Option<&SafeText> {
+        self.trouble.as_ref()
     }
-}
 
-fn date(seconds: i64) -> String {
-    OffsetDateTime::from_unix_timestamp(seconds).map_or_else(
-        |_| String::new(),
-        |at| format!("{:04}-{:02}-{:02}", at.year(), u8::from(at.month()), at.day()),
-    )
+    /// What is in the place of the rows, if there are none.
+    pub fn emptiness(&self) -> Option<String> {
+        if !self.list.keys().is_empty() {
+            return None;
+        }
+        Some(match (self.waits_for.is_some(), self.filter.is_empty()) {
+            (true, _) => "asking the server".to_owned(),
+            (false, true) => "empty".to_owned(),
+            (false, false) if self.more && self.is_full() => {
+                format!("none of the first {} has that in its name", self.read())
+            }
+            (false, false) => "nothing here has that in its name".to_owned(),
+        })
+    }
 }
 
 #[cfg(test)]
@@ -356,13 +451,6 @@ mod tests {
         0
     }
 
-    fn shown(browser: &Browser) -> String {
-        let area = Rect::new(0, 0, 60, 1);
-        let mut buf = Buffer::empty(area);
-        browser.render(area, &mut buf, true, &Look::default());
-        (0..60).map(|x| buf[(x, 0)].symbol()).collect::<String>().trim().to_owned()
-    }
-
     #[test]
     fn a_listing_without_end_is_not_read_for_ever() {
         let mut browser = browser();
@@ -370,7 +458,7 @@ mod tests {
         let thousand = |number| page((0..1000).map(|name| format!("{:09}", number * 1000 + name)));
         assert_eq!(read(&mut browser, thousand), 200);
         assert_eq!(browser.note(), "0 entries with \"zzz\" in the first 200,000, the rest is not read");
-        assert_eq!(shown(&browser), "none of the first 200,000 has that in its name");
+        assert_eq!(browser.emptiness().as_deref(), Some("none of the first 200,000 has that in its name"));
         browser.set_filter("");
         browser.list.go(usize::MAX);
         assert_eq!(browser.wants_more(), None, "nor by hand");
@@ -410,6 +498,80 @@ mod tests {
         browser.answer(Ticket(1), Ok(Entries { more: false, ..names(1000) }));
         assert_eq!(browser.take_pending(), [Deferred::MarkAll, Deferred::Act(BrowserAction::Enter)]);
         assert!(!browser.defer(Deferred::MarkAll), "all of it is read");
+    }
+
+    fn sized(name: &str, size: Option<u64>, seconds: i64) -> Entry {
+        let kind = if size.is_some() { Kind::File } else { Kind::Directory };
+        Entry { name: name.to_owned(), kind, size, modified: Timestamp { seconds, nanoseconds: 0 } }
+    }
+
+    fn names(browser: &Browser) -> String {
+        let name = |index: &usize| browser.entries[*index].name.clone();
+        browser.list.keys().iter().map(name).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn a_sort_is_on_the_whole_folder_and_stays_in_the_next_one() {
+        let first = vec![sized("a", Some(10), 3), sized("b", None, 9), sized("c", Some(30), 1)];
+        let second = vec![sized("d", Some(20), 5), sized("e", Some(20), 9)];
+        let mut browser = browser();
+        browser.list.set_height(10);
+        browser.set_sort(FileSort::Size);
+        browser.answer(Ticket(0), Ok(Entries { entries: first, more: true }));
+        assert_eq!(names(&browser), "a b c", "not before all of it is read");
+        assert_eq!(browser.wants_more(), Some("c"));
+        browser.asked(Ticket(1));
+        assert_eq!(browser.note(), "reading all, 3 so far");
+        browser.answer(Ticket(1), Ok(Entries { entries: second, more: false }));
+        assert_eq!(names(&browser), "c d e a b");
+        assert_eq!(browser.list.cursor(), 0);
+        browser.list.step(1);
+        browser.set_sort(FileSort::Date);
+        assert_eq!(
+            (names(&browser).as_str(), browser.list.cursor()),
+            ("b e d a c", 2),
+            "the same is selected"
+        );
+        browser.set_filter("e");
+        browser.set_filter("");
+        assert_eq!(names(&browser), "b e d a c");
+        browser.set_sort(FileSort::Name);
+        assert_eq!(names(&browser), "a b c d e");
+        browser.set_sort(FileSort::Date);
+        browser.go(browser.directory.clone(), None, Ticket(2));
+        assert_eq!(browser.sort(), FileSort::Date);
+    }
+
+    #[test]
+    fn what_is_marked_is_summed_up() {
+        let mut browser = browser();
+        let entries = vec![sized("a", Some(2_000_000), 0), sized("b", None, 0), sized("c", None, 0)];
+        browser.answer(Ticket(0), Ok(Entries { entries, more: false }));
+        browser.list.toggle_mark();
+        assert_eq!(browser.note(), "3 entries, 1 marked, 2.0 MB");
+        browser.list.toggle_all();
+        assert_eq!(browser.note(), "3 entries, 3 marked, 2.0 MB and 2 folders");
+        browser.set_filter("b");
+        browser.list.toggle_all();
+        assert_eq!(browser.note(), "1 entry with \"b\", 1 marked");
+    }
+
+    #[test]
+    fn what_is_local_and_what_is_queued_is_told_apart() {
+        let mut browser = browser();
+        browser.list.set_height(10);
+        let entries =
+            vec![sized("a", Some(1), 0), sized("b", Some(2), 0), sized("c", None, 0), sized("d", Some(4), 0)];
+        browser.answer(Ticket(0), Ok(Entries { entries, more: false }));
+        assert_eq!(browser.files(1)[..2], [("b".to_owned(), 2), ("c".to_owned(), u64::MAX)]);
+        browser.set_local(Ticket(0), 1, &[true, true, false]);
+        let queued = |addresses: &[Locator]| addresses.iter().map(|address| address.path() == "c").collect();
+        assert!(browser.look(queued) && !browser.look(queued));
+        let known = |browser: &Browser| (0..4).map(|index| browser.known(index)).collect::<Vec<_>>();
+        assert_eq!(known(&browser), [None, Some(Known::Local), Some(Known::Queued), None]);
+        browser.add_local(Path::new("d"), 5);
+        browser.add_local(Path::new("d"), 4);
+        assert_eq!(known(&browser)[3], Some(Known::Local));
     }
 
     proptest! {

@@ -10,7 +10,7 @@ use crate::{
         downloads::{
             effect::Effect,
             model::{Focus, Model, Panel},
-            remote::browser::{Browser, Deferred},
+            remote::browser::{Browser, Deferred, FileSort},
             remote::target,
         },
     },
@@ -47,10 +47,13 @@ pub(super) fn open(model: &mut Model) -> Vec<Effect> {
     effects
 }
 
-/// Opens the listing at a directory.
+/// Opens the listing at a directory, sorted as the last one.
 pub(super) fn open_at(model: &mut Model, directory: Locator) -> Vec<Effect> {
     let ticket = model.ticket();
-    model.browser = Some(Browser::new(directory.clone(), ticket));
+    match &mut model.browser {
+        Some(browser) => browser.go(directory.clone(), None, ticket),
+        None => model.browser = Some(Browser::new(directory.clone(), ticket)),
+    }
     show(model);
     vec![Effect::List { ticket, directory, after: None }]
 }
@@ -62,7 +65,8 @@ fn show(model: &mut Model) {
 
 pub(super) fn back(model: &mut Model) {
     let Some(browser) = &mut model.browser else { return model.close_panel() };
-    if !browser.cancel_pending().is_empty() {
+    let is_sorting = browser.cancel_sort();
+    if !browser.cancel_pending().is_empty() || is_sorting {
         return model.say("stopped reading the folder");
     }
     if browser.list.clear_marks() {
@@ -151,6 +155,7 @@ pub(super) fn act(model: &mut Model, action: BrowserAction) -> Vec<Effect> {
             go(model, above, from)
         }
         BrowserAction::Reload => reload(model),
+        BrowserAction::SortFiles => sort(model),
         BrowserAction::Zip | BrowserAction::Tree | BrowserAction::Enter
             if browser.defer(Deferred::Act(action)) =>
         {
@@ -168,6 +173,19 @@ pub(super) fn act(model: &mut Model, action: BrowserAction) -> Vec<Effect> {
             None => Vec::new(),
         },
     }
+}
+
+/// Sorts by the next column, once the whole folder is read.
+fn sort(model: &mut Model) -> Vec<Effect> {
+    let Some(browser) = &mut model.browser else { return Vec::new() };
+    let (sort, words) = match browser.sort() {
+        FileSort::Name => (FileSort::Size, "sorted by size, largest first"),
+        FileSort::Size => (FileSort::Date, "sorted by date, newest first"),
+        FileSort::Date => (FileSort::Name, "sorted by name"),
+    };
+    browser.set_sort(sort);
+    model.say(words);
+    read_on(model)
 }
 
 /// Reads the directory again.

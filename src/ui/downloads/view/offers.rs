@@ -75,6 +75,7 @@ fn browser(model: &Model) -> Vec<Hint> {
     }
     if !browser.list.keys().is_empty() {
         hints.push(GlobalAction::Filter.into());
+        hints.push(BrowserAction::SortFiles.into());
     } else {
         hints.push(BrowserAction::Reload.into());
     }

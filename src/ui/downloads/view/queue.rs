@@ -14,7 +14,6 @@ use crate::{
             widgets::{clip, clip_middle, gauge, head, put, put_line, put_right, width, wrap},
         },
         downloads::{
-            content::twins::distinction,
             model::layout::{Columns, MARGIN},
             model::rows::Row,
             model::{Focus, Model},
@@ -51,8 +50,11 @@ pub fn render(model: &Model, area: Rect, buf: &mut Buffer) {
                 fold(model, line, buf);
                 None
             }
-            Row::Job(id) => match model.rows.iter().find(|row| row.id == *id) {
-                Some(row) => draw(row, &model.rows, columns, line, buf, look),
+            Row::Job(id) => match model.rows.iter().position(|row| row.id == *id) {
+                Some(index) => {
+                    let place = model.distinctions.get(index).and_then(Option::as_deref);
+                    draw(&model.rows[index], place, columns, line, buf, look)
+                }
                 None => continue,
             },
         };
@@ -167,7 +169,7 @@ impl Cells {
 /// Draws a row; returns where its gauge is, if it has one.
 fn draw(
     row: &JobView,
-    rows: &[JobView],
+    place: Option<&str>,
     columns: Columns,
     area: Rect,
     buf: &mut Buffer,
@@ -181,7 +183,7 @@ fn draw(
     let is_free = words.text.is_none() && progress.is_none();
     let end = if is_free { percent.right().max(bar.right()).max(name.right()) } else { name.right() };
     let name = Rect { width: end - name.x, ..name };
-    draw_name(row, rows, name, words.name_style, buf, look);
+    draw_name(row, place, name, words.name_style, buf, look);
     if let Some((text, style)) = &words.text {
         let end = if words.wide { size.right().max(percent.right()) } else { percent.right() };
         let cell = Rect { width: end.saturating_sub(bar.x), ..bar };
@@ -206,11 +208,11 @@ fn draw(
 }
 
 /// Draws the name, and what distinguishes it from others of the same name.
-fn draw_name(row: &JobView, rows: &[JobView], area: Rect, style: Style, buf: &mut Buffer, look: &Look) {
+fn draw_name(row: &JobView, place: Option<&str>, area: Rect, style: Style, buf: &mut Buffer, look: &Look) {
     let columns = usize::from(area.width);
     // With little room the name is shown first, but a few columns of what distinguishes it stay.
     let room = (columns / 2).min(columns.saturating_sub(width(row.name.as_str()) + 2)).max(MIN_PLACE_COLUMNS);
-    let place = distinction(row, rows).map(|place| match room {
+    let place = place.map(|place| match room {
         // An ellipsis would be all that is left of it.
         MIN_PLACE_COLUMNS => head(place, room).to_owned(),
         _ => clip_middle(place, room, &look.glyphs),

@@ -16,7 +16,7 @@ use crate::{
     ui::{
         Look,
         downloads::{
-            Effect, Message, Model, start,
+            Effect, Message, Model, Ticket, start,
             testing::{
                 self, Fake, done, draw, drawn, entries, every_state, failed, keys, logged, row, running,
                 waiting,
@@ -94,6 +94,54 @@ fn the_servers_files_stand_between_queue_and_log() {
     insta::assert_snapshot!("browser-80x24", text(&draw(&mut model, &queue, 80, 24)));
     keys(&mut model, &queue, "j j space");
     insta::assert_snapshot!("browser-40x8", text(&draw(&mut model, &queue, 40, 8)));
+}
+
+#[test]
+fn what_is_local_or_queued_is_plain_to_see_in_the_listing() {
+    for (name, look) in [("utf8", LOOKS[0].1), ("ascii", LOOKS[3].1)] {
+        let (mut model, mut queue) = browsing();
+        model.look = look;
+        queue.rows[5].address = SafeText::new("fdsp+plain://nas.local:7878/photos");
+        let present = vec![false, false, true, true, true];
+        update(&mut model, &queue, Message::Present { ticket: Ticket(1), first: 0, present });
+        keys(&mut model, &queue, "S a");
+        insta::assert_snapshot!(format!("known-80x24-{name}"), text(&draw(&mut model, &queue, 80, 24)));
+        insta::assert_snapshot!(format!("known-40x8-{name}"), text(&draw(&mut model, &queue, 40, 8)));
+    }
+}
+
+#[test]
+fn a_deep_folder_keeps_its_server_and_its_name_in_the_title() {
+    let (mut model, queue) = browsing();
+    let deep = testing::server().at(&format!("films/{}/last", "long-name/".repeat(20))).expect("a path");
+    if let Some(browser) = &mut model.browser {
+        browser.directory = deep;
+    }
+    let shown = text(&draw(&mut model, &queue, 80, 24));
+    let title = shown.lines().find(|line| line.contains("5 entries")).expect("a title with its note");
+    assert!(title.contains(" nas.local:7878/film") && title.contains("/last "), "{title}");
+}
+
+/// Others of the same name may be anywhere in the queue.
+#[test]
+fn a_row_keeps_its_folder_while_others_of_its_name_scroll() {
+    let rows = (0..100).map(|id| {
+        let mut row = row(id, &format!("film-{}", id % 50), JobState::Queued);
+        row.address = SafeText::new(&format!("fdsp://nas/folder-{}/{}", id / 50, row.name));
+        row
+    });
+    let queue = Fake { rows: rows.collect(), ..Fake::default() };
+    let mut model = testing::model();
+    draw(&mut model, &queue, 80, 24);
+    keys(&mut model, &queue, "tab");
+    let shown = text(&draw(&mut model, &queue, 80, 24));
+    assert_eq!(shown.matches("folder-0").count(), 12, "{shown}");
+    let compared = queue.distinguished.get();
+    draw(&mut model, &queue, 80, 24);
+    assert_eq!(queue.distinguished.get(), compared, "nothing changed");
+    keys(&mut model, &queue, "G");
+    let shown = text(&draw(&mut model, &queue, 80, 24));
+    assert_eq!(shown.matches("folder-1").count(), 12, "{shown}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The listing of remote files.
 
 use super::*;
+use crate::ui::downloads::remote::browser::{FileSort, Known};
 
 /// Answers questions for pages of a folder of `files` files until none is left; the other effects.
 fn answer_pages(model: &mut Model, queue: &Fake, files: usize, mut effects: Vec<Effect>) -> Vec<Effect> {
@@ -9,9 +10,13 @@ fn answer_pages(model: &mut Model, queue: &Fake, files: usize, mut effects: Vec<
     while !effects.is_empty() {
         let mut next = Vec::new();
         for effect in effects {
-            let Effect::List { ticket, after, .. } = effect else {
-                others.push(effect);
-                continue;
+            let (ticket, after) = match effect {
+                Effect::List { ticket, after, .. } => (ticket, after),
+                Effect::Present { .. } => continue,
+                effect => {
+                    others.push(effect);
+                    continue;
+                }
             };
             let first = after.map_or(0, |after| names.partition_point(|name| *name <= after));
             let page = &names[first..files.min(first + 1000)];
@@ -55,6 +60,50 @@ fn a_filter_and_the_end_are_those_of_the_whole_folder() {
 }
 
 #[test]
+fn a_sort_reads_the_whole_folder_and_stays_in_the_next_one() {
+    let (mut model, queue) = ready();
+    let mut effects = keys(&mut model, &queue, "o");
+    effects.extend(keys(&mut model, &queue, "S"));
+    assert_eq!(notice(&model), "sorted by size, largest first");
+    answer_pages(&mut model, &queue, 3_000, effects);
+    let selected = model.browser.as_ref().and_then(|browser| browser.selected());
+    assert_eq!(selected.map(|entry| entry.name.as_str()), Some("f00999"), "the largest of its page");
+    let jobs = added(keys(&mut model, &queue, "enter"));
+    assert_eq!(jobs[0].address.path(), "f00999");
+    keys(&mut model, &queue, "S S");
+    assert_eq!(notice(&model), "sorted by name");
+    let effects = keys(&mut model, &queue, "S r");
+    assert!(matches!(&effects[..], [Effect::List { .. }]), "{effects:?}");
+    keys(&mut model, &queue, "esc");
+    assert_eq!(notice(&model), "stopped reading the folder");
+    assert_eq!(model.browser.as_ref().map(|browser| browser.sort()), Some(FileSort::Name));
+}
+
+#[test]
+fn files_of_each_page_are_looked_for_in_the_download_folder() {
+    let (mut model, queue) = (model(), Fake::default());
+    let effects = keys(&mut model, &queue, "ctrl-o");
+    let [Effect::List { ticket: first, .. }] = &effects[..] else { panic!("{effects:?}") };
+    let page = || Ok(entries(&["films/", "a"], false));
+    let effects = update(&mut model, &queue, Message::Listed { ticket: *first, answer: page() });
+    let [Effect::Present { ticket, folder, first: 0, files }] = &effects[..] else { panic!("{effects:?}") };
+    assert_eq!((ticket, folder.as_path(), files.len()), (first, std::path::Path::new("/home/u"), 2));
+    let known = |model: &Model| model.browser.as_ref().and_then(|browser| browser.known(1));
+    keys(&mut model, &queue, "r");
+    let late = Message::Present { ticket: *ticket, first: 0, present: vec![true, true] };
+    update(&mut model, &queue, late);
+    assert_eq!(known(&model), None, "an answer about what was there before");
+}
+
+#[test]
+fn a_download_that_is_done_is_local_in_the_listing() {
+    let (mut model, _, _) = browsing(&["films/", "a"], false);
+    let JobState::Done(finished) = testing::done("a", 2_469_134) else { panic!("it is done") };
+    model.engine(&Event::Done { id: JobId(1), name: SafeText::new("a"), finished });
+    assert_eq!(model.browser.as_ref().and_then(|browser| browser.known(1)), Some(Known::Local));
+}
+
+#[test]
 fn reading_a_whole_folder_can_be_stopped() {
     let (mut model, queue) = ready();
     let effects = keys(&mut model, &queue, "o");
@@ -64,7 +113,7 @@ fn reading_a_whole_folder_can_be_stopped() {
     assert!(notice(&model).contains("Esc stops"), "{}", notice(&model));
     keys(&mut model, &queue, "esc");
     let answer = Ok(entries(&["a", "b"], true));
-    assert!(update(&mut model, &queue, Message::Listed { ticket: *ticket, answer }).len() <= 1);
+    assert!(update(&mut model, &queue, Message::Listed { ticket: *ticket, answer }).len() <= 2);
     assert_eq!(model.browser.as_ref().map(|browser| browser.list.marked()), Some(0));
     // What cannot be read to its end is neither marked nor queued.
     let effects = keys(&mut model, &queue, "r");
@@ -82,7 +131,8 @@ fn browsing(names: &[&str], more: bool) -> (Model, Fake, Vec<Effect>) {
     let effects = start(&mut model);
     let [Effect::List { ticket, after: None, .. }] = &effects[..] else { panic!("{effects:?}") };
     let answer = Ok(entries(names, more));
-    let effects = update(&mut model, &queue, Message::Listed { ticket: *ticket, answer });
+    let mut effects = update(&mut model, &queue, Message::Listed { ticket: *ticket, answer });
+    effects.retain(|effect| !matches!(effect, Effect::Present { .. }));
     (model, queue, effects)
 }
 
