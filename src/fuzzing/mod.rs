@@ -23,11 +23,11 @@ use std::{
 pub(crate) use mutate::{Rng, mutate};
 use proptest::prelude::ProptestConfig;
 
-/// No input takes longer, on the slowest machine.
+/// The maximum time of an input, on the slowest machine.
 const INPUT_TIMEOUT: Duration = Duration::from_secs(60);
-/// Most inputs that are kept because they led somewhere.
+/// The maximum number of inputs that are kept because they showed something new.
 const MAX_CORPUS: usize = 4000;
-/// Longest input.
+/// The maximum length of an input.
 const MAX_INPUT_LEN: usize = 256 * 1024;
 
 /// Changes an input in a way of its format.

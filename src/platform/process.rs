@@ -81,8 +81,8 @@ pub(crate) fn check_threads(count: usize) -> io::Result<()> {
     });
     drop(sender);
     // The kernel counts a thread for a moment longer than it runs; wait for these, and not for others.
-    let begun = std::time::Instant::now();
-    let is_counted = |task: &Path| Path::new("/proc").join(task).exists() && begun.elapsed() < EXIT_TIMEOUT;
+    let start = std::time::Instant::now();
+    let is_counted = |task: &Path| Path::new("/proc").join(task).exists() && start.elapsed() < EXIT_TIMEOUT;
     for task in tasks.iter().flatten() {
         while is_counted(&task) {
             std::thread::sleep(Duration::from_millis(1));
@@ -101,7 +101,7 @@ mod tests {
         // Under load one try may take long; waiting for the others would make each take a second.
         let shortest = (0..3).map(|_| {
             let (stop, mut others) = (Arc::new(Barrier::new(17)), Vec::new());
-            let begun = std::time::Instant::now();
+            let start = std::time::Instant::now();
             let checked = std::thread::spawn(|| check_threads(8));
             for _ in 0..16 {
                 let stop = Arc::clone(&stop);
@@ -109,7 +109,7 @@ mod tests {
                 std::thread::sleep(Duration::from_millis(1));
             }
             checked.join().unwrap().unwrap();
-            let elapsed = begun.elapsed();
+            let elapsed = start.elapsed();
             stop.wait();
             others.into_iter().for_each(|other| {
                 other.join().unwrap();

@@ -99,7 +99,7 @@ impl Tree {
     }
 }
 
-/// Most bytes of the path and the target of a link together, where escapes make them long in JSON: an entry has to fit into a page.
+/// The maximum length of the path and the target of a link together, in bytes of JSON, where escapes make them long: an entry has to fit into a page.
 const MAX_ESCAPED: usize = 20_000;
 
 /// The wire form of an entry, and its bytes on the disk.

@@ -7,7 +7,7 @@ fn failure(code: Code, retry_after: Option<u32>) -> Failure {
 }
 
 #[test]
-fn what_cannot_succeed_is_not_tried_again() {
+fn permanent_errors_are_not_retried() {
     for code in [Code::NotFound, Code::WrongKind, Code::Unsupported, Code::Violation] {
         assert_eq!(Fault::refused("a", &failure(code, Some(1))).verdict, Verdict::Never, "{code:?}");
     }
@@ -29,7 +29,7 @@ fn a_connection_closed_during_an_answer_is_lost_without_a_protocol_error() {
 }
 
 #[test]
-fn what_may_pass_is_tried_again_when_the_server_says() {
+fn temporary_errors_are_retried_after_the_time_of_the_server() {
     let seven = Duration::from_secs(7);
     for code in [Code::Internal, Code::TimedOut, Code::TooSlow] {
         let fault = Fault::refused("a", &failure(code, Some(7)));
@@ -44,7 +44,7 @@ fn what_may_pass_is_tried_again_when_the_server_says() {
 }
 
 #[test]
-fn a_client_that_is_refused_is_told_why() {
+fn the_error_of_a_refused_client_names_the_reason() {
     let wrong = Fault::refused("a", &failure(Code::Denied, None));
     assert_eq!(wrong.verdict, Verdict::Never);
     assert!(wrong.trouble.message.as_str().contains("none or a wrong one"));
@@ -78,7 +78,7 @@ fn a_changed_source_starts_over() {
 }
 
 #[test]
-fn what_the_server_could_not_read_is_named_once() {
+fn an_unreadable_path_is_named_once() {
     let mut unreadable = failure(Code::Unreadable, None);
     unreadable.path = Some("f/s".into());
     unreadable.message = "f/s: Permission denied (os error 13)".into();

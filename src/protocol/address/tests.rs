@@ -131,7 +131,7 @@ fn sentences_say_what_to_write() {
 }
 
 #[test]
-fn what_is_shown_can_be_pasted() {
+fn a_displayed_address_can_be_pasted() {
     for (text, shown) in [
         ("fdsp+plain://h", "fdsp+plain://h:7878/"),
         ("fdsp+plain://[::1]/a b", "fdsp+plain://[::1]:7878/a%20b"),
@@ -145,7 +145,7 @@ fn what_is_shown_can_be_pasted() {
 }
 
 #[test]
-fn what_a_server_is_reached_with_now_replaces_what_it_was_reached_with() {
+fn a_new_token_and_pin_of_a_server_replace_the_old_ones() {
     let authority = |text: &str| Address::parse(text).unwrap().authority;
     let pin = Pin([7; 32]);
     let named = authority(&format!("fdsp://sesame-sesame-sesame@h/#{pin}"));
@@ -160,7 +160,7 @@ fn what_a_server_is_reached_with_now_replaces_what_it_was_reached_with() {
 }
 
 #[test]
-fn no_token_goes_to_a_server_with_another_pin() {
+fn no_token_is_sent_to_a_server_with_another_pin() {
     let authority = |text: &str| Address::parse(text).unwrap().authority;
     let (pin, other) = (Pin([7; 32]), Pin([8; 32]));
     let known = authority(&format!("fdsp://sesame-sesame-sesame@h/#{pin}"));
@@ -171,9 +171,9 @@ fn no_token_goes_to_a_server_with_another_pin() {
     let mut followed = known.clone();
     assert!(!followed.follow(&other_server), "a pin alone names another server");
     assert_eq!(followed, known);
-    let anew = authority(&format!("fdsp://other-other-other@h/#{other}"));
-    assert!(followed.follow(&anew), "what a server prints has both");
-    assert_eq!(followed, anew);
+    let renewed = authority(&format!("fdsp://other-other-other@h/#{other}"));
+    assert!(followed.follow(&renewed), "what a server prints has both");
+    assert_eq!(followed, renewed);
     // Anybody who writes an address can write a pin into it: that pin is not the one of the server that the token was given for.
     let known = authority("fdsp://sesame-sesame-sesame@h/");
     let mut completed = other_server.clone();
@@ -181,7 +181,7 @@ fn no_token_goes_to_a_server_with_another_pin() {
     assert_eq!(completed, other_server);
     let mut followed = known.clone();
     assert!(!followed.follow(&other_server));
-    assert!(followed.follow(&anew));
+    assert!(followed.follow(&renewed));
     let mut without = authority(&format!("fdsp://h/#{pin}"));
     assert!(without.follow(&other_server), "there is no token that it could get");
 }

@@ -10,7 +10,7 @@ use crate::protocol::{
 
 /// The maximum length of a text about a program in its own messages.
 const MAX_AGENT: usize = 256;
-/// Most bytes of a sentence.
+/// The maximum length of a sentence in bytes.
 const MAX_SENTENCE: usize = 4096;
 
 /// Writes a control frame. The message must be within [`MAX_CONTROL`], which the bounds of paths, names and

@@ -7,7 +7,7 @@ use crate::protocol::{
     trust::{pin::Pin, token::Token, token_proof::TokenProof},
 };
 
-/// Most bytes of a token's name.
+/// The maximum length of a token's id in bytes.
 const MAX_TOKEN_NAME: usize = 128;
 
 /// The first frame of a client.

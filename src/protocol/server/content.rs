@@ -52,7 +52,7 @@ impl ContentWriter {
         }
     }
 
-    /// Most content bytes that the next [`ContentWriter::data`] takes: up to the end of a frame or block.
+    /// The maximum number of content bytes that the next [`ContentWriter::data`] takes: up to the end of a frame or block.
     pub fn room(&self) -> usize {
         // Both are at most MAX_DATA, which fits everywhere.
         usize::try_from(BLOCK_SIZE - self.block.len())

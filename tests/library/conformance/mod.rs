@@ -70,57 +70,51 @@ macro_rules! on_every_architecture_with_tls {
     };
 }
 
-on_every_architecture! {
-    files: every_size, every_name, over_four_gib, missing_paths;
-    listing: kinds, stat;
-    policy: hidden, links;
-    ranges: of_a_file, of_an_archive, of_an_archive_again, after_the_end, inside_a_block,
-        of_another_identity;
-    hashes: of_every_size, of_ranges, of_a_replaced_file, changed, beside_others, cancelled;
-    trees: all_kinds_of_entries, links, of_a_missing_path_or_a_file, inside_a_block, after_an_entry, known_digests, changed_before, changed_while_sent,
-        unreadable, confined, requests_ahead, beside_others, busy, drained, disconnected, client_leaves_during_work;
-    directories: empty, nested, the_root, unreadable;
-    changes: truncated, grown, deleted, replaced, in_an_archive, between_ranges, after_the_range, the_served_folder;
-    pipeline: fifty_requests, more_than_the_server_reads_ahead, errors_between_answers, one_byte_at_a_time;
-    many_clients: two_hundred_clients, one_slow_client_among_fast_ones;
-    disconnects: after_connecting, during_the_preamble, after_hello, during_content, half_closed, while_planning,
-        repeatedly_at_once;
-    limits: busy, handshake, trickled_handshake, idle, too_slow, slow_enough;
-    capacity: connections_of_an_address, silent_connections, unauthenticated_connections, requests_of_a_connection, hashing, archives, slow_clients, entries_of_a_page, bandwidth;
-    blocks: of_one_address, ends_by_itself, lifted, disconnected_without_one, of_a_classic_client;
-    lifecycle: drain_when_idle, drain_finishes_running_answers, drain_lets_transfers_finish,
-               drain_waits_for_all_connections_of_a_transfer, drain_has_a_deadline, stop, disconnect, dropped, snapshots;
-    tokens: right_and_wrong, proofs, token_ids, none_needed, a_wrong_token_is_answered_late, rate_limited_after_wrong_tokens;
-    corners: ends, tokens, requests;
+/// Those of both tables, and some more.
+macro_rules! common_and {
+    ($on:ident; $($more:tt)+) => {
+        $on! {
+            files: every_size, every_name, over_four_gib, missing_paths;
+            listing: kinds, stat;
+            policy: hidden, links;
+            ranges: of_a_file, of_an_archive, of_an_archive_again, after_the_end, inside_a_block,
+                of_another_identity;
+            hashes: of_every_size, of_ranges, of_a_replaced_file, changed, beside_others, cancelled;
+            trees: all_kinds_of_entries, links, of_a_missing_path_or_a_file, inside_a_block, after_an_entry,
+                known_digests, changed_before, changed_while_sent, unreadable, confined, requests_ahead,
+                beside_others, busy, drained, disconnected, client_leaves_during_work;
+            directories: empty, nested, the_root, unreadable;
+            changes: truncated, grown, deleted, replaced, in_an_archive, between_ranges, after_the_range,
+                the_served_folder;
+            pipeline: fifty_requests, more_than_the_server_reads_ahead, errors_between_answers,
+                one_byte_at_a_time;
+            many_clients: two_hundred_clients, one_slow_client_among_fast_ones;
+            disconnects: after_connecting, during_the_preamble, after_hello, during_content, half_closed,
+                while_planning, repeatedly_at_once;
+            limits: busy, handshake, trickled_handshake, idle, too_slow, slow_enough;
+            capacity: connections_of_an_address, silent_connections, unauthenticated_connections,
+                requests_of_a_connection, hashing, archives, slow_clients, entries_of_a_page, bandwidth;
+            lifecycle: drain_when_idle, drain_finishes_running_answers, drain_lets_transfers_finish,
+                drain_waits_for_all_connections_of_a_transfer, drain_has_a_deadline, stop, disconnect, dropped,
+                snapshots;
+            tokens: right_and_wrong, proofs, token_ids, none_needed, a_wrong_token_is_answered_late,
+                rate_limited_after_wrong_tokens;
+            corners: ends, tokens, requests;
+            hostile: ends, held, floods;
+            $($more)+
+        }
+    };
+}
+
+common_and! { on_every_architecture;
     other_protocols: http, tls, garbage, another_version, violations, reserved_kinds;
-    hostile: ends, held, floods;
+    blocks: of_one_address, ends_by_itself, lifted, disconnected_without_one, of_a_classic_client;
     classic: files, directories, whole_pieces, not_found, early_close, vanished, select_files, select_directories, select_not_found;
 }
 
-on_every_architecture_with_tls! {
-    files: every_size, every_name, over_four_gib, missing_paths;
-    listing: kinds, stat;
-    policy: hidden, links;
-    ranges: of_a_file, of_an_archive, of_an_archive_again, after_the_end, inside_a_block,
-        of_another_identity;
-    hashes: of_every_size, of_ranges, of_a_replaced_file, changed, beside_others, cancelled;
-    trees: all_kinds_of_entries, links, of_a_missing_path_or_a_file, inside_a_block, known_digests, changed_before, changed_while_sent,
-        unreadable, confined, requests_ahead, beside_others, busy, drained, disconnected, client_leaves_during_work;
-    directories: empty, nested, the_root, unreadable;
-    changes: truncated, grown, deleted, replaced, in_an_archive, between_ranges, after_the_range, the_served_folder;
-    pipeline: fifty_requests, more_than_the_server_reads_ahead, errors_between_answers, one_byte_at_a_time;
-    many_clients: two_hundred_clients, one_slow_client_among_fast_ones;
-    disconnects: after_connecting, during_the_preamble, after_hello, during_content, half_closed, while_planning,
-        repeatedly_at_once;
-    limits: busy, handshake, trickled_handshake, idle, too_slow, slow_enough;
-    capacity: connections_of_an_address, silent_connections, unauthenticated_connections, requests_of_a_connection, hashing, archives, slow_clients, entries_of_a_page, bandwidth;
-    blocks: of_one_address, ends_by_itself, lifted, disconnected_without_one;
-    lifecycle: drain_when_idle, drain_finishes_running_answers, drain_lets_transfers_finish,
-               drain_waits_for_all_connections_of_a_transfer, drain_has_a_deadline, stop, disconnect, dropped, snapshots;
-    tokens: right_and_wrong, proofs, token_ids, none_needed, a_wrong_token_is_answered_late, rate_limited_after_wrong_tokens;
-    corners: ends, tokens, requests;
+common_and! { on_every_architecture_with_tls;
     other_protocols: garbage, another_version, violations, reserved_kinds;
-    hostile: ends, held, floods;
+    blocks: of_one_address, ends_by_itself, lifted, disconnected_without_one;
     transport: ends_in_order, half_a_handshake, trickled_handshake, garbage, alerts, other_protocols, without_tls, connection_lost,
         classic_on_the_same_port, several_records, stopped_in_the_handshake;
 }

@@ -3,6 +3,7 @@
 use std::{
     fs,
     os::unix::fs::MetadataExt,
+    path::PathBuf,
     time::{Duration, SystemTime},
 };
 
@@ -26,10 +27,29 @@ fn patient() -> Config {
     Config { retries: 3, timeout: Duration::from_secs(5), ..config() }
 }
 
-#[test]
-fn a_connection_that_breaks_ten_times_fetches_nothing_twice() {
+/// Serves 100 small files and a large one of this length. A client without retries gets a wrong bit at an
+/// offset of the link, and fails.
+fn interrupted(large: usize, at: usize) -> ((Served, Proxy), PathBuf, Client, NewJob) {
+    let (served, folder) = served();
+    many(&folder, 100, 4096);
+    write(&folder, "zz-large", &content(large, 5));
+    let mut client = Client::new(Config { retries: 0, ..patient() });
+    let proxy = Proxy::link(served.at(), vec![Fault::Flip(at)]);
+    let job = NewJob { address: address(proxy.at(), "t"), ..tree(&client, &served, "t") };
+    client.run(job.clone()).unwrap_err();
+    ((served, proxy), folder, client, job)
+}
+
+/// A server, and the path of its folder `t`.
+fn served() -> (Served, PathBuf) {
     let served = Served::new();
     let folder = served.folder.path().join("t");
+    (served, folder)
+}
+
+#[test]
+fn a_connection_that_breaks_ten_times_fetches_nothing_twice() {
+    let (served, folder) = served();
     many(&folder, 500, 4096);
     write(&folder, "large", &content(6 * MIB, 5));
     let total = 500 * 4096 + 6 * MIB as u64;
@@ -47,8 +67,7 @@ fn a_connection_that_breaks_ten_times_fetches_nothing_twice() {
 
 #[test]
 fn complete_small_files_are_not_requested_again() {
-    let served = Served::new();
-    let folder = served.folder.path().join("t");
+    let (served, folder) = served();
     many(&folder, 500, 4096);
     let proxy = Proxy::start(served.at(), vec![Fault::CutAfter(750_000), Fault::ResetAfter(750_000)]);
     let mut client = Client::new(patient());
@@ -62,8 +81,7 @@ fn complete_small_files_are_not_requested_again() {
 #[test]
 fn a_tree_interrupted_ten_times_is_complete_and_a_repeated_run_transfers_little() {
     let files = effort::number("FDSP_TREES", 300);
-    let served = Served::new();
-    let folder = served.folder.path().join("t");
+    let (served, folder) = served();
     many(&folder, files, 4096);
     let total = files * 4096;
     // The entries are sent once, in more than 100 bytes for each file.
@@ -90,8 +108,7 @@ fn a_tree_interrupted_ten_times_is_complete_and_a_repeated_run_transfers_little(
 
 #[test]
 fn a_paused_tree_resumes_in_the_same_and_in_another_run() {
-    let served = Served::new();
-    let folder = served.folder.path().join("t");
+    let (served, folder) = served();
     many(&folder, 300, 4096);
     write(&folder, "large", &content(4 * MIB, 5));
     let total = 300 * 4096 + 4 * MIB as u64;
@@ -118,8 +135,7 @@ fn a_paused_tree_resumes_in_the_same_and_in_another_run() {
 /// A pause in the middle of a large file does not decrease the progress.
 #[test]
 fn the_progress_of_a_tree_never_decreases() {
-    let served = Served::new();
-    let folder = served.folder.path().join("t");
+    let (served, folder) = served();
     many(&folder, 20, 4096);
     for number in 0..3 {
         write(&folder, &format!("large {number}"), &content(2 * MIB + 5, number));
@@ -182,14 +198,7 @@ fn a_cancelled_tree_leaves_no_files() {
 /// A killed run leaves a journal without its end mark.
 #[test]
 fn after_a_kill_files_are_verified_and_not_fetched_again() {
-    let served = Served::new();
-    let folder = served.folder.path().join("t");
-    many(&folder, 100, 4096);
-    write(&folder, "zz-large", &content(3 * MIB, 5));
-    let mut client = Client::new(Config { retries: 0, ..patient() });
-    let proxy = Proxy::link(served.at(), vec![Fault::Flip(2 * MIB)]);
-    let job = NewJob { address: address(proxy.at(), "t"), ..tree(&client, &served, "t") };
-    client.run(job.clone()).unwrap_err();
+    let (_server, folder, mut client, job) = interrupted(3 * MIB, 2 * MIB);
     let control = client.path("t.part/fdsp-control");
     let text = fs::read_to_string(&control).unwrap();
     assert_eq!(text.lines().filter(|line| line.contains(" file ")).count(), 100);
@@ -210,14 +219,7 @@ fn after_a_kill_files_are_verified_and_not_fetched_again() {
 /// A run that is killed just after another one was killed: the files are too young for their stamps to be trusted.
 #[test]
 fn after_two_kills_the_journal_keeps_the_verified_files() {
-    let served = Served::new();
-    let folder = served.folder.path().join("t");
-    many(&folder, 100, 4096);
-    write(&folder, "zz-large", &content(3 * MIB, 5));
-    let mut client = Client::new(Config { retries: 0, ..patient() });
-    let proxy = Proxy::link(served.at(), vec![Fault::Flip(2 * MIB)]);
-    let job = NewJob { address: address(proxy.at(), "t"), ..tree(&client, &served, "t") };
-    client.run(job.clone()).unwrap_err();
+    let ((_served, proxy), _, mut client, job) = interrupted(3 * MIB, 2 * MIB);
     let control = client.path("t.part/fdsp-control");
     let text = fs::read_to_string(&control).unwrap();
     let unclean: String = text.split_inclusive('\n').filter(|line| !line.contains(" clean ")).collect();
@@ -237,14 +239,7 @@ fn after_two_kills_the_journal_keeps_the_verified_files() {
 #[test]
 fn a_damaged_journal_causes_no_transfer_of_content() {
     for damage in ["", "nonsense\n", "remove"] {
-        let served = Served::new();
-        let folder = served.folder.path().join("t");
-        many(&folder, 100, 4096);
-        write(&folder, "zz-large", &content(3 * MIB, 5));
-        let mut client = Client::new(Config { retries: 0, ..patient() });
-        let proxy = Proxy::link(served.at(), vec![Fault::Flip(3 * MIB / 2)]);
-        let job = NewJob { address: address(proxy.at(), "t"), ..tree(&client, &served, "t") };
-        client.run(job.clone()).unwrap_err();
+        let (_server, folder, mut client, job) = interrupted(3 * MIB, 3 * MIB / 2);
         match damage {
             "remove" => fs::remove_file(client.path("t.part/fdsp-control")).unwrap(),
             text => fs::write(client.path("t.part/fdsp-control"), text).unwrap(),
@@ -257,8 +252,7 @@ fn a_damaged_journal_causes_no_transfer_of_content() {
 
 #[test]
 fn an_unchanged_tree_transfers_little() {
-    let served = Served::new();
-    let folder = served.folder.path().join("t");
+    let (served, folder) = served();
     let total = everything(&folder);
     for existing in [Existing::Keep, Existing::Update] {
         let mut client = Client::quick();
@@ -280,8 +274,7 @@ fn an_unchanged_tree_transfers_little() {
 
 #[test]
 fn only_changed_files_are_fetched_again() {
-    let served = Served::new();
-    let folder = served.folder.path().join("t");
+    let (served, folder) = served();
     everything(&folder);
     let mut client = Client::quick();
     let job = NewJob { existing: Existing::Update, ..tree(&client, &served, "t") };
@@ -324,8 +317,7 @@ fn alter(path: &std::path::Path) {
 
 #[test]
 fn a_file_altered_with_its_size_and_time_kept_is_detected() {
-    let served = Served::new();
-    let folder = served.folder.path().join("t");
+    let (served, folder) = served();
     everything(&folder);
     let mut client = Client::quick();
     let job = tree(&client, &served, "t");
@@ -344,14 +336,7 @@ fn a_file_altered_with_its_size_and_time_kept_is_detected() {
 
 #[test]
 fn a_file_altered_between_two_attempts_is_never_spliced() {
-    let served = Served::new();
-    let folder = served.folder.path().join("t");
-    many(&folder, 100, 4096);
-    write(&folder, "zz-large", &content(4 * MIB, 5));
-    let mut client = Client::new(Config { retries: 0, ..patient() });
-    let proxy = Proxy::link(served.at(), vec![Fault::Flip(3 * MIB)]);
-    let job = NewJob { address: address(proxy.at(), "t"), ..tree(&client, &served, "t") };
-    client.run(job.clone()).unwrap_err();
+    let (_server, folder, mut client, job) = interrupted(4 * MIB, 3 * MIB);
     alter(&folder.join("000/00050.dat"));
     alter(&folder.join("zz-large"));
     fs::remove_file(folder.join("000/00060.dat")).unwrap();
@@ -391,8 +376,7 @@ fn a_connection_closed_during_a_local_comparison_is_no_error() {
 
 #[test]
 fn an_incomplete_small_file_resumes_in_another_run() {
-    let served = Served::new();
-    let folder = served.folder.path().join("t");
+    let (served, folder) = served();
     write(&folder, "a", &content(900_000, 1));
     let proxy = Proxy::gate(served.at(), 300_000);
     let mut first = Client::new(config());
@@ -416,8 +400,7 @@ fn an_incomplete_small_file_resumes_in_another_run() {
 /// The local bytes of a file may be wrong: then all of that file is received, and nothing else.
 #[test]
 fn a_wrong_start_of_a_small_file_is_fetched_again() {
-    let served = Served::new();
-    let folder = served.folder.path().join("t");
+    let (served, folder) = served();
     write(&folder, "a", &content(900_000, 1));
     write(&folder, "b", &content(100_000, 2));
     let proxy = Proxy::link(served.at(), vec![Fault::CutAfter(300_000)]);

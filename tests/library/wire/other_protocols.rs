@@ -12,7 +12,7 @@ use crate::wire::{
     stream::{HELLO, PREAMBLE, Seen, Stream, feed_client, feed_server},
 };
 
-fn what_answers(bytes: &[u8]) -> Violation {
+fn violation_of(bytes: &[u8]) -> Violation {
     let mut client = Client::new("test");
     match feed_client(&mut client, [bytes]).pop() {
         Some(Seen::Violation(violation)) => violation,
@@ -38,7 +38,7 @@ fn other_protocols_are_recognised_however_their_bytes_are_cut() {
         (b"\xff\xfe\xfd", UnknownProtocol::Unknown),
         (b"", UnknownProtocol::Silent),
     ] {
-        assert_eq!(what_answers(answer), Violation::NotOurs(protocol), "{answer:?}");
+        assert_eq!(violation_of(answer), Violation::NotOurs(protocol), "{answer:?}");
         let mut client = Client::new("test");
         let seen = feed_client(&mut client, answer.chunks(1));
         let violation = match seen.as_slice() {
@@ -74,10 +74,10 @@ fn the_client_selects_the_common_version() {
         ([0, b'F', b'D', b'S', b'P', 2, 1, 0], Violation::Preamble),
         ([0, b'F', b'D', b'S', b'P', 1, 1, 1], Violation::Preamble),
     ] {
-        assert_eq!(what_answers(&preamble), violation);
+        assert_eq!(violation_of(&preamble), violation);
     }
-    assert_eq!(what_answers(&PREAMBLE), Violation::Truncated);
-    assert_eq!(what_answers(&PREAMBLE[..4]), Violation::Truncated);
+    assert_eq!(violation_of(&PREAMBLE), Violation::Truncated);
+    assert_eq!(violation_of(&PREAMBLE[..4]), Violation::Truncated);
 }
 
 /// Passes a server these bytes, aborts it after a violation, and returns its output.

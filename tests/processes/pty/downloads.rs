@@ -361,7 +361,7 @@ fn a_scrolled_listing_leaves_no_letters_of_other_names() {
 }
 
 #[test]
-fn what_was_cancelled_comes_back_with_its_partial_file() {
+fn undo_restores_a_cancelled_job_with_its_partial_file() {
     let (server, home) = (Server::start(), tempfile::tempdir().expect("a folder"));
     let mut session = open(&server, home.path(), &["--limit", "3M", "large.bin"]);
     let part = home.path().join("large.bin.part");

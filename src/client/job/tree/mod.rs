@@ -176,7 +176,7 @@ async fn fetch(
     };
     let listed = match &tree.listing {
         Listing::Listed(manifest) => Some(Listed::Before(Arc::clone(manifest))),
-        Listing::Fresh | Listing::Begun(_) => {
+        Listing::Fresh | Listing::Partial(_) => {
             let gathered = cancel.unless_set(gather(attempt, tree)).await?;
             gathered.map(|(gathered, totals)| Listed::Now(gathered, totals))
         }
@@ -246,7 +246,7 @@ async fn gather(
     // Listing a large folder takes the server a while.
     attempt.progress.set_prepares(true);
     let begun = match take(&mut tree.listing) {
-        Listing::Begun(gathering) => Some(gathering),
+        Listing::Partial(gathering) => Some(gathering),
         Listing::Fresh | Listing::Listed(_) => None,
     };
     // Pages of two servers are not combined.
@@ -274,7 +274,7 @@ async fn gather(
             gathering = new(connection.origin());
         }
     };
-    tree.listing = Listing::Begun(gathering);
+    tree.listing = Listing::Partial(gathering);
     Err(fault)
 }
 

@@ -19,7 +19,7 @@ pub(super) enum Listing {
     #[default]
     Fresh,
     /// The first entries: the connection was lost before the last one.
-    Begun(Box<Gathering>),
+    Partial(Box<Gathering>),
     /// All of them, until an answer of the server contradicts.
     Listed(Arc<Manifest>),
 }

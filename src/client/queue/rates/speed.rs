@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_transfer_that_has_just_begun_has_no_speed_of_0() {
+    fn a_new_transfer_has_no_speed_of_0() {
         let mut meter = Meter::default();
         assert_eq!(meter.known(), None);
         let (now, total) = run(&mut meter, Instant::now(), 0, &[0; 2]);

@@ -164,7 +164,7 @@ fn an_answer_that_was_requested_before_the_loss_proves_nothing() {
 }
 
 #[test]
-fn a_slow_connection_loses_the_blocks_that_it_has_not_begun() {
+fn a_slow_connection_loses_the_blocks_that_it_has_not_started() {
     let (mut ranges, now) = (whole(17), Instant::now());
     assert_eq!(ranges.request(0, 1, now), Some(0..17));
     assert_eq!(ranges.request(1, 2, now), None, "too early to know");
@@ -211,7 +211,7 @@ fn faster_connections_request_more() {
 }
 
 #[test]
-fn a_begun_block_is_the_first_of_a_range() {
+fn a_partial_block_is_the_first_of_a_range() {
     let now = Instant::now();
     let mut ranges = whole(10).with_begun([(3, 500), (7, 9)].into());
     let requested: Vec<_> = std::iter::from_fn(|| ranges.request(0, 1, now)).collect();

@@ -158,7 +158,7 @@ fn phases(actor: &Actor) -> Vec<(JobId, Option<Phase>)> {
 }
 
 #[tokio::test]
-async fn what_was_cancelled_or_removed_comes_back_to_its_place() {
+async fn undo_restores_cancelled_and_removed_jobs_to_their_places() {
     for command in [Command::Cancel as fn(Vec<JobId>) -> Command, Command::Remove] {
         for stops_late in [false, true] {
             let (mut actor, id, mut deletions) = undoable();
@@ -191,7 +191,7 @@ async fn what_was_cancelled_or_removed_comes_back_to_its_place() {
 }
 
 #[tokio::test]
-async fn what_can_no_longer_be_undone_is_deleted() {
+async fn partial_files_are_deleted_after_the_undo_time() {
     for command in [Command::Cancel as fn(Vec<JobId>) -> Command, Command::Remove] {
         for due in [true, false] {
             let (mut actor, id, mut deletions) = undoable();

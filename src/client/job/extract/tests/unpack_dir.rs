@@ -49,7 +49,7 @@ fn a_link_in_its_place_is_not_followed() {
 }
 
 #[test]
-fn what_a_killed_process_left_is_deleted() {
+fn the_work_directory_of_a_killed_process_is_deleted() {
     let world = World::new();
     let one = archive(&[raw("x", b"1")]);
     for left in ["", "fdsp-unpacking", "fdsp-unpacking/d"] {

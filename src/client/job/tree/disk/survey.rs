@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_earlier_attempt_hashed_is_not_read_again_unless_it_changed() {
+    fn unchanged_files_are_hashed_once_in_all_attempts() {
         let dir = tempfile::tempdir().unwrap();
         let manifest = tree(&["a", "b"]);
         for name in ["a", "b"] {
