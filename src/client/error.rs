@@ -23,7 +23,7 @@ const MIN_DELAY: Duration = Duration::from_millis(250);
 /// The longest delay (jitter adds up to as much again).
 const MAX_DELAY: Duration = Duration::from_secs(30);
 /// The longest delay that a server can ask for.
-const MAX_SERVER_DELAY: Duration = Duration::from_secs(600);
+pub(crate) const MAX_SERVER_DELAY: Duration = Duration::from_secs(600);
 
 /// Whether another attempt can help.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,6 +7,7 @@ mod classic_wire;
 mod conformance;
 mod engine;
 mod examples;
+mod http;
 mod resume;
 mod served_folder;
 #[path = "../shared/mod.rs"]

@@ -25,3 +25,4 @@ mod strace;
 mod ten_thousand;
 mod tree;
 mod trust;
+mod web;

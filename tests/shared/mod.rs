@@ -13,3 +13,4 @@ pub mod proxy;
 pub mod secure;
 pub mod target;
 pub mod traversal;
+pub mod web;

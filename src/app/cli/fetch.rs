@@ -94,6 +94,7 @@ impl Fetch {
                 extract: client.extract_limits(),
                 names: client.names,
                 trust: access::trust(settings, environment),
+                web: client::Web { proxy: client.proxy.0.clone() },
                 undo_time: Duration::ZERO,
             },
             jobs: Vec::new(),

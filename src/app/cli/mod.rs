@@ -31,8 +31,8 @@ pub use fetch::{Fetch, SessionChoice};
 pub use plan::{Demo, Face, Plan, Serve, Task};
 
 const ARGUMENTS: &str = "\
-What to fetch: fdsp://[TOKEN@]HOST[:PORT]/PATH[#PIN], or a PATH of the server of --host. With --serve or --demo: the \
-folder to serve [default: the current directory]";
+What to fetch: fdsp://[TOKEN@]HOST[:PORT]/PATH[#PIN], http:// or https://HOST[:PORT]/PATH, or a PATH of the server of --host. \
+With --serve or --demo: the folder to serve [default: the current directory]";
 
 /// The command line.
 #[derive(Clone, Debug, Parser)]
@@ -125,7 +125,7 @@ pub struct ClientArgs {
     /// Start with the queue of the session paused
     #[arg(long)]
     pub paused: bool,
-    /// Fail unless the file has this checksum; ALGO is blake3, sha256 or md5
+    /// Fail unless the file has this checksum; ALGO is blake3, sha256, sha512 or md5
     #[arg(long, value_name = "ALGO:HEX", value_parser = values::checksum)]
     pub checksum: Option<Checksum>,
     /// The server's certificate must have this pin: sha256: and 64 hex digits

@@ -307,7 +307,7 @@ fn wrong_usage_is_one_sentence_with_advice() {
         ("--timeout 0", "invalid value '0' for '--timeout <SECS>': it must be a number of seconds above 0"),
         (
             "--checksum sha1:00",
-            "invalid value 'sha1:00' for '--checksum <ALGO:HEX>': a checksum is blake3:, sha256: or md5:",
+            "invalid value 'sha1:00' for '--checksum <ALGO:HEX>': a checksum is blake3:, sha256:, sha512: or md5:",
         ),
         (
             "--checksum md5:00",
@@ -315,7 +315,7 @@ fn wrong_usage_is_one_sentence_with_advice() {
         ),
         (
             "--checksum d41d8cd9",
-            "invalid value 'd41d8cd9' for '--checksum <ALGO:HEX>': a checksum is blake3:, sha256: or md5:",
+            "invalid value 'd41d8cd9' for '--checksum <ALGO:HEX>': a checksum is blake3:, sha256:, sha512: or md5:",
         ),
         ("--overwrite --rename", "the argument '--overwrite' cannot be used with '--rename'"),
         ("--serve -r x", "--remote is for fetching and cannot be used with --serve"),

@@ -10,10 +10,10 @@ use tracing::Level;
 use super::{
     choices::{ClassicDialect, Colour, Hidden, When, choices, dialect},
     section::section,
-    types::{Bounded, Optional, Rate, Seconds, SecondsOrZero},
+    types::{Bounded, Optional, ProxyChoice, Rate, Seconds, SecondsOrZero},
 };
 use crate::{
-    client::{self, Existing, Extract, Form, LimitSchedule, Names, Speak},
+    client::{self, Existing, Extract, Form, LimitSchedule, Names, Proxy, Speak},
     protocol::address::DEFAULT_PORT,
     server::{self, Arch},
     storage::root::{Links, Policy},
@@ -113,6 +113,10 @@ section! {
         /// The protocol to use: v1, classic or classic-select [default: v1]
         #[arg(long, value_name = "DIALECT", value_parser = choices::<Speak>())]
         protocol: Speak = Speak::V1;
+        /// The proxy for http and https: http://, socks5:// or socks5h:// with [USER:PASSWORD@]HOST[:PORT], or none
+        /// [default: that of the environment, HTTPS_PROXY and so on]
+        #[arg(long, value_name = "URL")]
+        proxy: ProxyChoice = ProxyChoice(Proxy::Environment);
         /// Accept an unknown server and remember it [default: ask, or without a screen, refuse]
         #[arg(long, num_args = 0, default_missing_value = "true", help_heading = "Trust")]
         accept_new: bool = false;

@@ -3,7 +3,10 @@
 use std::{num::ParseIntError, path::PathBuf, str::FromStr, time::Duration};
 
 use super::value::{Setting, Value};
-use crate::text::units;
+use crate::{
+    client::{Proxy, ProxyAddress},
+    text::units,
+};
 
 /// An invalid value of the command line: what it must be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -191,5 +194,36 @@ impl Setting for Optional<String> {
 impl Setting for Optional<PathBuf> {
     fn read(value: &Value<'_>) -> Result<Optional<PathBuf>, String> {
         Ok(Optional(Some(PathBuf::read(value)?).filter(|path| !path.as_os_str().is_empty())))
+    }
+}
+
+/// The proxy of web servers; the empty text is that of the environment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProxyChoice(pub Proxy);
+
+impl ProxyChoice {
+    /// Without the text that was given: it may have a password.
+    const EXPECTED: &str = "none, or an address such as http://HOST:PORT or socks5://HOST:PORT";
+}
+
+impl FromStr for ProxyChoice {
+    type Err = Expected;
+
+    fn from_str(text: &str) -> Result<ProxyChoice, Expected> {
+        match text {
+            "none" => Ok(ProxyChoice(Proxy::None)),
+            text => ProxyAddress::parse(text)
+                .map(|address| ProxyChoice(Proxy::Url(address)))
+                .ok_or_else(|| Expected(ProxyChoice::EXPECTED.to_owned())),
+        }
+    }
+}
+
+impl Setting for ProxyChoice {
+    fn read(value: &Value<'_>) -> Result<ProxyChoice, String> {
+        match String::read(value)?.as_str() {
+            "" => Ok(ProxyChoice(Proxy::Environment)),
+            text => text.parse().map_err(|error: Expected| error.to_string()),
+        }
     }
 }

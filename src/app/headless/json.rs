@@ -5,7 +5,7 @@ use std::{borrow::Cow, path::Path};
 use serde::Serialize;
 
 use crate::{
-    client::{Event, Finished, JobId, Origin, Trouble, TroubleKind},
+    client::{Event, Finished, JobId, Origin, Proof, Trouble, TroubleKind},
     protocol::message::Missing,
     text::SafeText,
 };
@@ -24,6 +24,8 @@ pub(super) enum Line<'a> {
         blake3: &'a str,
         /// The server that verified the content, if recorded.
         origins: Vec<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        proof: Option<Proof>,
         seconds: f64,
         #[serde(skip_serializing_if = "Option::is_none")]
         files: Option<u64>,
@@ -63,6 +65,7 @@ impl<'a> From<&'a Event> for Line<'a> {
                         Origin::Unknown => Vec::new(),
                         origin => vec![origin.to_string()],
                     },
+                    proof: finished.proof,
                     seconds,
                     files,
                     omitted,

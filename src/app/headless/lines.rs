@@ -97,9 +97,12 @@ fn done(name: &SafeText, finished: &client::Finished) -> String {
         0 if finished.bytes > 0 => "nothing had to be transferred",
         transferred => &units::rate(transferred as f64 / seconds),
     };
+    // What servers of this program send is always verified.
+    let proof = finished.proof.filter(|proof| !proof.is_by_blocks());
+    let proof = proof.map_or_else(String::new, |proof| format!("{}, ", proof.brief()));
     let word = if finished.missing.is_none() { "done" } else { "incomplete" };
     let mut line = format!(
-        "{name}: {word}, {}{files} in {}, {rate}, BLAKE3 {}, saved as {}",
+        "{name}: {word}, {}{files} in {}, {rate}, {proof}BLAKE3 {}, saved as {}",
         units::bytes(finished.bytes),
         units::took(seconds),
         finished.blake3,
@@ -204,6 +207,7 @@ pub(super) mod tests {
             resumed: 0,
             blake3: "9f3c".into(),
             origin: Default::default(),
+            proof: None,
             seconds: 2.0,
             files: None,
             omitted: 3,
@@ -238,6 +242,7 @@ pub(super) mod tests {
             resumed: 2_000_000,
             blake3: "9f3c".into(),
             origin: Default::default(),
+            proof: None,
             seconds: 0.004,
             files: None,
             omitted: 0,

@@ -33,6 +33,8 @@ pub struct Config {
     pub names: Names,
     /// Which servers and journals it trusts.
     pub trust: Trust,
+    /// How web servers are reached.
+    pub web: Web,
     /// For how long cancelling and removing can be undone: partial files are deleted after that.
     pub undo_time: Duration,
 }
@@ -53,6 +55,7 @@ impl Default for Config {
             extract: Extract::default(),
             names: Names::default(),
             trust: Trust::default(),
+            web: Web::default(),
             undo_time: Duration::ZERO,
         }
     }
@@ -70,6 +73,49 @@ pub struct Trust {
     /// The file with the secret that authenticates the journals of unfinished downloads; created where it does not exist. Only
     /// journals that are authenticated with it are trusted; `None`: no journal of an earlier run is.
     pub secret: Option<PathBuf>,
+}
+
+/// How web servers are reached.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Web {
+    /// The proxy.
+    pub proxy: Proxy,
+}
+
+/// The proxy of web servers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Proxy {
+    /// That of the environment: `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY`, and `NO_PROXY`.
+    #[default]
+    Environment,
+    /// None.
+    None,
+    /// This one for all of them.
+    Url(ProxyAddress),
+}
+
+/// The address of a proxy: `http://`, `https://`, `socks5://` or `socks5h://`, with `[USER:PASSWORD@]HOST[:PORT]`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ProxyAddress(String);
+
+impl ProxyAddress {
+    /// Reads an address; `None` if it is not one of a proxy.
+    pub fn parse(text: &str) -> Option<ProxyAddress> {
+        let url = url::Url::parse(text).ok()?;
+        let is_known = matches!(url.scheme(), "http" | "https" | "socks5" | "socks5h");
+        (is_known && url.has_host()).then(|| ProxyAddress(text.to_owned()))
+    }
+
+    /// The address with its password.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for ProxyAddress {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ProxyAddress")
+    }
 }
 
 /// Which names are kept. No name leads anywhere else, drives a terminal or cannot be seen, whatever this says.

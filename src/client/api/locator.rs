@@ -5,7 +5,11 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    client::api::{origin::Origin, speak::Speak},
+    client::api::{
+        origin::Origin,
+        speak::Speak,
+        web::{WebAddress, WebAddressError},
+    },
     protocol::{
         address::{Address, AddressError, Authority},
         path::{PathError, RemotePath},
@@ -20,6 +24,8 @@ use crate::{
 pub enum Locator {
     /// `fdsp://` and `fdsp+plain://`: a server of this program, or of the original programs.
     Fdsp(Address),
+    /// `http://` and `https://`: a web server.
+    Http(WebAddress),
 }
 
 /// Why a text is not an address. Each sentence says what to write instead.
@@ -31,6 +37,9 @@ pub enum LocatorError {
     /// It is not a path.
     #[error(transparent)]
     Path(#[from] PathError),
+    /// It is not an address of a web server.
+    #[error(transparent)]
+    Web(#[from] WebAddressError),
 }
 
 /// A server, and the token and pin that it is reached with: the address of all that it serves. Two of them are equal if
@@ -49,13 +58,17 @@ impl Locator {
     /// # Errors
     /// See [`LocatorError`].
     pub fn parse(text: &str) -> Result<Locator, LocatorError> {
-        Ok(Locator::Fdsp(Address::parse(text)?))
+        Ok(match WebAddress::is_meant(text) {
+            true => Locator::Http(WebAddress::parse(text)?),
+            false => Locator::Fdsp(Address::parse(text)?),
+        })
     }
 
     /// The address with its token: to be pasted elsewhere, or saved as a secret.
     pub fn revealed(&self) -> String {
         match self {
             Locator::Fdsp(address) => address.revealed(),
+            Locator::Http(address) => address.revealed(),
         }
     }
 
@@ -63,6 +76,7 @@ impl Locator {
     pub fn server(&self) -> Server {
         match self {
             Locator::Fdsp(address) => address.authority.clone().into(),
+            Locator::Http(address) => Server(Locator::Http(address.root())),
         }
     }
 
@@ -70,13 +84,15 @@ impl Locator {
     pub fn host(&self) -> Host {
         match self {
             Locator::Fdsp(address) => Host::from(&address.authority),
+            Locator::Http(address) => Host::from(&address.authority()),
         }
     }
 
-    /// The path on the server, without a slash at either end.
+    /// The path on the server, without a slash at either end; of a web server with its query.
     pub fn path(&self) -> &str {
         match self {
             Locator::Fdsp(address) => address.path.as_str(),
+            Locator::Http(address) => address.path(),
         }
     }
 
@@ -84,6 +100,7 @@ impl Locator {
     pub fn name(&self) -> Option<&str> {
         match self {
             Locator::Fdsp(address) => address.path.name(),
+            Locator::Http(address) => Some(address.name()),
         }
     }
 
@@ -99,6 +116,7 @@ impl Locator {
     pub fn join(&self, path: &str) -> Result<Locator, LocatorError> {
         Ok(match self {
             Locator::Fdsp(address) => Locator::Fdsp(address.join(path)?),
+            Locator::Http(address) => Locator::Http(address.join(path)?),
         })
     }
 
@@ -110,8 +128,12 @@ impl Locator {
         self.join(name).ok()
     }
 
-    /// The address of the directory that it is in; `None` if it is the address of all that the server serves.
+    /// The address of the directory that it is in; `None` if it is the address of all that the server serves, or the server has no
+    /// directories.
     pub fn parent(&self) -> Option<Locator> {
+        if !self.has_directories() {
+            return None;
+        }
         let parent = self.path().rsplit_once('/').map_or("", |(parent, _)| parent);
         if self.is_root() { None } else { self.server().at(parent).ok() }
     }
@@ -120,6 +142,8 @@ impl Locator {
     pub fn is_same_as(&self, other: &Locator) -> bool {
         match (self, other) {
             (Locator::Fdsp(own), Locator::Fdsp(other)) => own.is_same_as(other),
+            (Locator::Http(own), Locator::Http(other)) => own.is_same_as(other),
+            _ => false,
         }
     }
 
@@ -128,13 +152,20 @@ impl Locator {
     pub(crate) fn speaks_v1(&self, speak: Speak) -> bool {
         match self {
             Locator::Fdsp(_) => speak == Speak::V1,
+            Locator::Http(_) => false,
         }
+    }
+
+    /// Whether the server has directories, which can be listed and fetched. A web server has contents only.
+    pub fn has_directories(&self) -> bool {
+        matches!(self, Locator::Fdsp(_))
     }
 
     /// Whether the server of this address can have this origin.
     pub(crate) fn allows(&self, origin: Origin) -> bool {
         match self {
             Locator::Fdsp(address) => origin.is_possible(address.authority.security),
+            Locator::Http(address) => origin == address.origin(),
         }
     }
 
@@ -143,6 +174,8 @@ impl Locator {
     pub fn follow(&mut self, now: &Server) -> bool {
         match (self, &now.0) {
             (Locator::Fdsp(own), Locator::Fdsp(now)) => own.authority.follow(&now.authority),
+            (Locator::Http(own), Locator::Http(now)) => own.follow(now),
+            _ => false,
         }
     }
 
@@ -150,6 +183,8 @@ impl Locator {
     pub fn complete(&mut self, known: &Server) {
         match (self, &known.0) {
             (Locator::Fdsp(own), Locator::Fdsp(known)) => own.authority.complete(&known.authority),
+            (Locator::Http(own), Locator::Http(known)) => own.complete(known),
+            _ => {}
         }
     }
 
@@ -157,6 +192,7 @@ impl Locator {
     pub fn as_fdsp(&self) -> Option<&Address> {
         match self {
             Locator::Fdsp(address) => Some(address),
+            Locator::Http(_) => None,
         }
     }
 
@@ -164,6 +200,7 @@ impl Locator {
     pub fn as_fdsp_mut(&mut self) -> Option<&mut Address> {
         match self {
             Locator::Fdsp(address) => Some(address),
+            Locator::Http(_) => None,
         }
     }
 }
@@ -191,6 +228,7 @@ impl Server {
     pub fn name(&self) -> &str {
         match &self.0 {
             Locator::Fdsp(address) => &address.authority.host,
+            Locator::Http(address) => address.host(),
         }
     }
 
@@ -198,6 +236,7 @@ impl Server {
     pub fn is_encrypted(&self) -> bool {
         match &self.0 {
             Locator::Fdsp(address) => address.authority.security.is_encrypted(),
+            Locator::Http(address) => address.is_encrypted(),
         }
     }
 
@@ -205,13 +244,15 @@ impl Server {
     pub fn pin(&self) -> Option<Pin> {
         match &self.0 {
             Locator::Fdsp(address) => address.authority.security.pin(),
+            Locator::Http(address) => address.pin(),
         }
     }
 
-    /// Whether it is reached with a token.
+    /// Whether it is reached with a token, or with a user name or password.
     pub fn has_token(&self) -> bool {
         match &self.0 {
             Locator::Fdsp(address) => address.authority.token.is_some(),
+            Locator::Http(address) => address.has_user(),
         }
     }
 
@@ -232,6 +273,10 @@ impl Server {
                 let Authority { host, port, .. } = &own.authority;
                 Authority { host: host.clone(), port: *port, ..other.authority.clone() }.into()
             }
+            (Locator::Http(own), Locator::Http(other)) => {
+                Server(Locator::Http(own.with_credentials_of(other)))
+            }
+            _ => self.clone(),
         }
     }
 }
@@ -284,6 +329,7 @@ impl fmt::Display for Locator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Locator::Fdsp(address) => address.fmt(f),
+            Locator::Http(address) => address.fmt(f),
         }
     }
 }

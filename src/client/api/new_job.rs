@@ -116,6 +116,7 @@ impl NewJob {
     /// What form to ask the server for. The served folder is a directory, whatever a server says.
     pub(crate) fn asked_form(&self) -> message::Form {
         match self.form {
+            _ if !self.address.has_directories() => message::Form::File,
             Form::Auto if self.address.is_root() => message::Form::Zip,
             form => form.on_the_wire(),
         }

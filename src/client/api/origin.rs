@@ -22,12 +22,15 @@ pub enum Origin {
     Unknown,
     /// A server without TLS, which has proven nothing: the BLAKE3 of its host name, which distinguishes it from other hosts.
     Plain(Hash),
+    /// A web server with TLS and a trusted certificate: the BLAKE3 of its `HOST:PORT`. Its certificate may be another one on each connection.
+    Site(Hash),
     /// The server with this certificate, which was verified in the handshake.
     Certificate(Pin),
 }
 
 const UNKNOWN: &str = "unknown";
 const PLAIN: &str = "plain";
+const SITE: &str = "https";
 
 impl Origin {
     /// Returns "all from" and the server, for the log and the details; `None` if it is not recorded.
@@ -35,6 +38,7 @@ impl Origin {
         match self {
             Origin::Unknown => None,
             Origin::Plain(_) => Some("all from a server without TLS".to_owned()),
+            Origin::Site(_) => Some("all from a server with a trusted certificate".to_owned()),
             Origin::Certificate(pin) => Some(format!("all from {pin}")),
         }
     }
@@ -44,6 +48,7 @@ impl Origin {
         match self {
             Origin::Unknown => None,
             Origin::Plain(_) => Some("without TLS".to_owned()),
+            Origin::Site(_) => Some("trusted certificate".to_owned()),
             Origin::Certificate(pin) => {
                 let pin = pin.to_string();
                 let hex = pin.rsplit(':').next().unwrap_or_default();
@@ -60,7 +65,7 @@ impl Origin {
     /// Whether a server that is reached in this way can be this one.
     pub(crate) fn is_possible(self, security: Security) -> bool {
         match (self, security) {
-            (Origin::Unknown, _) => false,
+            (Origin::Unknown | Origin::Site(_), _) => false,
             (Origin::Plain(_), security) => security == Security::Plain,
             (Origin::Certificate(_), Security::Plain) => false,
             (Origin::Certificate(own), Security::Tls { pin }) => pin.is_none_or(|pin| pin == own),
@@ -73,6 +78,7 @@ impl fmt::Display for Origin {
         match self {
             Origin::Unknown => f.write_str(UNKNOWN),
             Origin::Plain(_) => f.write_str(PLAIN),
+            Origin::Site(_) => f.write_str(SITE),
             Origin::Certificate(pin) => pin.fmt(f),
         }
     }
@@ -82,6 +88,7 @@ impl From<Origin> for String {
     fn from(origin: Origin) -> String {
         match origin {
             Origin::Plain(host) => format!("{PLAIN}:{host}"),
+            Origin::Site(host) => format!("{SITE}:{host}"),
             origin => origin.to_string(),
         }
     }
@@ -91,12 +98,13 @@ impl TryFrom<String> for Origin {
     type Error = PinError;
 
     fn try_from(text: String) -> Result<Origin, PinError> {
-        let host = text.strip_prefix(PLAIN).and_then(|rest| Hash::from_hex(rest.strip_prefix(':')?));
-        match (host, text.as_str()) {
-            (Some(host), _) => Ok(Origin::Plain(host)),
+        let host = |kind: &str| Hash::from_hex(text.strip_prefix(kind)?.strip_prefix(':')?);
+        match (host(PLAIN), host(SITE), text.as_str()) {
+            (Some(host), ..) => Ok(Origin::Plain(host)),
+            (_, Some(host), _) => Ok(Origin::Site(host)),
             // Without a host it is any server without TLS.
-            (None, UNKNOWN | PLAIN) => Ok(Origin::Unknown),
-            (None, pin) => Pin::parse(pin).map(Origin::Certificate),
+            (.., UNKNOWN | PLAIN) => Ok(Origin::Unknown),
+            (.., pin) => Pin::parse(pin).map(Origin::Certificate),
         }
     }
 }
@@ -107,7 +115,7 @@ mod tests {
 
     #[test]
     fn an_origin_is_read_as_it_was_written() {
-        for origin in [Origin::Unknown, Origin::plain("nas"), Origin::Certificate(Pin([7; 32]))] {
+        for origin in [Origin::Unknown, Origin::plain("nas"), Origin::Site(Hash([5; 32])), Origin::Certificate(Pin([7; 32]))] {
             let text = serde_json::to_string(&origin).unwrap();
             assert_eq!(serde_json::from_str::<Origin>(&text).unwrap(), origin, "{text}");
         }

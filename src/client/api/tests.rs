@@ -54,6 +54,7 @@ fn finished() -> Finished {
         resumed: 2,
         blake3: "0a".repeat(32),
         origin: Origin::plain("h"),
+        proof: Some(crate::client::Proof::BLOCKS),
         seconds: 0.1,
         files: Some(3),
         omitted: 4,

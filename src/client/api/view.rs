@@ -9,6 +9,7 @@ use crate::{
         command::JobId,
         limit_schedule::TimeOfDay,
         origin::Origin,
+        proof::Proof,
         serial::{self, is_default},
         trust::{Doubt, Question},
     },
@@ -73,6 +74,9 @@ pub struct Finished {
     /// The server that verified the content. There is one: blocks from another server are compared with this one, or fetched again.
     #[serde(default, skip_serializing_if = "is_default")]
     pub origin: Origin,
+    /// How it is known that it is what the source has. Finished downloads of earlier versions do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<Proof>,
     /// From the first connection to the end.
     pub seconds: f64,
     /// Files of a tree.

@@ -6,7 +6,7 @@ pub(crate) mod high_water;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    client::api::{locator::Locator, origin::Origin},
+    client::api::{checksum::Checksum, locator::Locator, origin::Origin, serial::is_default},
     protocol::message::{Form, Sources, Timestamp},
 };
 
@@ -30,6 +30,23 @@ pub(crate) struct Content {
     /// Bytes of a file that are not in holes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) data_bytes: Option<u64>,
+    /// How it can be requested.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(crate) access: Access,
+    /// The digest of all of it, as the source announces it beside its blocks.
+    #[serde(skip)]
+    pub(crate) digest: Option<Checksum>,
+}
+
+/// How a content can be requested.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Access {
+    /// Any ranges, on several connections at the same time.
+    #[default]
+    Ranges,
+    /// On one connection: the source cannot send a part, or nothing shows that two parts are of one version.
+    Sequential,
 }
 
 impl Content {

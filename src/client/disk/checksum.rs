@@ -32,6 +32,11 @@ pub(crate) fn of_file(
             read_through(file, &mut buffer, should_continue, |piece| hasher.update(piece))?;
             Checksum::Sha256(hasher.finalize().into())
         }
+        Checksum::Sha512(_) => {
+            let mut hasher = sha2::Sha512::new();
+            read_through(file, &mut buffer, should_continue, |piece| hasher.update(piece))?;
+            Checksum::Sha512(hasher.finalize().into())
+        }
         Checksum::Md5(_) => {
             let mut hasher = md5::Md5::new();
             read_through(file, &mut buffer, should_continue, |piece| hasher.update(piece))?;
@@ -85,9 +90,10 @@ mod tests {
     use super::*;
     use std::io::Write;
 
-    const ABC: [&str; 3] = [
+    const ABC: [&str; 4] = [
         "blake3:6437b3ac38465133ffb63b75273a8db548c558465d79db03fd359c6cd5bd9d85",
         "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+        "sha512:ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f",
         "md5:900150983cd24fb0d6963f7d28e17f72",
     ];
 

@@ -103,7 +103,7 @@ pub fn resume(config: Config, queue: Vec<SavedJob>) -> io::Result<(Engine, mpsc:
     runtime.spawn(reaper::run(Arc::clone(&shared), config.names, requests));
     restore(&shared, queue);
     let stopped = Arc::new(Stopped::default());
-    let sources = Arc::new(Sources::new(Timeouts::of(&config), config.trust.clone()));
+    let sources = Arc::new(Sources::new(Timeouts::of(&config), config.trust.clone(), config.web.clone()));
     let names = config.names;
     let actor = Actor::new(config, Arc::clone(&shared), Arc::clone(&sources), commands);
     let stop = Arc::clone(&stopped);

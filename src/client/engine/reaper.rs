@@ -86,6 +86,7 @@ pub(crate) mod tests {
             extract: Default::default(),
             names: Default::default(),
             trust: Trust::default(),
+            web: Default::default(),
             undo_time: Duration::ZERO,
         }
     }

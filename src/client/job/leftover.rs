@@ -34,7 +34,7 @@ pub(crate) fn discard(
 /// The targets that its content may have had.
 fn targets(folders: &Folders, names: Names, (new, name): &NamedJob) -> impl Iterator<Item = Target> {
     let mut called: Vec<_> = destination::names(new, names).into_iter().map(|(_, name)| name).collect();
-    if new.address.is_root() {
+    if new.address.is_root() || !new.address.has_directories() {
         // In an earlier run the server has sent this name.
         called.push(SafeName::fitting(name.as_str(), names));
     }

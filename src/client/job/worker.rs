@@ -9,9 +9,10 @@ use crate::{
         api::{
             config::{Extract, Names},
             new_job::Form,
+            proof::{DigestBy, Proof},
             view::{Finished, TroubleKind},
         },
-        content::blocks::Blocks,
+        content::{Content, blocks::Blocks},
         disk::target::Target,
         error::{Fault, Unfinished, Verdict},
         job::{
@@ -99,6 +100,7 @@ async fn finished(
                 resumed: if attempt.source.has_ranges() { bytes.saturating_sub(totals.kept) } else { 0 },
                 blake3: root.to_string(),
                 origin: content.origin,
+                proof: Some(proof(attempt, &content)),
                 seconds: started.elapsed().as_secs_f64(),
                 files: None,
                 omitted: content.sources.map_or(0, |sources| sources.omitted),
@@ -110,6 +112,15 @@ async fn finished(
         }
         Err(Unfinished::Stopped) => (resume, Outcome::Stopped),
         Err(Unfinished::Fault(fault)) => failed(&attempt.progress, resume, fault, progressed),
+    }
+}
+
+/// How it is known that a finished content is what its source has. All digests were compared before it was put in place.
+fn proof(attempt: &Attempt, content: &Content) -> Proof {
+    match (&attempt.new_job().checksum, &content.digest) {
+        (Some(given), _) => Proof::verified(given, DigestBy::User),
+        (None, Some(announced)) => Proof::verified(announced, DigestBy::Server),
+        (None, None) => attempt.source.proof(content),
     }
 }
 

@@ -91,6 +91,7 @@ mod tests {
             resumed: 0,
             blake3: String::new(),
             origin: Default::default(),
+            proof: None,
             seconds: 1.0,
             files: None,
             omitted: 0,

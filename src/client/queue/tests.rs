@@ -92,6 +92,7 @@ fn finished(size: u64) -> Finished {
         resumed: 0,
         blake3: String::new(),
         origin: Default::default(),
+        proof: None,
         seconds: 1.0,
         files: None,
         omitted: 0,

@@ -227,6 +227,8 @@ impl Classic {
             sources: None,
             modified: None,
             data_bytes: None,
+            access: crate::client::content::Access::default(),
+            digest: None,
         }
     }
 }

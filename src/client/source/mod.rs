@@ -3,6 +3,7 @@
 //! ```text
 //! fdsp       servers of this program: ranges, verified blocks, block hashes, listings, trees
 //! classic    the original programs: the whole content and nothing else
+//! http       web servers: ranges, and validators of versions
 //! sources    makes sources of addresses, lists directories, and probes servers
 //! sink       what takes a content
 //! observer   what connections report of their server
@@ -12,6 +13,7 @@
 pub(crate) mod classic;
 pub(crate) mod dial;
 pub(crate) mod fdsp;
+pub(crate) mod http;
 pub(crate) mod limiter;
 pub(crate) mod observer;
 pub(crate) mod secure;
@@ -25,6 +27,7 @@ use std::ops::ControlFlow;
 use self::{
     classic::{Classic, Exchange},
     fdsp::{Fdsp, pool},
+    http::{Http, validator::Validator},
     sink::{Sink, Wanted},
 };
 pub(crate) use self::{
@@ -36,14 +39,13 @@ pub(crate) use self::{
 };
 use crate::{
     client::{
-        api::{origin::Origin, view::TroubleKind},
+        api::{locator::LocatorError, origin::Origin, proof::Proof, view::TroubleKind},
         content::Content,
         error::Fault,
     },
     protocol::{
         digest::Hash,
         message::{Totals, TreeEntry},
-        path::PathError,
     },
 };
 
@@ -54,6 +56,8 @@ pub(crate) enum Source {
     Fdsp(Fdsp),
     /// A server of the original programs.
     Classic(Classic),
+    /// A web server.
+    Http(Http),
 }
 
 /// One connection to a source.
@@ -61,6 +65,7 @@ pub(crate) enum Source {
 pub(crate) enum Connection {
     Fdsp(Box<fdsp::Connection>),
     Classic(Box<Exchange>),
+    Http(Box<http::Connection>),
 }
 
 impl Source {
@@ -68,7 +73,7 @@ impl Source {
     pub(crate) fn begin_transfer(&self) -> Option<pool::Transfer> {
         match self {
             Source::Fdsp(fdsp) => Some(fdsp.begin_transfer()),
-            Source::Classic(_) => None,
+            Source::Classic(_) | Source::Http(_) => None,
         }
     }
 
@@ -77,6 +82,7 @@ impl Source {
         match self {
             Source::Fdsp(fdsp) => fdsp.connect(origin).await.map(Box::new).map(Connection::Fdsp),
             Source::Classic(classic) => Ok(Connection::Classic(Box::new(classic.connect().await?))),
+            Source::Http(http) => Ok(Connection::Http(Box::new(http::Connection::new(http.clone())))),
         }
     }
 
@@ -85,22 +91,46 @@ impl Source {
         match self {
             Source::Fdsp(fdsp) => fdsp.server().to_string(),
             Source::Classic(classic) => classic.server().to_string(),
+            Source::Http(http) => http.address().authority().to_string(),
         }
     }
 
     /// Another source: a path below this one.
-    pub(crate) fn join(&self, path: &str) -> Result<Source, PathError> {
+    pub(crate) fn join(&self, path: &str) -> Result<Source, LocatorError> {
         Ok(match self {
             Source::Fdsp(fdsp) => Source::Fdsp(fdsp.join(path)?),
             Source::Classic(classic) => Source::Classic(classic.join(path)?),
+            Source::Http(http) => Source::Http(http.join(path)?),
         })
     }
 
     /// Whether parts of a content can be requested. If not, a download that was interrupted starts over.
     pub(crate) fn has_ranges(&self) -> bool {
         match self {
-            Source::Fdsp(_) => true,
+            Source::Fdsp(_) | Source::Http(_) => true,
             Source::Classic(_) => false,
+        }
+    }
+
+    /// Whether the source can send hashes of blocks, by which local ones are compared.
+    pub(crate) fn has_hashes(&self) -> bool {
+        matches!(self, Source::Fdsp(_))
+    }
+
+    /// Whether the source sends something that shows the version of the content with each part of it.
+    pub(crate) fn has_validator(&self, content: &Content) -> bool {
+        match self {
+            Source::Fdsp(_) | Source::Classic(_) => true,
+            Source::Http(_) => Validator::parse(&content.identity).is_strong(),
+        }
+    }
+
+    /// How it is known that a content that was received is what the source has, if it has announced no digest of all of it.
+    pub(crate) fn proof(&self, content: &Content) -> Proof {
+        match self {
+            Source::Fdsp(_) => Proof::BLOCKS,
+            Source::Http(_) if self.has_validator(content) => Proof::SameVersion,
+            Source::Classic(_) | Source::Http(_) => Proof::Unproven,
         }
     }
 
@@ -108,14 +138,15 @@ impl Source {
     pub(crate) fn has_trees(&self) -> bool {
         match self {
             Source::Fdsp(_) => true,
-            Source::Classic(_) => false,
+            Source::Classic(_) | Source::Http(_) => false,
         }
     }
 
-    /// The name of all that the server serves, if it has one.
-    pub(crate) async fn root_name(&self) -> Result<Option<String>, Fault> {
+    /// The name that only the server knows: that of all that it serves, or that of the content of a web server.
+    pub(crate) async fn server_name(&self) -> Result<Option<String>, Fault> {
         match self {
             Source::Fdsp(fdsp) => fdsp.root_name().await.map(Some),
+            Source::Http(http) => http.name().await.map(Some),
             Source::Classic(_) => Ok(None),
         }
     }
@@ -124,7 +155,7 @@ impl Source {
     pub(crate) async fn digest(&self, identity: &str) -> Result<Option<Hash>, Fault> {
         match self {
             Source::Fdsp(fdsp) => fdsp.digest(identity).await,
-            Source::Classic(_) => Ok(None),
+            Source::Classic(_) | Source::Http(_) => Ok(None),
         }
     }
 }
@@ -135,6 +166,7 @@ impl Connection {
         match self {
             Connection::Fdsp(connection) => connection.origin(),
             Connection::Classic(exchange) => exchange.origin(),
+            Connection::Http(connection) => connection.origin(),
         }
     }
 
@@ -143,6 +175,7 @@ impl Connection {
         match self {
             Connection::Fdsp(connection) => connection.probe(wanted).await,
             Connection::Classic(exchange) => exchange.probe().await,
+            Connection::Http(connection) => connection.probe(wanted).await,
         }
     }
 
@@ -151,6 +184,7 @@ impl Connection {
         match self {
             Connection::Fdsp(connection) => connection.read(sink).await,
             Connection::Classic(exchange) => exchange.read(sink).await,
+            Connection::Http(connection) => connection.read(sink).await,
         }
     }
 
@@ -158,7 +192,7 @@ impl Connection {
     pub(crate) fn has_hashes(&self) -> bool {
         match self {
             Connection::Fdsp(_) => true,
-            Connection::Classic(_) => false,
+            Connection::Classic(_) | Connection::Http(_) => false,
         }
     }
 
@@ -171,7 +205,7 @@ impl Connection {
     ) -> Result<HashesAnswer, Fault> {
         match self {
             Connection::Fdsp(connection) => hashes.request(connection, range, take).await,
-            Connection::Classic(_) => Ok(HashesAnswer::Unsupported),
+            Connection::Classic(_) | Connection::Http(_) => Ok(HashesAnswer::Unsupported),
         }
     }
 
@@ -183,7 +217,7 @@ impl Connection {
     ) -> Result<Option<Totals>, Fault> {
         match self {
             Connection::Fdsp(connection) => connection.tree(after, take).await,
-            Connection::Classic(_) => Err(without_trees()),
+            Connection::Classic(_) | Connection::Http(_) => Err(without_trees()),
         }
     }
 
@@ -191,7 +225,7 @@ impl Connection {
     pub(crate) async fn files(&mut self, sink: &mut impl FilesSink) -> Result<(), Fault> {
         match self {
             Connection::Fdsp(connection) => connection.files(sink).await,
-            Connection::Classic(_) => Err(without_trees()),
+            Connection::Classic(_) | Connection::Http(_) => Err(without_trees()),
         }
     }
 

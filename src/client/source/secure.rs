@@ -12,6 +12,7 @@ use tokio::{net::TcpStream, task::block_in_place};
 use crate::{
     client::{
         api::{
+            locator::Server,
             trust::{Doubt, NewServer},
             view::TroubleKind,
         },
@@ -70,7 +71,7 @@ pub(crate) async fn secure(
         flush(stream, &mut session).await.map_err(lost)?;
         if let Err(error) = opened {
             return Err(match verifier.untrusted() {
-                Some(untrusted) => refused(&untrusted, authority, servers),
+                Some(untrusted) => refused(&untrusted, &authority.clone().into(), servers),
                 None => failed(&peer, &error, &first),
             });
         }
@@ -86,7 +87,7 @@ pub(crate) async fn secure(
                 tracing::info!("{authority}: a new server, accepted with the certificate {pin}");
                 let accepted =
                     block_in_place(|| servers.accept(&authority.into(), pin, AcceptedBy::FirstUse));
-                accepted.map_err(|untrusted| refused(&untrusted, authority, servers))?;
+                accepted.map_err(|untrusted| refused(&untrusted, &authority.clone().into(), servers))?;
             }
             return Ok(Secured { session, pin, credential });
         }
@@ -182,24 +183,31 @@ async fn receive(stream: &TcpStream, session: &mut Secure) -> io::Result<usize> 
 }
 
 /// The certificate is not trusted.
-fn refused(untrusted: &Untrusted, authority: &Authority, servers: &KnownServers) -> Fault {
-    let peer = authority.to_string();
+pub(super) fn refused(untrusted: &Untrusted, server: &Server, servers: &KnownServers) -> Fault {
+    let peer = server.to_string();
     let file = servers.file().unwrap_or("the known servers".as_ref()).shown();
     let refused = |message: String| Fault::never(TroubleKind::Refused, message);
     let other = |what: String| {
         let message = format!("SERVER IDENTITY CHANGED: {peer}: {what}");
         tracing::error!("{message}");
         let mut fault = refused(message);
-        fault.trouble.doubt = Some(Box::new(Doubt::Other(authority.clone().into())));
+        fault.trouble.doubt = Some(Box::new(Doubt::Other(server.clone())));
         fault
     };
     match untrusted {
         Untrusted::Unknown { found } => {
-            let mut fault = refused(format!(
-                "{peer} is not known yet, its certificate is {found}; if that is what the server shows, accept it with \
-                 --accept-new, or paste the whole address that the server shows"
-            ));
-            let new = NewServer { server: authority.clone().into(), pin: *found };
+            let message = match server.root().has_directories() {
+                true => format!(
+                    "{peer} is not known yet, its certificate is {found}; if that is what the server shows, accept it with \
+                     --accept-new, or paste the whole address that the server shows"
+                ),
+                false => format!(
+                    "no authority that is trusted here vouches for the certificate of {peer}, which is {found}; if that is \
+                     the server's own, accept it with --accept-new, or add #{found} to the address"
+                ),
+            };
+            let mut fault = refused(message);
+            let new = NewServer { server: server.clone(), pin: *found };
             fault.trouble.doubt = Some(Box::new(Doubt::New(new)));
             fault
         }

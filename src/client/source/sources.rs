@@ -6,6 +6,7 @@ use super::{
     Source,
     classic::Classic,
     fdsp::{Fdsp, list, pool::Pool, probe},
+    http::{Clients, Http},
     limiter::Limiter,
     observer::Observer,
     timeouts::Timeouts,
@@ -13,9 +14,10 @@ use super::{
 use crate::{
     client::{
         api::{
-            config::Trust,
+            config::{Trust, Web},
             locator::{Locator, Server},
             speak::Speak,
+            view::TroubleKind,
         },
         error::Fault,
         trust::KnownServers,
@@ -27,14 +29,17 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Sources {
     pool: Arc<Pool>,
+    clients: Arc<Clients>,
 }
 
 impl Sources {
-    pub(crate) fn new(timeouts: Timeouts, trust: Trust) -> Sources {
-        Sources { pool: Arc::new(Pool::new(timeouts, trust)) }
+    pub(crate) fn new(timeouts: Timeouts, trust: Trust, web: Web) -> Sources {
+        let pool = Pool::new(timeouts, trust);
+        let clients = Clients::new(timeouts, Arc::clone(pool.servers()), web);
+        Sources { pool: Arc::new(pool), clients: Arc::new(clients) }
     }
 
-    /// The content at an address, from a server that speaks this protocol.
+    /// The content at an address, from a server that speaks this protocol. Web servers speak HTTP.
     pub(crate) fn source(
         &self,
         address: &Locator,
@@ -48,6 +53,9 @@ impl Sources {
             (Locator::Fdsp(address), Speak::Classic(dialect)) => {
                 Source::Classic(Classic::new(address, dialect, pool, limiter, observer))
             }
+            (Locator::Http(address), _) => {
+                Source::Http(Http::new(address, Arc::clone(&self.clients), limiter, observer))
+            }
         }
     }
 
@@ -55,6 +63,10 @@ impl Sources {
     pub(crate) async fn list(&self, directory: &Locator, after: Option<String>) -> Result<Entries, Fault> {
         match directory {
             Locator::Fdsp(address) => list::list(&self.pool, address, after).await,
+            Locator::Http(address) => Err(Fault::never(
+                TroubleKind::Other,
+                format!("{address}: a web server has no list of its files; type the address of a file"),
+            )),
         }
     }
 
@@ -63,6 +75,7 @@ impl Sources {
     pub(crate) async fn probe(&self, server: &Server, speak: Speak) -> Result<Option<u32>, Fault> {
         match server.root() {
             Locator::Fdsp(address) => probe::probe(&self.pool, &address.authority, speak).await,
+            Locator::Http(address) => self.clients.probe(address).await.map(|()| None),
         }
     }
 

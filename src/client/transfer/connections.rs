@@ -306,8 +306,7 @@ impl<'a> Connections<'a> {
         }
         let parallel = self.bounds.permit.map_or(1, Permit::parallel);
         let limits = Arc::clone(&self.shared.limits);
-        // An archive is made from its beginning: in several pieces it would only be made several times.
-        let max = if self.shared.is_file() { parallel.min(limits.connections()) } else { 1 };
+        let max = if self.shared.is_divisible() { parallel.min(limits.connections()) } else { 1 };
         let max = if max > 1 { self.worthwhile(max, limits.bandwidth.rate(), now) } else { max };
         self.shared.max.store(max, Ordering::Relaxed);
         if self.tasks.is_empty() {

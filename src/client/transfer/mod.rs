@@ -26,7 +26,7 @@ use self::{
 use crate::{
     client::{
         api::view::TroubleKind,
-        content::{Content, blocks::Blocks},
+        content::{Access, Content, blocks::Blocks},
         error::{Fault, Unfinished},
         source::{Connection, Source, sink::Block},
     },
@@ -64,7 +64,10 @@ pub(crate) async fn open(
     limits: &Limits,
 ) -> Result<Opened, Fault> {
     let Request { form, known, missing, blocks, proven } = request;
-    let connections = limits.connections();
+    let connections = match known {
+        Some(Content { access: Access::Sequential, .. }) => 1,
+        _ => limits.connections(),
+    };
     // The size of an unknown content is in the answer: until then other connections may want their share of it.
     let max = if known.is_none() && connections > 1 && form != Form::Zip {
         MIN_BLOCKS_PER_CONNECTION

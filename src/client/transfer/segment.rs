@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     client::{
-        content::Content,
+        content::{Access, Content},
         disk::part::Writer,
         error::Fault,
         source::{
@@ -85,6 +85,12 @@ impl Shared {
     /// The source of a connection: they take turns.
     pub(super) fn source(&self, id: SegmentId) -> &(Source, Content) {
         &self.sources[id as usize % self.sources.len()]
+    }
+
+    /// Whether several connections can receive the content.
+    pub(super) fn is_divisible(&self) -> bool {
+        // An archive is made from its beginning: in several pieces it would only be made several times.
+        self.is_file() && self.source(FIRST).1.access == Access::Ranges
     }
 
     /// Whether the content is a file; else it is an archive, which a server makes from its beginning.

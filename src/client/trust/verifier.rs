@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rustls::{
     CertificateError, DigitallySignedStruct, Error, SignatureScheme,
     client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
-    crypto::verify_tls13_signature,
+    crypto::{verify_tls12_signature, verify_tls13_signature},
     pki_types::{CertificateDer, ServerName, UnixTime},
 };
 
@@ -66,16 +66,17 @@ impl ServerCertVerifier for Verifier {
         verified
     }
 
+    /// That the server has the key of its certificate. Only web servers have TLS 1.2.
     fn verify_tls12_signature(
         &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        Err(Error::General("TLS 1.2 is not supported".to_owned()))
+        let algorithms = &tls::provider().signature_verification_algorithms;
+        verify_tls12_signature(message, certificate, signature, algorithms)
     }
 
-    /// That the server has the key of its certificate.
     fn verify_tls13_signature(
         &self,
         message: &[u8],

@@ -51,6 +51,12 @@ pub(crate) fn provider() -> Arc<CryptoProvider> {
     Arc::clone(&PROVIDER)
 }
 
+/// The cryptography provider for web servers, many of which support TLS 1.2 only.
+pub(crate) fn web_provider() -> Arc<CryptoProvider> {
+    static PROVIDER: LazyLock<Arc<CryptoProvider>> = LazyLock::new(|| Arc::new(ring::default_provider()));
+    Arc::clone(&PROVIDER)
+}
+
 /// 32 bytes of the cryptographic random generator.
 ///
 /// # Errors

@@ -146,6 +146,7 @@ pub fn config() -> Config {
         extract: Default::default(),
         names: Default::default(),
         trust: Trust { secret: Some(SECRET.into()), ..Trust::default() },
+        web: fdsp::client::Web { proxy: fdsp::client::Proxy::None },
         undo_time: Duration::ZERO,
     }
 }

@@ -15,7 +15,7 @@ use crate::{
         job::{
             attempt::Fetch,
             file::{
-                compare, recall,
+                compare, overlap, recall,
                 resume::FileResume,
                 state::{Known, Place, ResumeState, Version},
             },
@@ -59,7 +59,7 @@ pub(crate) async fn fetch(
 async fn advance(
     fetch: &Fetch<'_>,
     resume: &mut FileResume,
-    connection: Connection,
+    mut connection: Connection,
     cancel: &Cancel,
 ) -> Result<(), Unfinished> {
     if resume.state.content().is_some_and(|content| content.origin != connection.origin()) {
@@ -67,6 +67,9 @@ async fn advance(
         return Ok(of_another(fetch, resume)?);
     }
     resume.gets_further();
+    if !overlap::compare(fetch, resume, &mut connection, cancel).await? {
+        return Ok(());
+    }
     let Err(unfinished) = receive(fetch, resume, connection, cancel).await else { return Ok(()) };
     let Unfinished::Fault(fault) = &unfinished else { return Err(unfinished) };
     let is_recorded =
@@ -78,7 +81,12 @@ async fn advance(
             Ok(())
         }
         // What an earlier run left is of another version; that is no failure of this attempt.
-        Verdict::StartOver if is_recorded => Ok(changed(fetch, resume)?),
+        Verdict::StartOver if is_recorded => {
+            if !fetch.source.has_hashes() {
+                tracing::warn!("{}; it is fetched again from its beginning", fault.trouble.message);
+            }
+            Ok(changed(fetch, resume)?)
+        }
         _ => Err(unfinished),
     }
 }
@@ -159,6 +167,7 @@ fn introduce<'a>(
     if known.version == Version::Recorded {
         known.version = Version::Unproven;
     }
+    known.content.digest.clone_from(&content.digest);
     fetch.answered(&known.place.target, content);
     let rival = rival(fetch, &known.place, content);
     Ok((known, rival))
@@ -249,6 +258,10 @@ async fn complete(fetch: &Fetch<'_>, resume: &mut FileResume) -> Result<(), Faul
 fn changed(fetch: &Fetch<'_>, resume: &mut FileResume) -> Result<(), Fault> {
     let address = fetch.address;
     let is_archive = resume.state.content().is_some_and(|content| content.form == Form::Zip);
+    if !fetch.source.has_hashes() {
+        fetch.progress.set_local(&Blocks::default(), true);
+        return block_in_place(|| resume.start_over());
+    }
     if doubt(fetch, resume)? {
         tracing::info!(
             "{address} is another version than what was fetched before; what still matches is kept"

@@ -21,6 +21,7 @@ use crate::{
             commit::{InPlace, Uncommitted, commit},
             part::Writer,
         },
+        content::Content,
         error::{Fault, Unfinished, Verdict},
         job::file::{
             resume::FileResume,
@@ -95,6 +96,7 @@ impl Finish {
         let size = content.size.unwrap_or(0);
         check_length(&writer, &file, size, &part)?;
         self.check_digest(&file, root, &should_continue, &part)?;
+        self.check_announced(&file, &content, &should_continue, &part)?;
         if self.existing == Existing::Keep
             && let Some(in_place) = self.already_there(place, size, root, &should_continue)?
         {
@@ -169,6 +171,23 @@ impl Finish {
         let message =
             format!("checksum mismatch: expected {wanted}, got {found}; it is kept as {}", part.shown());
         Err(Fault::never(TroubleKind::Integrity, message).into())
+    }
+
+    /// Compares the file with the digest that the source announced beside its blocks, unless the user has given one.
+    fn check_announced(
+        &self,
+        file: &File,
+        content: &Content,
+        should_continue: impl Fn() -> bool,
+        part: &Path,
+    ) -> Result<(), Unfinished> {
+        let (Some(announced), None) = (&content.digest, &self.checksum) else { return Ok(()) };
+        let found =
+            checksum::of_file(file, announced, should_continue).map_err(|error| interrupted(error, part))?;
+        if found == *announced {
+            return Ok(());
+        }
+        Err(Fault::changed(format!("checksum mismatch: the server announces {announced}, got {found}")).into())
     }
 
     /// The target, if it exists and is byte-identical.

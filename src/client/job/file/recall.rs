@@ -39,10 +39,16 @@ pub(crate) async fn recall(
     let mut names = destination::names(new, placement.names);
     if new.address.is_root()
         && is_anything_unfinished(new)
-        && let Some(name) = fetch.source.root_name().await?
+        && let Some(name) = fetch.source.server_name().await?
     {
         // Only the server knows the name of the served folder.
         names.push((Form::Zip, SafeName::for_content(None, &format!("{name}.zip"), true, placement.names)));
+    }
+    if !new.address.has_directories()
+        && is_anything_unfinished(new)
+        && let Some(name) = fetch.source.server_name().await?
+    {
+        names = vec![(Form::File, placement.content_name(&name, false))];
     }
     block_in_place(|| names.iter().try_for_each(|(form, name)| look(fetch, placement, resume, *form, name)))?;
     if resume.state.local().received == 0 {
@@ -110,7 +116,9 @@ pub(crate) fn open(
         return Ok(());
     }
     let Some((FileLines { content, blocks, .. }, as_left)) = recorded else {
-        tracing::info!("nothing shows what {} is; it is verified by the server's hashes", path.shown());
+        if fetch.source.has_hashes() {
+            tracing::info!("nothing shows what {} is; it is verified by the server's hashes", path.shown());
+        }
         resume.state = ResumeState::Doubtful(Doubtful { place: Some(place), ..Doubtful::default() });
         return Ok(());
     };

@@ -265,6 +265,8 @@ pub(crate) mod tests {
             sources: None,
             modified: None,
             data_bytes: None,
+            access: crate::client::content::Access::default(),
+            digest: None,
         };
         let mut resume =
             FileResume { state: ResumeState::Known(Known::new(content, place)), ..FileResume::default() };

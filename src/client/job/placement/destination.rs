@@ -31,7 +31,8 @@ use crate::{
 pub(crate) fn names(new: &NewJob, names: Names) -> Vec<(message::Form, SafeName)> {
     let asked @ Some(_) = new.address.name() else { return Vec::new() };
     let forms = match new.form {
-        Form::Auto => &[message::Form::Zip, message::Form::File][..],
+        _ if !new.address.has_directories() => &[message::Form::File][..],
+        Form::Auto => &[message::Form::Zip, message::Form::File],
         Form::Zip => &[message::Form::Zip],
         Form::File | Form::Tree => &[message::Form::File],
     };
@@ -102,6 +103,7 @@ pub(crate) fn candidate(
     if !new.folder.exists() {
         return Ok(None);
     }
+    let name_of_content = name;
     let (folder, name, named_by) = split(new, name)?;
     let folder = folders.open(&folder)?;
     let name = match named_by {
@@ -113,11 +115,17 @@ pub(crate) fn candidate(
         NamedBy::User => name,
     };
     let mut target = Target::new(folder, name);
-    target.by_server = named_by == NamedBy::Content && new.address.is_root();
+    target.by_server = named_by == NamedBy::Content && is_named_by_server(new, name_of_content);
     match new.existing {
         Existing::Rename => target.numbered(claim).map(Some),
         _ => Ok(Some(target)),
     }
+}
+
+/// Whether the server has chosen the name, and not the user by the address.
+fn is_named_by_server(new: &NewJob, name: &SafeName) -> bool {
+    let is_asked = |asked| [Names::Exact, Names::Portable].map(|names| SafeName::fitting(asked, names)).contains(name);
+    new.address.is_root() || !new.address.has_directories() && !new.address.name().is_some_and(is_asked)
 }
 
 /// Whether a content of this name is still saved at this target.
@@ -127,7 +135,7 @@ pub(crate) fn fits(target: &Target, new: &NewJob, name: &SafeName) -> bool {
 
 /// Whether a content is saved under another name than its own.
 pub(crate) fn is_substitute(target: &Target, new: &NewJob) -> bool {
-    let asked = new.address.name().filter(|_| new.save_as.is_none());
+    let asked = new.address.name().filter(|_| new.save_as.is_none() && !target.by_server);
     let asked = asked.and_then(odd_name::to_bytes);
     asked.is_some_and(|asked| {
         let wanted = target.wanted().as_bytes();

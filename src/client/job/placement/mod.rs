@@ -46,7 +46,14 @@ impl Placement {
     /// The name of a content.
     pub(crate) fn name_of(&self, content: &Content) -> SafeName {
         let archive = content.form == Form::Zip;
-        SafeName::for_content(self.new.address.name(), &content.name, archive, self.names)
+        self.content_name(&content.name, archive)
+    }
+
+    /// The name of a content that the server calls so. A web server may have another name for it than that of the address.
+    pub(crate) fn content_name(&self, announced: &str, archive: bool) -> SafeName {
+        let address = &self.new.address;
+        let asked = address.name().filter(|asked| address.has_directories() || *asked == announced);
+        SafeName::for_content(asked, announced, archive, self.names)
     }
 
     /// Decides where a content of this name is saved, and opens its partial file.

@@ -47,6 +47,7 @@ use crate::{
             checksum::Checksum,
             config::Names,
             new_job::Existing,
+            proof::Proof,
             view::{Finished, TroubleKind},
         },
         disk::{folder::of_another, name::SafeName, target::Target},
@@ -126,6 +127,7 @@ pub(crate) async fn run(
                 resumed: bytes.saturating_sub(tree.totals.kept),
                 blake3: root.to_string(),
                 origin: whole.manifest.origin,
+                proof: Some(Proof::BLOCKS),
                 seconds: started.elapsed().as_secs_f64(),
                 files: Some(totals.files.saturating_sub(lost.missing.count)),
                 omitted: totals.omitted,
@@ -162,7 +164,7 @@ async fn fetch(
     cancel: &Cancel,
 ) -> Result<Fetched, Unfinished> {
     let (new, names) = (attempt.new_job(), attempt.placement.names);
-    if let Some(checksum @ (Checksum::Sha256(_) | Checksum::Md5(_))) = &new.checksum {
+    if let Some(checksum @ (Checksum::Sha256(_) | Checksum::Sha512(_) | Checksum::Md5(_))) = &new.checksum {
         let message =
             format!("a tree has a BLAKE3 digest and no other, so that {checksum} cannot be verified");
         return Err(Fault::never(TroubleKind::Other, message).into());
@@ -170,7 +172,7 @@ async fn fetch(
     let name = match new.address.name() {
         Some(asked) => SafeName::for_content(Some(asked), "", false, names),
         None => {
-            let name = cancel.unless_set(attempt.source.root_name()).await?;
+            let name = cancel.unless_set(attempt.source.server_name()).await?;
             SafeName::for_content(None, &name.unwrap_or_default(), false, names)
         }
     };

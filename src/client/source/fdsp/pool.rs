@@ -109,7 +109,7 @@ impl Pool {
     fn is_trusted(&self, authority: &Authority, origin: Origin) -> bool {
         match origin {
             Origin::Certificate(pin) => self.servers.is_still_trusted(authority, pin),
-            Origin::Plain(_) | Origin::Unknown => true,
+            Origin::Plain(_) | Origin::Site(_) | Origin::Unknown => true,
         }
     }
 

@@ -158,6 +158,8 @@ impl super::Fdsp {
             sources: content.sources,
             modified: Some(content.modified),
             data_bytes: content.data_bytes,
+            access: crate::client::content::Access::default(),
+            digest: None,
         }
     }
 }

@@ -218,6 +218,9 @@ fn done(facts: &mut Vec<(&'static str, String, Style)>, finished: &Finished, mod
             facts.push(("", format!("and {} more", units::count(finished.missing.unnamed())), theme.plain));
         }
     }
+    if let Some(proof) = finished.proof {
+        facts.push(("Proof", proof.sentence(), theme.plain));
+    }
     if let Some(origin) = finished.origin.sentence() {
         facts.push(("Origin", origin, theme.plain));
     }

@@ -29,6 +29,8 @@ fn content(size: Option<u64>) -> Content {
         sources: None,
         modified: Some(Timestamp { seconds: -1, nanoseconds: 5 }),
         data_bytes: None,
+        access: crate::client::content::Access::default(),
+        digest: None,
     }
 }
 

@@ -50,7 +50,7 @@ fn new() -> NewJob {
 
 /// An actor with a job whose transfer runs, until `ended` is called.
 fn running() -> (Actor, JobId, mpsc::UnboundedReceiver<Deletion>) {
-    let sources = Arc::new(Sources::new(Timeouts::of(&config()), Trust::default()));
+    let sources = Arc::new(Sources::new(Timeouts::of(&config()), Trust::default(), Default::default()));
     let (shared, deletions) = Shared::new(&config(), mpsc::unbounded_channel().0);
     let mut actor = Actor::new(config(), Arc::new(shared), sources, mpsc::unbounded_channel().1);
     let id = actor.shared.with(|state| {

@@ -18,9 +18,9 @@ fn a_path_is_queued_in_the_folder_of_the_screen() {
 #[test]
 fn what_cannot_be_read_stays_to_be_corrected() {
     let (mut model, queue) = (model(), Fake::default());
-    type_in(&mut model, &queue, "http://nas/a");
+    type_in(&mut model, &queue, "ftp://nas/a");
     assert!(keys(&mut model, &queue, "enter").is_empty());
-    assert_eq!(model.input.value(), "http://nas/a");
+    assert_eq!(model.input.value(), "ftp://nas/a");
     assert!(notice(&model).contains("fdsp://"), "{}", notice(&model));
     keys(&mut model, &queue, "left");
     assert_eq!(model.notice, None);

@@ -1,0 +1,67 @@
+//! Web servers as a source: one address, by HTTP/1.1.
+//!
+//! ```text
+//! clients      one HTTP client for each server, with its TLS settings
+//! request      sends requests, and follows redirects
+//! answer       what an answer says of the content: its version, size, range, name and digest
+//! validator    what shows that two answers are of one version
+//! fields       reads the values of header fields
+//! connection   ranges of the content
+//! faults       errors, for people
+//! ```
+
+mod answer;
+pub(crate) mod clients;
+pub(crate) mod connection;
+mod faults;
+mod fields;
+mod request;
+pub(crate) mod validator;
+
+use std::sync::{Arc, Mutex};
+
+use reqwest::Url;
+
+pub(crate) use self::{clients::Clients, connection::Connection};
+use super::{limiter::Limiter, observer::Observer};
+use crate::client::{
+    api::web::{WebAddress, WebAddressError},
+    error::Fault,
+};
+
+/// An address of a web server, and what its connections work with.
+#[derive(Clone, Debug)]
+pub(crate) struct Http {
+    address: WebAddress,
+    clients: Arc<Clients>,
+    limiter: Arc<Limiter>,
+    observer: Arc<dyn Observer>,
+    /// Where redirects have led.
+    found: Arc<Mutex<Option<Url>>>,
+}
+
+impl Http {
+    pub(crate) fn new(
+        address: WebAddress,
+        clients: Arc<Clients>,
+        limiter: Arc<Limiter>,
+        observer: Arc<dyn Observer>,
+    ) -> Http {
+        Http { address, clients, limiter, observer, found: Arc::default() }
+    }
+
+    /// The address.
+    pub(crate) fn address(&self) -> &WebAddress {
+        &self.address
+    }
+
+    /// A path below this one.
+    pub(super) fn join(&self, path: &str) -> Result<Http, WebAddressError> {
+        Ok(Http { address: self.address.join(path)?, found: Arc::default(), ..self.clone() })
+    }
+
+    /// The name that the server has for the content.
+    pub(super) async fn name(&self) -> Result<String, Fault> {
+        Ok(self.head(false).await?.name)
+    }
+}

@@ -1,0 +1,57 @@
+//! Web servers as sources: correct ones, and scripted ones that misbehave in every way. What is received is one version of the file, or there is
+//! a clear error.
+
+mod answers;
+mod lengths;
+mod names;
+mod proofs;
+mod redirects;
+mod tls;
+mod versions;
+
+use std::{fs, time::Duration};
+
+use fdsp::client::{Config, Finished, Locator, NewJob, Trouble};
+use tempfile::TempDir;
+
+use crate::{
+    engine::support::{self, Client},
+    shared::web::Web,
+};
+
+const TAG: Option<&str> = Some("\"v1\"");
+const OTHER: Option<&str> = Some("\"v2\"");
+
+/// An engine that gives up after the first failure.
+fn once() -> Config {
+    Config { timeout: Duration::from_secs(5), ..support::once() }
+}
+
+fn job(client: &Client, web: &Web, path: &str) -> NewJob {
+    client.job_at(Locator::parse(&web.url(path)).unwrap())
+}
+
+fn get(client: &mut Client, web: &Web, path: &str) -> Result<Finished, Trouble> {
+    let job = job(client, web, path);
+    client.run(job)
+}
+
+/// Fetches it with an engine of its own, as another start of the program would, into the folder of an earlier one.
+fn get_again(folder: &TempDir, config: Config, web: &Web, path: &str) -> Result<Finished, Trouble> {
+    let mut client = Client::new(config);
+    let job = NewJob { folder: folder.path().to_owned(), ..job(&client, web, path) };
+    client.run(job)
+}
+
+/// The folder of a client whose engine has ended.
+fn ended(client: Client) -> TempDir {
+    let Client { engine, folder, .. } = client;
+    drop(engine);
+    folder
+}
+
+/// Fails unless the file has exactly this content.
+fn assert_content(finished: &Finished, content: &[u8]) {
+    assert!(fs::read(&finished.path).unwrap() == content, "{finished:?}");
+    assert_eq!(finished.blake3, blake3::hash(content).to_hex().as_str());
+}

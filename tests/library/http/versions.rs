@@ -1,0 +1,164 @@
+//! A file that changes on the server while it is fetched, or between two starts of the program: never a mix of two versions.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use fdsp::client::Proof;
+
+use super::{OTHER, TAG, assert_content, ended, get, get_again, once};
+use crate::{
+    engine::support::{Client, MIB, content},
+    shared::web::{Answer, Web},
+};
+
+#[test]
+fn a_file_is_received_in_ranges_on_several_connections() {
+    let file = content(30 * MIB + 17, 1);
+    let served = file.clone();
+    let web = Web::new(move |request| Answer::of(request, &served, TAG, &[]));
+    let mut client = Client::quick();
+    let finished = get(&mut client, &web, "a.bin").unwrap();
+    assert_content(&finished, &file);
+    assert_eq!((finished.proof, finished.resumed), (Some(Proof::SameVersion), 0));
+    let requests = web.requests();
+    assert!(requests.len() > 2 && requests.iter().all(|request| request.method == "GET"));
+    assert!(requests[1..].iter().all(|request| request.header("if-range") == TAG), "{requests:?}");
+    assert!(requests.iter().all(|request| request.header("accept-encoding") == Some("identity")));
+    assert_eq!(client.retries(), 0);
+}
+
+/// The second request and all after it find another version.
+#[test]
+fn a_file_that_changes_between_two_ranges_is_received_in_its_new_version() {
+    let (old, new) = (content(24 * MIB, 1), content(24 * MIB, 2));
+    let served = [old, new.clone()];
+    let web = Web::new(move |request| match request.number {
+        0 => Answer::of(request, &served[0], TAG, &[]),
+        _ => Answer::of(request, &served[1], OTHER, &[]),
+    });
+    let mut client = Client::quick();
+    let finished = get(&mut client, &web, "a.bin").unwrap();
+    assert_content(&finished, &new);
+}
+
+/// The server sends parts of the new version, whatever the client asks for.
+#[test]
+fn a_part_with_another_validator_is_not_added() {
+    let (old, new) = (content(24 * MIB, 1), content(24 * MIB, 2));
+    let served = [old, new.clone()];
+    let web = Web::new(move |request| {
+        let mut request = request.clone();
+        request.headers.retain(|(name, _)| !name.eq_ignore_ascii_case("if-range"));
+        match request.number {
+            0 => Answer::of(&request, &served[0], TAG, &[]),
+            _ => Answer::of(&request, &served[1], OTHER, &[]),
+        }
+    });
+    let mut client = Client::quick();
+    let finished = get(&mut client, &web, "a.bin").unwrap();
+    assert_content(&finished, &new);
+}
+
+#[test]
+fn the_next_start_resumes_the_same_version() {
+    let file = content(6 * MIB, 1);
+    let served = file.clone();
+    let web = Web::new(move |request| match request.number {
+        0 => Answer::of(request, &served, TAG, &[]).cut(4 * MIB + 5),
+        _ => Answer::of(request, &served, TAG, &[]),
+    });
+    let mut client = Client::new(once());
+    get(&mut client, &web, "a.bin").unwrap_err();
+    let folder = ended(client);
+    let before = web.requests().len();
+    let finished = get_again(&folder, once(), &web, "a.bin").unwrap();
+    assert_content(&finished, &file);
+    assert!(finished.resumed >= 4 * MIB as u64, "{finished:?}");
+    let later = &web.requests()[before..];
+    assert!(later.iter().all(|request| request.range().is_none_or(|(first, _)| first == 0 || first >= 4 * MIB)));
+}
+
+#[test]
+fn the_next_start_does_not_mix_two_versions() {
+    let (old, new) = (content(6 * MIB, 1), content(6 * MIB, 2));
+    let served = [old, new.clone()];
+    let web = Web::new(move |request| match request.number {
+        0 => Answer::of(request, &served[0], TAG, &[]).cut(4 * MIB),
+        _ => Answer::of(request, &served[1], OTHER, &[]),
+    });
+    let mut client = Client::new(once());
+    get(&mut client, &web, "a.bin").unwrap_err();
+    let finished = get_again(&ended(client), once(), &web, "a.bin").unwrap();
+    assert_content(&finished, &new);
+    assert_eq!(finished.resumed, 0);
+}
+
+/// As some CDNs do: `If-Range` is not understood, and everything is sent.
+#[test]
+fn a_server_that_sends_all_of_the_same_version_is_asked_for_the_part_alone() {
+    let file = content(6 * MIB, 1);
+    let served = file.clone();
+    let web = Web::new(move |request| match request.number {
+        0 => Answer::of(request, &served, TAG, &[]).cut(4 * MIB),
+        _ if request.header("if-range").is_some() => Answer::whole(&served, &["ETag: \"v1\""]),
+        _ => Answer::of(request, &served, TAG, &[]),
+    });
+    let finished = get(&mut Client::quick(), &web, "a.bin").unwrap();
+    assert_content(&finished, &file);
+    let last = web.requests().pop().unwrap();
+    assert!(last.header("if-range").is_none() && last.range().unwrap().0 >= 3 * MIB, "{last:?}");
+}
+
+#[test]
+fn a_link_that_is_cut_every_400_kilobytes_finishes() {
+    let file = content(5 * MIB, 1);
+    let served = file.clone();
+    let web = Web::new(move |request| Answer::of(request, &served, TAG, &[]).cut(400_000));
+    let mut client = Client::quick();
+    let finished = get(&mut client, &web, "a.bin").unwrap();
+    assert_content(&finished, &file);
+    // The last byte of each part is received again.
+    assert!(finished.transferred <= file.len() as u64 + 1000, "{finished:?}");
+}
+
+/// Without a validator the last block and one at random are compared before anything is added.
+#[test]
+fn a_file_without_a_validator_is_compared_before_it_is_resumed() {
+    let file = content(6 * MIB, 1);
+    let served = file.clone();
+    let web = Web::new(move |request| match request.number {
+        0 => Answer::of(request, &served, None, &[]).cut(4 * MIB),
+        _ => Answer::of(request, &served, None, &[]),
+    });
+    let finished = get(&mut Client::quick(), &web, "a.bin").unwrap();
+    assert_content(&finished, &file);
+    assert_eq!(finished.proof, Some(Proof::Unproven));
+    let ranges: Vec<_> = web.requests().iter().filter_map(crate::shared::web::Request::range).collect();
+    let last = (ranges[0].0 == 0).then(|| ranges.iter().filter(|(first, _)| *first > 0).count());
+    assert!(last >= Some(2), "the overlap, and the rest: {ranges:?}");
+}
+
+#[test]
+fn a_file_without_a_validator_that_changed_starts_over() {
+    let (old, new) = (content(6 * MIB, 1), content(6 * MIB, 2));
+    let served = [old, new.clone()];
+    let web = Web::new(move |request| match request.number {
+        0 => Answer::of(request, &served[0], None, &[]).cut(4 * MIB),
+        _ => Answer::of(request, &served[1], None, &[]),
+    });
+    let finished = get(&mut Client::quick(), &web, "a.bin").unwrap();
+    assert_content(&finished, &new);
+}
+
+/// One answer has all of it: nothing shows that the answers to two requests are of one version.
+#[test]
+fn a_file_without_a_validator_is_requested_on_one_connection() {
+    let (file, running) = (content(24 * MIB, 1), AtomicUsize::new(0));
+    let served = file.clone();
+    let web = Web::new(move |request| {
+        running.fetch_add(1, Ordering::Relaxed);
+        Answer::of(request, &served, None, &[])
+    });
+    let finished = get(&mut Client::quick(), &web, "a.bin").unwrap();
+    assert_content(&finished, &file);
+    assert_eq!(web.requests().len(), 2, "a part, which shows that there is no validator, and all of it");
+}
