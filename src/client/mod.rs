@@ -45,7 +45,10 @@ pub use api::{
     trust::{Doubt, NewServer, Question},
     twins, typed,
     view::{Finished, JobState, JobView, LostServer, Snapshot, Totals, Trouble, TroubleKind},
+    web::{WebAddress, WebAddressError},
 };
 pub use engine::{Engine, resume, start};
 pub use queue::saved;
 pub use session::{Session, SessionName};
+#[cfg(feature = "cli")]
+pub(crate) use trust::read_authorities;

@@ -35,7 +35,8 @@ fn an_address_of_a_web_server_is_fetched_and_proven() {
     assert!(fs::read(home.path().join("got/a.bin")).expect("read") == file);
     assert!(!outcome.stdout.contains("s3cret") && !outcome.stderr.contains("s3cret"), "{outcome:#?}");
     let digest = format!("sha256:{}", "0".repeat(64));
-    let wrong = home.run(["--headless", "--proxy", "none", "--checksum", &digest, "-d", "wrong", &web.url("a.bin")]);
+    let wrong =
+        home.run(["--headless", "--proxy", "none", "--checksum", &digest, "-d", "wrong", &web.url("a.bin")]);
     assert_eq!(wrong.code, 6, "{wrong:#?}");
     let plain = home.run(["--headless", "--proxy", "none", "-d", "plain", &web.url("a.bin")]);
     assert!(plain.stdout.contains("same version, BLAKE3"), "{plain:#?}");
@@ -52,7 +53,8 @@ fn the_server_of_python_is_fetched_from() {
         print(s.server_port, flush=True)\n\
         s.serve_forever()";
     let served = home.path().join("served");
-    let mut python = Running::start(home.other("python3", ["-c".as_ref(), script.as_ref(), served.as_os_str()]));
+    let mut python =
+        Running::start(home.other("python3", ["-c".as_ref(), script.as_ref(), served.as_os_str()]));
     let port = python.stdout().next();
     let url = format!("http://127.0.0.1:{}/a.bin", port.trim());
     let outcome = home.run(["--headless", "--json", "--proxy", "none", "-d", "got", &url]);

@@ -25,7 +25,10 @@ pub struct Request {
 
 impl Request {
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(|(known, _)| known.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
     }
 
     /// The first byte that is asked for, and the last one.
@@ -124,7 +127,12 @@ pub struct Web {
     requests: Arc<Mutex<Vec<Request>>>,
     /// The pin of its certificate.
     pub pin: Option<String>,
+    /// Its certificate in PEM form.
+    pub certificate: Option<String>,
 }
+
+/// TLS, the pin and the certificate.
+type Tls = (Arc<ServerConfig>, String, String);
 
 impl Web {
     /// Without TLS.
@@ -134,7 +142,8 @@ impl Web {
 
     /// With TLS, and a certificate of its own.
     pub fn secure(answer: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> Web {
-        let made = rcgen::generate_simple_self_signed(["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
+        let made =
+            rcgen::generate_simple_self_signed(["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
         let certificate: CertificateDer<'static> = made.cert.der().clone();
         let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
         let pin = format!("sha256:{}", hex::encode(Sha256::digest(&certificate)));
@@ -145,23 +154,25 @@ impl Web {
             .with_no_client_auth()
             .with_single_cert(vec![certificate], key)
             .unwrap();
-        Web::start(Some((Arc::new(config), pin)), answer)
+        Web::start(Some((Arc::new(config), pin, made.cert.pem())), answer)
     }
 
-    fn start(
-        tls: Option<(Arc<ServerConfig>, String)>,
-        answer: impl Fn(&Request) -> Answer + Send + Sync + 'static,
-    ) -> Web {
+    fn start(tls: Option<Tls>, answer: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> Web {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let at = listener.local_addr().unwrap();
-        let web = Web { at, requests: Arc::default(), pin: tls.as_ref().map(|(_, pin)| pin.clone()) };
+        let web = Web {
+            at,
+            requests: Arc::default(),
+            pin: tls.as_ref().map(|(_, pin, _)| pin.clone()),
+            certificate: tls.as_ref().map(|(.., certificate)| certificate.clone()),
+        };
         let (shared, answer) = (web.clone(), Arc::new(answer));
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 let (shared, answer, tls) = (shared.clone(), Arc::clone(&answer), tls.clone());
                 thread::spawn(move || match tls {
                     None => shared.serve(stream, &*answer),
-                    Some((config, _)) => {
+                    Some((config, ..)) => {
                         let connection = ServerConnection::new(config).unwrap();
                         shared.serve(StreamOwned::new(connection, stream), &*answer);
                     }
@@ -221,6 +232,7 @@ fn read(stream: &mut impl BufRead) -> Option<Request> {
     }
     let mut words = lines.first()?.split(' ');
     let (method, path) = (words.next()?.to_owned(), words.next()?.to_owned());
-    let field = |line: &String| line.split_once(": ").map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let field =
+        |line: &String| line.split_once(": ").map(|(name, value)| (name.to_owned(), value.to_owned()));
     Some(Request { method, path, headers: lines[1..].iter().filter_map(field).collect(), number: 0 })
 }

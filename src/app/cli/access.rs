@@ -183,6 +183,7 @@ pub(super) fn trust(settings: &Settings, environment: &Environment) -> Trust {
     let client = &settings.client;
     Trust {
         known: environment.state.as_ref().map(|folder| folder.join(KNOWN_SERVERS_FILE)),
+        authorities: client.ca_file.0.as_ref().map(|file| environment.directory.join(file)),
         accept_new: client.accept_new,
         plain_tokens: client.plain,
         secret: environment.state.as_ref().map(|folder| folder.join(SECRET_FILE)),

@@ -23,7 +23,7 @@ use crate::{
         address::{Authority, Security, without_token},
         path::odd_name,
     },
-    text::SafeText,
+    text::{SafeText, without_number},
 };
 
 /// For how long cancelling and removing can be undone on the screen.
@@ -199,6 +199,12 @@ impl Cli {
             None => None,
         };
         let mut fetch = Fetch::new(settings, environment, host.clone().map(Server::from));
+        if let Some(file) = &fetch.engine.trust.authorities
+            && let Err(error) = client::read_authorities(file)
+        {
+            let (name, reason) = (shown(file.as_os_str()), without_number(&error.to_string()));
+            return wrong(format!("cannot use the authorities of --ca-file '{name}': {reason}"));
+        }
         let mut addresses = Vec::new();
         if let Some(path) = &self.client.remote {
             addresses.push(fetch.resolve(path)?);

@@ -117,6 +117,9 @@ section! {
         /// [default: that of the environment, HTTPS_PROXY and so on]
         #[arg(long, value_name = "URL")]
         proxy: ProxyChoice = ProxyChoice(Proxy::Environment);
+        /// A PEM file with certificate authorities to trust, beside those of the system
+        #[arg(long, value_name = "FILE", value_parser = path(), help_heading = "Trust")]
+        ca_file: Optional<PathBuf> = Optional(None);
         /// Accept an unknown server and remember it [default: ask, or without a screen, refuse]
         #[arg(long, num_args = 0, default_missing_value = "true", help_heading = "Trust")]
         accept_new: bool = false;

@@ -66,6 +66,8 @@ impl Default for Config {
 pub struct Trust {
     /// The file of the servers that were accepted; `None`: they are forgotten when the engine ends.
     pub known: Option<PathBuf>,
+    /// A PEM file with certificate authorities that are trusted beside those of the system.
+    pub authorities: Option<PathBuf>,
     /// Accept a server that is not known yet, and remember it.
     pub accept_new: bool,
     /// Send tokens to servers without TLS, too.

@@ -115,7 +115,12 @@ mod tests {
 
     #[test]
     fn an_origin_is_read_as_it_was_written() {
-        for origin in [Origin::Unknown, Origin::plain("nas"), Origin::Site(Hash([5; 32])), Origin::Certificate(Pin([7; 32]))] {
+        for origin in [
+            Origin::Unknown,
+            Origin::plain("nas"),
+            Origin::Site(Hash([5; 32])),
+            Origin::Certificate(Pin([7; 32])),
+        ] {
             let text = serde_json::to_string(&origin).unwrap();
             assert_eq!(serde_json::from_str::<Origin>(&text).unwrap(), origin, "{text}");
         }

@@ -81,7 +81,9 @@ impl Proof {
     pub fn sentence(self) -> String {
         match self {
             Proof::Verified { .. } => self.brief(),
-            Proof::SameVersion => "same version in all parts, by the server's validator; no digest".to_owned(),
+            Proof::SameVersion => {
+                "same version in all parts, by the server's validator; no digest".to_owned()
+            }
             Proof::Unproven => "unproven: the server sends neither a digest nor a validator".to_owned(),
         }
     }

@@ -81,7 +81,9 @@ impl WebAddress {
         }
         let url = Url::parse(text).map_err(|error| WebAddressError::Url(error.to_string()))?;
         let pin = match url.fragment() {
-            Some(fragment) if fragment.to_ascii_lowercase().starts_with("sha256:") => Some(Pin::parse(fragment)?),
+            Some(fragment) if fragment.to_ascii_lowercase().starts_with("sha256:") => {
+                Some(Pin::parse(fragment)?)
+            }
             _ => None,
         };
         if pin.is_some() && url.scheme() != "https" {
@@ -327,7 +329,10 @@ mod tests {
         let text = "https://me:pass@h/a?X-Amz-Date=1&X-Amz-Signature=abc&token=t";
         let signed = address(text);
         let shown = "https://h/a?X-Amz-Date=1&X-Amz-Signature=REDACTED&token=REDACTED";
-        assert_eq!((signed.to_string(), format!("{signed:?}")), (shown.into(), format!("WebAddress({shown})")));
+        assert_eq!(
+            (signed.to_string(), format!("{signed:?}")),
+            (shown.into(), format!("WebAddress({shown})"))
+        );
         assert_eq!(signed.revealed(), text);
         assert!(address(shown).is_same_as(&signed), "a journal names the address without its secrets");
     }
@@ -354,7 +359,9 @@ mod tests {
     #[test]
     fn credentials_are_taken_only_from_the_same_server() {
         let mut own = address("https://h/a");
-        assert!(!own.follow(&address("http://me:pass@h:443/b")) && !own.follow(&address("https://me@other/b")));
+        assert!(
+            !own.follow(&address("http://me:pass@h:443/b")) && !own.follow(&address("https://me@other/b"))
+        );
         own.complete(&address("https://me:pass@h/b"));
         assert_eq!(own.revealed(), "https://me:pass@h/a");
     }

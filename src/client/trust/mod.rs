@@ -6,6 +6,8 @@ mod servers;
 mod system;
 mod verifier;
 
+#[cfg(feature = "cli")]
+pub(crate) use self::system::read_authorities;
 pub(crate) use self::{
     known::AcceptedBy,
     servers::{KnownServers, Trusted, Untrusted},

@@ -4,13 +4,18 @@ use std::{
     collections::HashMap,
     io,
     path::Path,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
 };
+
+use rustls::client::WebPkiServerVerifier;
 
 use crate::{
     client::{
         api::{config::Trust, locator::Host},
-        trust::known::{AcceptedBy, Known, lookup, remember},
+        trust::{
+            known::{AcceptedBy, Known, lookup, remember},
+            system::authorities,
+        },
     },
     protocol::{
         address::{Authority, Security},
@@ -50,16 +55,28 @@ pub(crate) struct KnownServers {
     accepted: Mutex<HashMap<String, Known>>,
     /// Certificates that the system's authorities have verified in this run.
     by_system: Mutex<HashMap<String, Pin>>,
+    /// The certificate authorities, read when they are first needed.
+    authorities: OnceLock<Option<Arc<WebPkiServerVerifier>>>,
 }
 
 impl KnownServers {
     pub(crate) fn new(trust: Trust) -> KnownServers {
-        KnownServers { trust, accepted: Mutex::default(), by_system: Mutex::default() }
+        KnownServers {
+            trust,
+            accepted: Mutex::default(),
+            by_system: Mutex::default(),
+            authorities: OnceLock::new(),
+        }
     }
 
     /// Whether a token may be sent to a server.
     pub(crate) fn may_have_token(&self, authority: &Authority) -> bool {
         authority.security != Security::Plain || self.trust.plain_tokens
+    }
+
+    /// The certificate authorities that are trusted, if there are any.
+    pub(super) fn authorities(&self) -> Option<&WebPkiServerVerifier> {
+        self.authorities.get_or_init(|| authorities(self.trust.authorities.as_deref())).as_deref()
     }
 
     /// The file of known servers.

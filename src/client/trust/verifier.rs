@@ -10,10 +10,7 @@ use rustls::{
 };
 
 use crate::{
-    client::trust::{
-        servers::{KnownServers, Trusted, Untrusted},
-        system::system,
-    },
+    client::trust::servers::{KnownServers, Trusted, Untrusted},
     net::tls,
     protocol::{address::Authority, trust::pin::Pin},
 };
@@ -52,8 +49,8 @@ impl ServerCertVerifier for Verifier {
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         let by_system = || {
-            system().is_some_and(|system| {
-                system.verify_server_cert(end_entity, intermediates, server_name, ocsp, now).is_ok()
+            self.servers.authorities().is_some_and(|authorities| {
+                authorities.verify_server_cert(end_entity, intermediates, server_name, ocsp, now).is_ok()
             })
         };
         let pin = tls::pin(end_entity);

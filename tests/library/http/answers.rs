@@ -94,7 +94,9 @@ fn many_header_fields_are_received_or_an_error() {
         });
         match get(&mut Client::new(once()), &web, "a.bin") {
             Ok(finished) => assert_content(&finished, &file),
-            Err(trouble) => assert!(size > 30_000 && trouble.message.as_str().contains("header"), "{size}: {trouble}"),
+            Err(trouble) => {
+                assert!(size > 30_000 && trouble.message.as_str().contains("header"), "{size}: {trouble}")
+            }
         }
     }
 }

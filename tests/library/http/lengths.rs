@@ -100,7 +100,14 @@ fn a_body_that_is_shorter_than_its_length_is_not_complete() {
 #[test]
 fn a_part_that_is_not_the_one_that_was_asked_for_is_an_error() {
     let file = content(2 * MIB, 1);
-    for range in ["bytes 1-2097151/2097152", "bytes 0-1048575/2097152", "bytes 0-2097151/*", "bytes 0-2097151/5", "", "0-5"] {
+    for range in [
+        "bytes 1-2097151/2097152",
+        "bytes 0-1048575/2097152",
+        "bytes 0-2097151/*",
+        "bytes 0-2097151/5",
+        "",
+        "0-5",
+    ] {
         let served = file.clone();
         let web = Web::new(move |_| {
             let range = format!("Content-Range: {range}");

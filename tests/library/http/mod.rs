@@ -9,14 +9,21 @@ mod redirects;
 mod tls;
 mod versions;
 
-use std::{fs, time::Duration};
+use std::{
+    fs,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use fdsp::client::{Config, Finished, Locator, NewJob, Trouble};
 use tempfile::TempDir;
 
 use crate::{
     engine::support::{self, Client},
-    shared::web::Web,
+    shared::web::{Answer, Request, Web},
 };
 
 const TAG: Option<&str> = Some("\"v1\"");
@@ -41,6 +48,22 @@ fn get_again(folder: &TempDir, config: Config, web: &Web, path: &str) -> Result<
     let mut client = Client::new(config);
     let job = NewJob { folder: folder.path().to_owned(), ..job(&client, web, path) };
     client.run(job)
+}
+
+/// A server that cuts its first answer after `cut` bytes and then refuses all requests, until the switch is set; then it answers with `later`.
+fn interrupted(
+    cut: usize,
+    first: impl Fn(&Request) -> Answer + Send + Sync + 'static,
+    later: impl Fn(&Request) -> Answer + Send + Sync + 'static,
+) -> (Web, Arc<AtomicBool>) {
+    let switch = Arc::new(AtomicBool::new(false));
+    let is_later = Arc::clone(&switch);
+    let web = Web::new(move |request| match request.number {
+        _ if is_later.load(Ordering::Relaxed) => later(request),
+        0 => first(request).cut(cut),
+        _ => Answer::empty("404 Not Found", &[]),
+    });
+    (web, switch)
 }
 
 /// The folder of a client whose engine has ended.

@@ -1,9 +1,11 @@
 //! The name of a file: that of the answer, else that of the final address; never a path.
 
-use super::{TAG, assert_content, ended, get, get_again, once};
+use std::sync::atomic::Ordering;
+
+use super::{TAG, assert_content, ended, get, get_again, interrupted, once};
 use crate::{
     engine::support::{Client, MIB, content},
-    shared::web::{Answer, Web},
+    shared::web::{Answer, Request, Web},
 };
 
 #[test]
@@ -31,16 +33,14 @@ fn a_file_that_the_server_names_is_resumed_by_the_next_start() {
     for refuses_head in [false, true] {
         let file = content(4 * MIB, 1);
         let served = file.clone();
-        let web = Web::new(move |request| {
-            let fields = ["Content-Disposition: attachment; filename=a.iso"];
-            match request.number {
-                0 => Answer::of(request, &served, TAG, &fields).cut(3 * MIB),
-                _ if request.method == "HEAD" && refuses_head => Answer::empty("405 Method Not Allowed", &[]),
-                _ => Answer::of(request, &served, TAG, &fields),
-            }
-        });
+        let answer = move |request: &Request| match request.method.as_str() {
+            "HEAD" if refuses_head => Answer::empty("405 Method Not Allowed", &[]),
+            _ => Answer::of(request, &served, TAG, &["Content-Disposition: attachment; filename=a.iso"]),
+        };
+        let (web, later) = interrupted(3 * MIB, answer.clone(), answer);
         let mut client = Client::new(once());
         get(&mut client, &web, "get?id=3").unwrap_err();
+        later.store(true, Ordering::Relaxed);
         let finished = get_again(&ended(client), once(), &web, "get?id=3").unwrap();
         assert_content(&finished, &file);
         assert!(finished.resumed >= 3 * MIB as u64 - 1, "{finished:?}");

@@ -26,9 +26,7 @@ fn a_redirect_is_followed_and_names_the_file() {
 
 #[test]
 fn endless_redirects_end() {
-    let web = Web::new(|request| {
-        Answer::empty("302 Found", &[&format!("Location: /{}", request.number)])
-    });
+    let web = Web::new(|request| Answer::empty("302 Found", &[&format!("Location: /{}", request.number)]));
     let trouble = get(&mut Client::new(once()), &web, "a").unwrap_err();
     assert!(trouble.message.as_str().contains("redirects more than 10 times"), "{trouble}");
     assert_eq!(web.requests().len(), 11);
@@ -37,7 +35,9 @@ fn endless_redirects_end() {
 #[test]
 fn a_redirect_without_a_valid_address_is_an_error() {
     for location in ["", "Location: ftp://h/x", "Location: http://"] {
-        let web = Web::new(move |_| Answer::empty("302 Found", &[location].map(|line| if line.is_empty() { "X: y" } else { line })));
+        let web = Web::new(move |_| {
+            Answer::empty("302 Found", &[location].map(|line| if line.is_empty() { "X: y" } else { line }))
+        });
         let trouble = get(&mut Client::new(once()), &web, "a").unwrap_err();
         assert_eq!(trouble.kind, TroubleKind::Other, "{location}: {trouble}");
     }
@@ -53,7 +53,8 @@ fn the_password_is_not_sent_to_another_server() {
     assert!(!address.to_string().contains("pass"));
     let job = client.job_at(address);
     client.run(job).unwrap();
-    let sent: Vec<_> = web.requests().iter().map(|request| request.header("authorization").map(str::to_owned)).collect();
+    let sent: Vec<_> =
+        web.requests().iter().map(|request| request.header("authorization").map(str::to_owned)).collect();
     assert_eq!(sent, [Some("Basic bWU6cGFzcyB3b3Jk".to_owned())]);
     assert!(other.requests().iter().all(|request| request.header("authorization").is_none()));
 }

@@ -1,10 +1,15 @@
 //! Web servers with TLS: pins, certificates of their own, and redirects that would give up the encryption.
 
-use fdsp::client::{Config, Doubt, Locator, Origin, Trust, TroubleKind};
+use std::io::Write;
+
+use fdsp::client::{Config, Doubt, Locator, Origin, TroubleKind, Trust};
 
 use super::{TAG, assert_content, get, once};
 use crate::{
-    engine::support::{Client, content},
+    engine::{
+        scripted::listen,
+        support::{Client, content},
+    },
     shared::web::{Answer, Web},
 };
 
@@ -37,7 +42,9 @@ fn an_unknown_certificate_is_a_question() {
     let web = serve(&file);
     let trouble = get(&mut Client::new(once()), &web, "a.bin").unwrap_err();
     assert_eq!(trouble.kind, TroubleKind::Refused);
-    assert!(matches!(trouble.doubt.as_deref(), Some(Doubt::New(new)) if new.pin.to_string() == web.pin.clone().unwrap()));
+    assert!(
+        matches!(trouble.doubt.as_deref(), Some(Doubt::New(new)) if new.pin.to_string() == web.pin.clone().unwrap())
+    );
     assert!(web.requests().is_empty(), "nothing was asked");
     let config = once();
     let trust = Trust { accept_new: true, ..config.trust.clone() };
@@ -46,12 +53,26 @@ fn an_unknown_certificate_is_a_question() {
 }
 
 #[test]
+fn the_authorities_of_a_file_are_trusted() {
+    let file = content(1000, 1);
+    let web = serve(&file);
+    let folder = tempfile::tempdir().unwrap();
+    let authorities = folder.path().join("ca.pem");
+    std::fs::write(&authorities, web.certificate.as_ref().unwrap()).unwrap();
+    let config = once();
+    let trust = Trust { authorities: Some(authorities), ..config.trust.clone() };
+    let finished = get(&mut Client::new(Config { trust, ..config }), &web, "a.bin").unwrap();
+    assert_content(&finished, &file);
+}
+
+#[test]
 fn a_redirect_to_an_address_without_encryption_is_refused() {
     let plain = Web::new(|request| Answer::of(request, b"content", TAG, &[]));
     let location = format!("Location: {}", plain.url("x"));
     let web = Web::secure(move |_| Answer::empty("302 Found", &[&location]));
     let mut client = Client::new(once());
-    let job = client.job_at(Locator::parse(&format!("{}#{}", web.url("a"), web.pin.clone().unwrap())).unwrap());
+    let job =
+        client.job_at(Locator::parse(&format!("{}#{}", web.url("a"), web.pin.clone().unwrap())).unwrap());
     let trouble = client.run(job).unwrap_err();
     assert_eq!(trouble.kind, TroubleKind::Refused);
     assert!(trouble.message.as_str().contains("not encrypted"), "{trouble}");
@@ -60,9 +81,13 @@ fn a_redirect_to_an_address_without_encryption_is_refused() {
 
 #[test]
 fn a_server_without_tls_is_an_error() {
-    let plain = Web::new(|request| Answer::of(request, b"content", TAG, &[]));
+    let at = listen(|_, mut stream| {
+        stream.write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n").unwrap();
+        // Until the client closes.
+        let _ = std::io::copy(&mut stream, &mut std::io::sink());
+    });
     let mut client = Client::new(once());
-    let job = client.job_at(Locator::parse(&plain.url("a").replace("http://", "https://")).unwrap());
+    let job = client.job_at(Locator::parse(&format!("https://{at}/a")).unwrap());
     let trouble = client.run(job).unwrap_err();
     assert_eq!(trouble.kind, TroubleKind::Connection);
     assert!(trouble.message.as_str().contains("TLS"), "{trouble}");

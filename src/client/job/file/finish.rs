@@ -15,13 +15,13 @@ use rustix::fs::FileType;
 use crate::{
     client::{
         api::{checksum::Checksum, command::JobId, new_job::Existing, view::TroubleKind},
+        content::Content,
         disk::{
             attributes::{set_access, set_modified},
             checksum::{self, Interrupted},
             commit::{InPlace, Uncommitted, commit},
             part::Writer,
         },
-        content::Content,
         error::{Fault, Unfinished, Verdict},
         job::file::{
             resume::FileResume,
@@ -187,7 +187,8 @@ impl Finish {
         if found == *announced {
             return Ok(());
         }
-        Err(Fault::changed(format!("checksum mismatch: the server announces {announced}, got {found}")).into())
+        Err(Fault::changed(format!("checksum mismatch: the server announces {announced}, got {found}"))
+            .into())
     }
 
     /// The target, if it exists and is byte-identical.

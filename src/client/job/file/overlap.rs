@@ -50,7 +50,9 @@ pub(crate) async fn compare(
     if resume.totals.restart(fetch.retries) {
         return Err(Fault::changed(format!("{address} changes during each attempt")).into());
     }
-    tracing::warn!("{address} is another version than what was received before; it is fetched again from its beginning");
+    tracing::warn!(
+        "{address} is another version than what was received before; it is fetched again from its beginning"
+    );
     resume.start_over()?;
     fetch.progress.set_local(&crate::client::content::blocks::Blocks::default(), true);
     Ok(false)

@@ -124,7 +124,8 @@ pub(crate) fn candidate(
 
 /// Whether the server has chosen the name, and not the user by the address.
 fn is_named_by_server(new: &NewJob, name: &SafeName) -> bool {
-    let is_asked = |asked| [Names::Exact, Names::Portable].map(|names| SafeName::fitting(asked, names)).contains(name);
+    let is_asked =
+        |asked| [Names::Exact, Names::Portable].map(|names| SafeName::fitting(asked, names)).contains(name);
     new.address.is_root() || !new.address.has_directories() && !new.address.name().is_some_and(is_asked)
 }
 

@@ -5,8 +5,8 @@ use std::ops::Range;
 use reqwest::{
     Method, Response, StatusCode, Url,
     header::{
-        ACCEPT_RANGES, AsHeaderName, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, DATE, ETAG,
-        LAST_MODIFIED, TRANSFER_ENCODING,
+        ACCEPT_RANGES, AsHeaderName, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE,
+        DATE, ETAG, LAST_MODIFIED, TRANSFER_ENCODING,
     },
 };
 
@@ -88,11 +88,15 @@ impl Head {
 /// The content would have to be decompressed, and its ranges are not those of the file.
 fn refuse_encoding(response: &Response, url: &Url) -> Result<(), Fault> {
     let mut encodings = response.headers().get_all(CONTENT_ENCODING).into_iter();
-    let Some(encoding) = encodings.find(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity")) else {
+    let Some(encoding) = encodings.find(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity"))
+    else {
         return Ok(());
     };
     let encoding = String::from_utf8_lossy(encoding.as_bytes());
-    let message = format!("{}: the server sends it compressed ({encoding}), although that was not asked for", web::shown(url));
+    let message = format!(
+        "{}: the server sends it compressed ({encoding}), although that was not asked for",
+        web::shown(url)
+    );
     Err(Fault::never(TroubleKind::Other, message))
 }
 

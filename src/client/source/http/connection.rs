@@ -4,10 +4,7 @@
 use std::time::Instant;
 
 use reqwest::{Method, Response, StatusCode, Url, header::CONTENT_RANGE};
-use tokio::{
-    task::block_in_place,
-    time::timeout,
-};
+use tokio::{task::block_in_place, time::timeout};
 
 use super::{
     Http,
@@ -203,7 +200,11 @@ impl Connection {
                 StatusCode::RANGE_NOT_SATISFIABLE => {
                     let total = answer::text(&response, CONTENT_RANGE).and_then(fields::unsatisfied_range);
                     let is_shorter = total.is_some_and(|total| total <= offset);
-                    let why = if is_shorter { "the file is shorter now" } else { "the server refuses the part that is missing" };
+                    let why = if is_shorter {
+                        "the file is shorter now"
+                    } else {
+                        "the server refuses the part that is missing"
+                    };
                     return Err(faults::start_over(&url, why));
                 }
                 StatusCode::NOT_MODIFIED => {
@@ -312,7 +313,8 @@ impl Blocks {
     fn take(&mut self, body: &mut Body, end: u64, sink: &mut impl Sink) -> Result<Flow, Fault> {
         while !body.received.is_empty() && body.position < end {
             let room = end.min((self.index + 1) * BLOCK_SIZE) - body.position;
-            let count = usize::try_from(room).map_or(body.received.len(), |room| room.min(body.received.len()));
+            let count =
+                usize::try_from(room).map_or(body.received.len(), |room| room.min(body.received.len()));
             let bytes = body.received.split_to(count);
             if sink.data(&bytes)? == Flow::Stop {
                 return Ok(Flow::Stop);
@@ -336,7 +338,8 @@ impl Blocks {
             return Flow::Continue;
         }
         let digest = hasher.finish();
-        let verified = VerifiedBlock::compare(index, length, digest, digest.chaining).filter(|_| self.is_intact);
+        let verified =
+            VerifiedBlock::compare(index, length, digest, digest.chaining).filter(|_| self.is_intact);
         let skipped = std::mem::take(&mut self.skipped);
         let position = index * BLOCK_SIZE + u64::from(length);
         self.is_intact = true;

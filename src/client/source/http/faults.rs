@@ -32,7 +32,7 @@ pub(super) fn no_answer(error: &reqwest::Error, url: &Url, began: Instant) -> Fa
         let message = format!("{peer} sends more header fields than a client accepts; check the address");
         return Fault::never(TroubleKind::Other, message);
     }
-    if cause.contains("invalid HTTP") {
+    if cause.starts_with("invalid ") {
         let message = format!("{peer} does not answer with HTTP; check the address");
         return Fault::never(TroubleKind::Connection, message);
     }
@@ -96,9 +96,9 @@ fn is_caused_by<E: std::error::Error + 'static>(error: &reqwest::Error) -> bool 
 pub(super) fn refused(response: &Response, url: &Url, worked: bool) -> Fault {
     let status = response.status();
     let (peer, shown) = (web::authority(url, None), web::shown(url));
-    let said = status.canonical_reason().map_or_else(|| status.as_str().to_owned(), |reason| {
-        format!("{} {reason}", status.as_str())
-    });
+    let said = status
+        .canonical_reason()
+        .map_or_else(|| status.as_str().to_owned(), |reason| format!("{} {reason}", status.as_str()));
     let after = answer::text(response, RETRY_AFTER)
         .and_then(|value| fields::retry_after(value, SystemTime::now()))
         .unwrap_or_default()
@@ -110,21 +110,26 @@ pub(super) fn refused(response: &Response, url: &Url, worked: bool) -> Fault {
         ),
         StatusCode::UNAUTHORIZED => Fault::never(
             TroubleKind::Refused,
-            format!("{shown}: the server wants a user name and password: write https://USER:PASSWORD@HOST/PATH"),
+            format!(
+                "{shown}: the server wants a user name and password: write https://USER:PASSWORD@HOST/PATH"
+            ),
         ),
         StatusCode::PROXY_AUTHENTICATION_REQUIRED => Fault::never(
             TroubleKind::Refused,
             format!("{shown}: the proxy wants a user name and password: write them in its address"),
         ),
-        StatusCode::FORBIDDEN => Fault::never(TroubleKind::NotFound, format!("{shown}: not permitted ({said})")),
+        StatusCode::FORBIDDEN => {
+            Fault::never(TroubleKind::NotFound, format!("{shown}: not permitted ({said})"))
+        }
         StatusCode::NOT_FOUND | StatusCode::GONE => {
             Fault::never(TroubleKind::NotFound, format!("{shown}: not found on the server ({said})"))
         }
-        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => Fault {
-            verdict: Verdict::Busy(after),
-            ..Fault::lost(format!("{peer} is busy ({said})"))
-        },
-        StatusCode::REQUEST_TIMEOUT => again(format!("{peer} waited too long for the request ({said})"), after),
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+            Fault { verdict: Verdict::Busy(after), ..Fault::lost(format!("{peer} is busy ({said})")) }
+        }
+        StatusCode::REQUEST_TIMEOUT => {
+            again(format!("{peer} waited too long for the request ({said})"), after)
+        }
         status if status.is_server_error() => again(format!("{peer} failed ({said})"), after),
         _ => Fault::never(TroubleKind::Other, format!("{shown}: the server refuses the request ({said})")),
     }

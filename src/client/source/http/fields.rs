@@ -158,7 +158,9 @@ mod tests {
     fn a_content_range_is_read_exactly() {
         assert_eq!(content_range("bytes 0-9/10"), Some((0..10, 10)));
         assert_eq!(content_range("Bytes 5-5/6"), Some((5..6, 6)));
-        for wrong in ["bytes 0-10/10", "bytes 9-0/10", "bytes 0-9/*", "bytes +0-9/10", "0-9/10", "bytes */10", ""] {
+        for wrong in
+            ["bytes 0-10/10", "bytes 9-0/10", "bytes 0-9/*", "bytes +0-9/10", "0-9/10", "bytes */10", ""]
+        {
             assert_eq!(content_range(wrong), None, "{wrong:?}");
         }
         assert_eq!((unsatisfied_range("bytes */10"), unsatisfied_range("bytes 0-9/10")), (Some(10), None));
@@ -193,7 +195,8 @@ mod tests {
         assert_eq!(old_digest(&format!("SHA-256={sha},md5=AA==")), sha256);
         assert_eq!(amazon_sha256(&sha), sha256);
         assert_eq!(amazon_sha256(&format!("{sha}-3")), None, "a digest of the digests of parts");
-        for wrong in [format!("sha-256=:{wrong}:"), format!("sha-256={sha}"), String::new(), "sha-256".into()] {
+        for wrong in [format!("sha-256=:{wrong}:"), format!("sha-256={sha}"), String::new(), "sha-256".into()]
+        {
             assert_eq!(repr_digest(&wrong), None, "{wrong}");
         }
     }

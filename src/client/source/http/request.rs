@@ -8,7 +8,11 @@ use reqwest::{
 };
 use tokio::time::timeout;
 
-use super::{Http, answer::{self, Head}, faults};
+use super::{
+    Http,
+    answer::{self, Head},
+    faults,
+};
 use crate::client::{
     api::{
         view::TroubleKind,
@@ -50,7 +54,9 @@ impl Http {
             let ask = Ask { method, range, condition: None, worked };
             let Reply { response, url } = self.send(&ask).await?;
             match response.status() {
-                StatusCode::OK | StatusCode::PARTIAL_CONTENT => return Head::read(&response, &url, &ask.method),
+                StatusCode::OK | StatusCode::PARTIAL_CONTENT => {
+                    return Head::read(&response, &url, &ask.method);
+                }
                 status if ask.method == Method::HEAD || status == StatusCode::RANGE_NOT_SATISFIABLE => {
                     refused = Some(faults::refused(&response, &url, worked));
                 }
@@ -162,7 +168,10 @@ fn next(response: &Response, url: &Url) -> Result<Url, Fault> {
         ("http" | "https", "https") | ("http", "http") if next.has_host() => Ok(web::without_user(&next)),
         ("https", "http") => Err(refused(
             TroubleKind::Refused,
-            &format!("the server redirects to {}, which is not encrypted; give that address to fetch it all the same", web::shown(&next)),
+            &format!(
+                "the server redirects to {}, which is not encrypted; give that address to fetch it all the same",
+                web::shown(&next)
+            ),
         )),
         _ => Err(refused(TroubleKind::Other, &format!("the server redirects to {}://", next.scheme()))),
     }

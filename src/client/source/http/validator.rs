@@ -103,9 +103,11 @@ mod tests {
 
     #[test]
     fn an_identity_is_read_as_it_was_written() {
-        for validator in
-            [Validator::Tag("\"a\"".into()), Validator::Date(MODIFIED.into()), Validator::Weak(" W/\"b\"".into())]
-        {
+        for validator in [
+            Validator::Tag("\"a\"".into()),
+            Validator::Date(MODIFIED.into()),
+            Validator::Weak(" W/\"b\"".into()),
+        ] {
             assert_eq!(Validator::parse(&validator.identity()), validator);
             assert_eq!(validator.is_strong(), validator.condition().is_some());
         }
