@@ -4,7 +4,7 @@ use std::{fs, time::Duration};
 
 use fdsp::client::{Config, TroubleKind};
 
-use super::{TAG, assert_content, get, once};
+use super::{TAG, assert_content, get, once, received};
 use crate::{
     engine::support::{self, Client, MIB, content},
     shared::web::{Answer, Then, Web},
@@ -42,8 +42,7 @@ fn a_busy_server_is_tried_again_after_the_time_that_it_names() {
         });
         // It costs no attempt.
         let config = Config { retries: 0, ..support::config() };
-        let finished = get(&mut Client::new(config), &web, "a.bin").unwrap();
-        assert_content(&finished, &file);
+        received(config, &web, "a.bin", &file);
     }
 }
 
@@ -79,8 +78,7 @@ fn not_modified_or_no_such_range_in_answer_to_a_resume_starts_over() {
             _ if request.number == 0 => Answer::of(request, &served, TAG, &[]).cut(2 * MIB),
             _ => Answer::of(request, &served, TAG, &[]),
         });
-        let finished = get(&mut Client::quick(), &web, "a.bin").unwrap();
-        assert_content(&finished, &file);
+        received(support::config(), &web, "a.bin", &file);
     }
 }
 
@@ -92,7 +90,8 @@ fn many_header_fields_are_received_or_an_error() {
         let web = Web::new(move |request| {
             Answer::of(request, &served, TAG, &[]).field(&format!("X-Filler: {}", "x".repeat(size)))
         });
-        match get(&mut Client::new(once()), &web, "a.bin") {
+        let mut client = Client::new(once());
+        match get(&mut client, &web, "a.bin") {
             Ok(finished) => assert_content(&finished, &file),
             Err(trouble) => {
                 assert!(size > 30_000 && trouble.message.as_str().contains("header"), "{size}: {trouble}")
@@ -122,8 +121,7 @@ fn a_server_that_sends_nothing_more_is_lost_and_resumed() {
         }
     });
     let config = Config { timeout: Duration::from_millis(500), ..support::config() };
-    let finished = get(&mut Client::new(config), &web, "a.bin").unwrap();
-    assert_content(&finished, &file);
+    let finished = received(config, &web, "a.bin", &file);
     assert!(finished.transferred < file.len() as u64 + MIB as u64, "{finished:?}");
 }
 
@@ -133,7 +131,8 @@ fn the_date_of_modification_is_kept() {
 
     let fields = ["Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT", "Date: Sun, 06 Nov 1995 08:49:37 GMT"];
     let web = Web::new(move |request| Answer::of(request, b"content", None, &fields));
-    let finished = get(&mut Client::quick(), &web, "a.txt").unwrap();
+    let mut client = Client::quick();
+    let finished = get(&mut client, &web, "a.txt").unwrap();
     assert_eq!(fs::metadata(&finished.path).unwrap().mtime(), 784_111_777);
     assert_eq!(finished.proof, Some(fdsp::client::Proof::SameVersion));
 }

@@ -2,9 +2,9 @@
 
 use fdsp::client::{Proof, TroubleKind};
 
-use super::{TAG, assert_content, get, once};
+use super::{TAG, get, once, received};
 use crate::{
-    engine::support::{Client, MIB, content},
+    engine::support::{self, Client, MIB, content},
     shared::web::{Answer, Then, Web},
 };
 
@@ -14,8 +14,7 @@ fn files_of_every_size_are_received() {
         let file = content(size, size as u64);
         let served = file.clone();
         let web = Web::new(move |request| Answer::of(request, &served, TAG, &[]));
-        let finished = get(&mut Client::quick(), &web, "a.bin").unwrap();
-        assert_content(&finished, &file);
+        let finished = received(support::config(), &web, "a.bin", &file);
         assert_eq!((finished.bytes, finished.transferred), (size as u64, size as u64));
     }
 }
@@ -25,8 +24,7 @@ fn a_server_without_ranges_is_asked_once() {
     let file = content(20 * MIB, 1);
     let served = file.clone();
     let web = Web::new(move |_| Answer::whole(&served, &["ETag: \"v1\""]));
-    let finished = get(&mut Client::quick(), &web, "a.bin").unwrap();
-    assert_content(&finished, &file);
+    let finished = received(support::config(), &web, "a.bin", &file);
     assert_eq!((web.requests().len(), finished.proof), (1, Some(Proof::SameVersion)));
 }
 
@@ -38,8 +36,7 @@ fn after_a_cut_a_server_without_ranges_is_asked_for_all_again() {
         let whole = Answer::whole(&served, &["ETag: \"v1\""]);
         if request.number == 0 { whole.cut(2 * MIB) } else { whole }
     });
-    let finished = get(&mut Client::quick(), &web, "a.bin").unwrap();
-    assert_content(&finished, &file);
+    received(support::config(), &web, "a.bin", &file);
 }
 
 #[test]
@@ -47,8 +44,7 @@ fn a_content_in_chunks_has_no_length() {
     let file = content(3 * MIB + 7, 1);
     let served = file.clone();
     let web = Web::new(move |_| chunked(&served, true));
-    let finished = get(&mut Client::quick(), &web, "a.bin").unwrap();
-    assert_content(&finished, &file);
+    let finished = received(support::config(), &web, "a.bin", &file);
     assert_eq!(finished.proof, Some(Proof::SameVersion));
 }
 
@@ -58,8 +54,7 @@ fn chunks_that_are_cut_are_not_complete() {
     let file = content(2 * MIB, 1);
     let served = file.clone();
     let web = Web::new(move |request| chunked(&served, request.number > 0));
-    let finished = get(&mut Client::quick(), &web, "a.bin").unwrap();
-    assert_content(&finished, &file);
+    received(support::config(), &web, "a.bin", &file);
 }
 
 fn chunked(content: &[u8], complete: bool) -> Answer {
@@ -84,8 +79,7 @@ fn a_content_that_ends_with_the_connection_is_unproven() {
         let head = "HTTP/1.0 200 OK\r\nETag: \"v1\"\r\n".to_owned();
         Answer { head, body: served.clone(), then: Then::Close }
     });
-    let finished = get(&mut Client::quick(), &web, "a.bin").unwrap();
-    assert_content(&finished, &file);
+    let finished = received(support::config(), &web, "a.bin", &file);
     assert_eq!(finished.proof, Some(Proof::Unproven));
 }
 
@@ -137,6 +131,5 @@ fn another_total_is_another_version() {
         }
         _ => Answer::of(request, &served, TAG, &[]),
     });
-    let finished = get(&mut Client::quick(), &web, "a.bin").unwrap();
-    assert_content(&finished, &file);
+    received(support::config(), &web, "a.bin", &file);
 }

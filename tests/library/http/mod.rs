@@ -43,6 +43,15 @@ fn get(client: &mut Client, web: &Web, path: &str) -> Result<Finished, Trouble> 
     client.run(job)
 }
 
+/// Fetches it with an engine of its own. Fails unless exactly this content is received.
+#[track_caller]
+fn received(config: Config, web: &Web, path: &str, content: &[u8]) -> Finished {
+    let mut client = Client::new(config);
+    let finished = get(&mut client, web, path).unwrap();
+    assert_content(&finished, content);
+    finished
+}
+
 /// Fetches it with an engine of its own, as another start of the program would, into the folder of an earlier one.
 fn get_again(folder: &TempDir, config: Config, web: &Web, path: &str) -> Result<Finished, Trouble> {
     let mut client = Client::new(config);

@@ -41,7 +41,8 @@ fn a_file_that_the_server_names_is_resumed_by_the_next_start() {
         let mut client = Client::new(once());
         get(&mut client, &web, "get?id=3").unwrap_err();
         later.store(true, Ordering::Relaxed);
-        let finished = get_again(&ended(client), once(), &web, "get?id=3").unwrap();
+        let folder = ended(client);
+        let finished = get_again(&folder, once(), &web, "get?id=3").unwrap();
         assert_content(&finished, &file);
         assert!(finished.resumed >= 3 * MIB as u64 - 1, "{finished:?}");
         assert!(finished.path.ends_with("a.iso"));

@@ -4,7 +4,7 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use fdsp::client::{Checksum, DigestBy, DigestKind, NewJob, Proof, TroubleKind};
 use sha2::{Digest as _, Sha256, Sha512};
 
-use super::{TAG, assert_content, get, job, once};
+use super::{TAG, get, job, once, received};
 use crate::{
     engine::support::{Client, MIB, content},
     shared::web::{Answer, Web},
@@ -23,8 +23,7 @@ fn the_digest_of_the_server_is_compared() {
     ] {
         let (served, name) = (file.clone(), field.clone());
         let web = Web::new(move |request| Answer::of(request, &served, TAG, &[&field]));
-        let finished = get(&mut Client::new(once()), &web, "a.bin").unwrap();
-        assert_content(&finished, &file);
+        let finished = received(once(), &web, "a.bin", &file);
         assert_eq!(finished.proof, Some(Proof::Verified { digest, by: DigestBy::Server }), "{name}");
     }
 }

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use fdsp::client::{Config, Doubt, Locator, Origin, TroubleKind, Trust};
 
-use super::{TAG, assert_content, get, once};
+use super::{TAG, assert_content, get, once, received};
 use crate::{
     engine::{
         scripted::listen,
@@ -61,8 +61,7 @@ fn the_authorities_of_a_file_are_trusted() {
     std::fs::write(&authorities, web.certificate.as_ref().unwrap()).unwrap();
     let config = once();
     let trust = Trust { authorities: Some(authorities), ..config.trust.clone() };
-    let finished = get(&mut Client::new(Config { trust, ..config }), &web, "a.bin").unwrap();
-    assert_content(&finished, &file);
+    received(Config { trust, ..config }, &web, "a.bin", &file);
 }
 
 #[test]

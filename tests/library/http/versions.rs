@@ -4,9 +4,9 @@ use std::sync::atomic::Ordering;
 
 use fdsp::client::Proof;
 
-use super::{OTHER, TAG, assert_content, ended, get, get_again, interrupted, once};
+use super::{OTHER, TAG, assert_content, ended, get, get_again, interrupted, once, received};
 use crate::{
-    engine::support::{Client, MIB, content},
+    engine::support::{self, Client, MIB, content},
     shared::web::{Answer, Request, Web},
 };
 
@@ -90,7 +90,8 @@ fn the_next_start_does_not_mix_two_versions() {
     let mut client = Client::new(once());
     get(&mut client, &web, "a.bin").unwrap_err();
     later.store(true, Ordering::Relaxed);
-    let finished = get_again(&ended(client), once(), &web, "a.bin").unwrap();
+    let folder = ended(client);
+    let finished = get_again(&folder, once(), &web, "a.bin").unwrap();
     assert_content(&finished, &new);
     assert_eq!(finished.resumed, 0);
 }
@@ -105,8 +106,7 @@ fn a_server_that_sends_all_of_the_same_version_is_asked_for_the_part_alone() {
         _ if request.header("if-range").is_some() => Answer::whole(&served, &["ETag: \"v1\""]),
         _ => Answer::of(request, &served, TAG, &[]),
     });
-    let finished = get(&mut Client::quick(), &web, "a.bin").unwrap();
-    assert_content(&finished, &file);
+    received(support::config(), &web, "a.bin", &file);
     let last = web.requests().pop().unwrap();
     assert!(last.header("if-range").is_none() && last.range().unwrap().0 >= 3 * MIB, "{last:?}");
 }
@@ -132,8 +132,7 @@ fn a_file_without_a_validator_is_compared_before_it_is_resumed() {
         0 => Answer::of(request, &served, None, &[]).cut(4 * MIB),
         _ => Answer::of(request, &served, None, &[]),
     });
-    let finished = get(&mut Client::quick(), &web, "a.bin").unwrap();
-    assert_content(&finished, &file);
+    let finished = received(support::config(), &web, "a.bin", &file);
     assert_eq!(finished.proof, Some(Proof::Unproven));
     let ranges: Vec<_> = web.requests().iter().filter_map(Request::range).collect();
     let later = ranges.iter().filter(|(first, _)| *first > 0).count();
@@ -148,8 +147,7 @@ fn a_file_without_a_validator_that_changed_starts_over() {
         0 => Answer::of(request, &served[0], None, &[]).cut(4 * MIB),
         _ => Answer::of(request, &served[1], None, &[]),
     });
-    let finished = get(&mut Client::quick(), &web, "a.bin").unwrap();
-    assert_content(&finished, &new);
+    received(support::config(), &web, "a.bin", &new);
 }
 
 /// One answer has all of it: nothing shows that the answers to two requests are of one version.
@@ -158,7 +156,6 @@ fn a_file_without_a_validator_is_requested_on_one_connection() {
     let file = content(24 * MIB, 1);
     let served = file.clone();
     let web = Web::new(move |request| Answer::of(request, &served, None, &[]));
-    let finished = get(&mut Client::quick(), &web, "a.bin").unwrap();
-    assert_content(&finished, &file);
+    received(support::config(), &web, "a.bin", &file);
     assert_eq!(web.requests().len(), 2, "a part, which shows that there is no validator, and all of it");
 }

@@ -83,13 +83,20 @@ fn cause(error: &reqwest::Error) -> String {
 fn is_caused_by<E: std::error::Error + 'static>(error: &reqwest::Error) -> bool {
     let mut cause = error.source();
     while let Some(error) = cause {
-        let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        if error.is::<E>() || inner.is_some_and(|inner| inner.is::<E>()) {
+        if unwrapped(error).is::<E>() {
             return true;
         }
         cause = error.source();
     }
     false
+}
+
+/// The error that an error of the system's kind was made of.
+fn unwrapped(mut error: &(dyn std::error::Error + 'static)) -> &(dyn std::error::Error + 'static) {
+    while let Some(inner) = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        error = inner;
+    }
+    error
 }
 
 /// The server answered with an error. `worked`: whether an earlier request for the content was answered.
