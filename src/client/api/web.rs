@@ -13,10 +13,9 @@ use crate::{
     protocol::{
         address::{Authority, Security},
         digest::Hash,
-        path::odd_name,
         trust::pin::{Pin, PinError},
     },
-    text::SafeText,
+    text::{SafeText, odd_name},
 };
 
 /// The longest address, in bytes.

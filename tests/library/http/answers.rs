@@ -129,7 +129,7 @@ fn a_server_that_sends_nothing_more_is_lost_and_resumed() {
 fn the_date_of_modification_is_kept() {
     use std::os::unix::fs::MetadataExt;
 
-    let fields = ["Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT", "Date: Sun, 06 Nov 1995 08:49:37 GMT"];
+    let fields = ["Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT", "Date: Sun, 06 Nov 1994 08:49:38 GMT"];
     let web = Web::new(move |request| Answer::of(request, b"content", None, &fields));
     let mut client = Client::quick();
     let finished = get(&mut client, &web, "a.txt").unwrap();

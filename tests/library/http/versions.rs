@@ -20,8 +20,11 @@ fn a_file_is_received_in_ranges_on_several_connections() {
     assert_content(&finished, &file);
     assert_eq!((finished.proof, finished.resumed), (Some(Proof::SameVersion), 0));
     let requests = web.requests();
-    assert!(requests.len() > 2 && requests.iter().all(|request| request.method == "GET"));
-    assert!(requests[1..].iter().all(|request| request.header("if-range") == TAG), "{requests:?}");
+    let ranges: Vec<_> = requests.iter().filter(|request| request.method == "GET").collect();
+    assert!(
+        ranges.len() > 2 && ranges[1..].iter().all(|request| request.header("if-range") == TAG),
+        "{requests:?}"
+    );
     assert!(requests.iter().all(|request| request.header("accept-encoding") == Some("identity")));
     assert_eq!(client.retries(), 0);
 }

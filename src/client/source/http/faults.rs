@@ -92,7 +92,7 @@ fn is_caused_by<E: std::error::Error + 'static>(error: &reqwest::Error) -> bool 
 }
 
 /// The error that an error of the system's kind was made of.
-fn unwrapped(mut error: &(dyn std::error::Error + 'static)) -> &(dyn std::error::Error + 'static) {
+fn unwrapped<'a>(mut error: &'a (dyn std::error::Error + 'static)) -> &'a (dyn std::error::Error + 'static) {
     while let Some(inner) = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
         error = inner;
     }

@@ -6,10 +6,7 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use httpdate::parse_http_date;
 use percent_encoding::percent_decode_str;
 
-use crate::{
-    client::api::checksum::Checksum,
-    protocol::{message::Timestamp, path::odd_name},
-};
+use crate::{client::api::checksum::Checksum, protocol::message::Timestamp, text::odd_name};
 
 /// Reads `Content-Range: bytes FIRST-LAST/TOTAL` as the range `FIRST..LAST + 1` and the total.
 pub(super) fn content_range(value: &str) -> Option<(std::ops::Range<u64>, u64)> {
