@@ -84,7 +84,7 @@ impl Work<'_> {
         let shown = remote(&attempt.new_job().address, &path);
         let invalid = |error: LocatorError| Fault::never(TroubleKind::Other, format!("/{shown}: {error}"));
         let address = attempt.new_job().address.join(&path).map_err(invalid)?;
-        let source = attempt.source.join(&path).map_err(|error| invalid(error.into()))?;
+        let source = attempt.source.join(&path).map_err(invalid)?;
         let here = self.begun.remove(&index).unwrap_or_default();
         let permit = attempt.permit.as_ref().and_then(Permit::another);
         let fetch = Fetch {

@@ -35,7 +35,7 @@ use crate::{
 pub(crate) struct Connection {
     http: Http,
     /// An answer whose content is not received completely.
-    body: Option<Body>,
+    body: Option<Box<Body>>,
     /// A range that was requested, and not received yet.
     begun: Option<Wanted>,
     watchdog: Watchdog,
@@ -56,7 +56,7 @@ struct Body {
 /// How much of a range was received.
 enum Received {
     /// All of it.
-    All(Body),
+    All(Box<Body>),
     /// The content has ended.
     End,
     /// The rest is not wanted.
@@ -92,7 +92,7 @@ impl Connection {
         } else {
             let body = self.request(&wanted).await?;
             let content = self.content(&body.head);
-            self.body = Some(body);
+            self.body = Some(Box::new(body));
             content
         };
         self.begun = Some(wanted);
@@ -125,7 +125,7 @@ impl Connection {
             let offset = first_byte(&wanted);
             let body = match self.body.take() {
                 Some(body) if body.position == offset => body,
-                _ => self.request(&wanted).await?,
+                _ => Box::new(self.request(&wanted).await?),
             };
             let answer = Answer { identity: body.head.validator.identity(), size: body.head.total, offset };
             block_in_place(|| sink.begins(&answer))?;
@@ -219,7 +219,7 @@ impl Connection {
     /// Receives a range of an answer.
     async fn receive(
         &mut self,
-        mut body: Body,
+        mut body: Box<Body>,
         wanted: &Wanted,
         sink: &mut impl Sink,
     ) -> Result<Received, Fault> {
