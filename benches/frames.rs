@@ -181,6 +181,7 @@ mod dashboard_screen {
             root: SafeText::new("/srv/media"),
             address: SafeText::new("fdsp+plain://192.168.1.9:7878/"),
             others: SafeText::default(),
+            web: SafeText::new("https://192.0.2.7:7878/"),
             security: Security::Plain,
             arch: Arch::Select,
             max_connections: 1000,

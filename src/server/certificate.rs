@@ -6,6 +6,7 @@ use std::{
     sync::Arc,
 };
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
 use rustls::{
     ServerConfig,
@@ -15,6 +16,7 @@ use rustls::{
     },
     server::NoServerSessionStorage,
 };
+use sha2::{Digest, Sha256};
 
 use crate::{net::tls, platform::state, protocol::trust::pin::Pin, text::SafeText};
 
@@ -95,6 +97,8 @@ pub enum CertificateError {
 pub(super) struct TlsSetup {
     pub config: Arc<ServerConfig>,
     pub pin: Pin,
+    /// The SHA-256 digest of the public key in base64, as curl pins it; `None` if the key does not give it.
+    pub public_key: Option<String>,
 }
 
 impl Certificate {
@@ -199,13 +203,16 @@ fn tls_setup(
         .with_protocol_versions(tls::VERSIONS)
         .map_err(unfit)?
         .with_no_client_auth()
-        .with_single_cert(chain, key)
+        .with_single_cert(chain, key.clone_key())
         .map_err(unfit)?;
-    config.alpn_protocols = tls::PROTOCOLS.map(<[u8]>::to_vec).into();
+    let signer = tls::provider().key_provider.load_private_key(key).map_err(unfit)?;
+    let public_key = signer.public_key().map(|key| STANDARD.encode(Sha256::digest(key)));
+    config.alpn_protocols =
+        tls::PROTOCOLS.into_iter().chain([tls::HTTP_PROTOCOL]).map(<[u8]>::to_vec).collect();
     // A handshake is cheap compared with a transfer; keys that are not kept cannot be stolen.
     config.send_tls13_tickets = 0;
     config.session_storage = Arc::new(NoServerSessionStorage {});
-    Ok(TlsSetup { config: Arc::new(config), pin })
+    Ok(TlsSetup { config: Arc::new(config), pin, public_key })
 }
 
 #[cfg(test)]

@@ -47,6 +47,7 @@ pub use self::{
         snapshot::{BlockView, ConnectionState, ConnectionView, LastError, Snapshot},
         start_error::StartError,
         summary::Summary,
+        web::WebAccess,
     },
     certificate::{Certificate, CertificateError},
     control::{

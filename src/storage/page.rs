@@ -29,8 +29,6 @@ use crate::{
     },
 };
 
-/// Maximum number of entries of a page.
-const MAX_PAGE: usize = 4096;
 /// Bytes of directory entries that are read in a slice: some thousand names.
 const READ_LEN: usize = 32 * 1024;
 /// Maximum number of entries whose metadata is read in a slice.
@@ -84,7 +82,7 @@ impl Page {
         limit: usize,
         form: NameForm,
     ) -> Result<Box<Page>, StorageError> {
-        let limit = limit.clamp(1, MAX_PAGE);
+        let limit = limit.max(1);
         let stage = Page::begin(&directory)?;
         let after = after.map(|after| odd_name::bytes(after).collect());
         Ok(Box::new(Page {
@@ -180,7 +178,7 @@ impl Page {
             return Err(Errno::NOENT.into());
         }
         // Twice the page, so that each name is moved at most twice.
-        if self.names.len() > 2 * self.limit {
+        if self.names.len() / 2 > self.limit {
             self.cut();
         }
         Ok(is_over)

@@ -35,6 +35,13 @@ impl Store {
         }
     }
 
+    /// Its last name, for pages and archives of it.
+    pub fn name(&self) -> &str {
+        match self {
+            Store::Local(root) => root.name(),
+        }
+    }
+
     /// Its path, for users.
     pub fn path(&self) -> SafeText {
         match self {

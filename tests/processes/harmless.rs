@@ -13,6 +13,7 @@ use std::{
 };
 
 use fdsp::{protocol::digest::BlockHasher, text::is_unsafe};
+use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
@@ -195,6 +196,11 @@ fn requests() -> Vec<Vec<u8>> {
         after(control(0x03, 1, &json!({ "path": "", "after": evil }))),
         after(control(0x04, 1, &json!({ "path": "file", "identity": evil }))),
         format!("GET /{evil} HTTP/1.1\r\n\r\n").into_bytes(),
+        format!(
+            "GET /{} HTTP/1.1\r\nHost: localhost\r\n\r\n",
+            percent_encode(evil.as_bytes(), NON_ALPHANUMERIC)
+        )
+        .into_bytes(),
         format!("SSH-2.0-{evil}\r\n").into_bytes(),
         evil.clone().into_bytes(),
     ];

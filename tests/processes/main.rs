@@ -9,6 +9,7 @@ mod exhaustion;
 mod footprint;
 mod harmless;
 mod headless;
+mod http_clients;
 mod killed;
 mod memory;
 mod odd_file_systems;

@@ -225,6 +225,8 @@ pub struct Service {
     pub lines: Lines,
     pub address: String,
     pub port: u16,
+    /// How browsers and curl reach it.
+    pub web: Value,
 }
 
 impl Service {
@@ -238,7 +240,7 @@ impl Service {
         assert_eq!(first["event"], "listening", "the first line");
         let port = first["port"].as_u64().and_then(|port| u16::try_from(port).ok()).expect("a port");
         let address = first["address"].as_str().expect("an address").to_owned();
-        Service { process, lines, address, port }
+        Service { process, lines, address, port, web: first["web"].clone() }
     }
 
     /// The address of a path.

@@ -211,6 +211,7 @@ fn server_config(settings: &Settings, root: PathBuf) -> Result<server::Config, U
         private: Vec::new(),
         identity: None,
         access: Access::Public,
+        host_names: server.host_name.0.clone(),
         limits: (&settings.limits).into(),
     })
 }

@@ -10,7 +10,7 @@ use tracing::Level;
 use super::{
     choices::{ClassicDialect, Colour, Hidden, When, choices, dialect},
     section::section,
-    types::{Bounded, Optional, ProxyChoice, Rate, Seconds, SecondsOrZero},
+    types::{Bounded, HostNames, Optional, ProxyChoice, Rate, Seconds, SecondsOrZero},
 };
 use crate::{
     client::{self, Existing, Extract, Form, LimitSchedule, Names, Proxy, Speak},
@@ -157,6 +157,9 @@ section! {
         /// Serve everybody, without a token
         #[arg(long, num_args = 0, default_missing_value = "true", help_heading = "Trust")]
         public: bool = false;
+        /// Further names of the server for browsers and curl, such as files.example,nas
+        #[arg(long, value_name = "NAMES")]
+        host_name: HostNames = HostNames(Vec::new());
         /// The file with the token.
         #[arg(skip)]
         token_file: Optional<PathBuf> = Optional(None);

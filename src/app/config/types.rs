@@ -108,6 +108,35 @@ impl Setting for Rate {
     }
 }
 
+/// Names of a host, separated by commas.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HostNames(pub Vec<String>);
+
+impl FromStr for HostNames {
+    type Err = Expected;
+
+    fn from_str(text: &str) -> Result<HostNames, Expected> {
+        let is_of_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+        let names: Vec<_> = text.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
+        match names.iter().all(|name| name.bytes().all(is_of_name)) {
+            true => Ok(HostNames(names.into_iter().map(str::to_owned).collect())),
+            false => {
+                Err(Expected("names such as files.example, separated by commas, without ports".to_owned()))
+            }
+        }
+    }
+}
+
+impl Setting for HostNames {
+    fn read(value: &Value<'_>) -> Result<HostNames, String> {
+        let names = match value {
+            Value::Text(text) | Value::Environment(text) => text.parse().ok(),
+            _ => None,
+        };
+        names.ok_or_else(|| value.not("names such as \"files.example\", separated by commas, without ports"))
+    }
+}
+
 /// A time in seconds: above 0, at most a day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Seconds(Duration);

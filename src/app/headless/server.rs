@@ -20,7 +20,7 @@ use crate::{
         exit::{Exit, Problem},
     },
     protocol::address::Address,
-    server::{self, Arch, Command, Event, Server, Sink},
+    server::{self, Arch, Command, Event, Server, Sink, WebAccess},
     text::{SafeText, qr},
 };
 
@@ -121,12 +121,13 @@ fn width() -> usize {
 
 /// The first line of `--json`. Unlike the event, it may contain the token.
 #[derive(Serialize)]
-struct Listening {
+struct Listening<'a> {
     event: &'static str,
     address: String,
     others: Vec<String>,
     port: u16,
     arch: Arch,
+    web: &'a WebAccess,
     /// The file with the token, if the addresses do not contain it.
     #[serde(skip_serializing_if = "Option::is_none")]
     token_file: Option<SafeText>,
@@ -154,8 +155,8 @@ impl Show {
                 Output::Json,
                 Event::Failed { .. } | Event::Refused { .. } | Event::Draining | Event::Warning { .. },
             ) => {}
-            (_, Event::Listening { address, others, port, arch }) => {
-                return self.listening(address, others, *port, *arch);
+            (_, Event::Listening { address, others, port, arch, web }) => {
+                return self.listening(address, others, *port, *arch, web);
             }
             (Output::Json, _) => return self.objects.print(event),
             _ => {}
@@ -167,7 +168,7 @@ impl Show {
     }
 
     /// Prints the addresses of the server, with the token or with its source.
-    fn listening(&mut self, address: &Address, others: &[Address], port: u16, arch: Arch) {
+    fn listening(&mut self, address: &Address, others: &[Address], port: u16, arch: Arch, web: &WebAccess) {
         let hidden = match &self.print {
             PrintedToken::Source(source) if address.authority.token.is_some() => Some(source),
             _ => None,
@@ -182,7 +183,15 @@ impl Show {
                 Some(TokenSource::File(path)) => Some(SafeText::from_path(path)),
                 _ => None,
             };
-            self.objects.print(&Listening { event: "listening", address, others, port, arch, token_file });
+            self.objects.print(&Listening {
+                event: "listening",
+                address,
+                others,
+                port,
+                arch,
+                web,
+                token_file,
+            });
         } else {
             let code = self.qr.then(|| qr::printed(&address, width(), self.style.ascii));
             let lines = [address].into_iter().chain(others).map(|address| address + "\n");
@@ -192,6 +201,10 @@ impl Show {
                 Some(Ok(code)) => drop(print(code.as_bytes())),
                 Some(Err(reason)) => eprint_line(&format!("tui: no QR code: {reason}")),
                 None => {}
+            }
+            if self.style.output == Output::Plain {
+                eprint_line(&format!("for browsers: {}", web.address));
+                eprint_line(&format!("with curl:    {}", web.curl()));
             }
             if self.is_local && self.style.output == Output::Plain {
                 eprint_line(

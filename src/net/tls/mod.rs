@@ -30,8 +30,11 @@ pub(crate) const PROOF_PROTOCOL: &[u8] = b"fdsp/1-proof";
 /// The ALPN name of version 1 without proofs: clients send the token itself.
 pub(crate) const TOKEN_PROTOCOL: &[u8] = b"fdsp/1";
 
-/// The ALPN names of clients and servers, in the order of preference.
+/// The ALPN names of clients, and the first ones of servers, in the order of preference.
 pub(crate) const PROTOCOLS: [&[u8]; 2] = [PROOF_PROTOCOL, TOKEN_PROTOCOL];
+
+/// The ALPN name of HTTP/1.1, which servers speak as well.
+pub(crate) const HTTP_PROTOCOL: &[u8] = b"http/1.1";
 
 /// The TLS versions: only 1.3.
 pub(crate) const VERSIONS: &[&SupportedProtocolVersion] = &[&TLS13];

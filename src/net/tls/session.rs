@@ -97,6 +97,13 @@ impl Session<rustls::client::UnbufferedClientConnection> {
     }
 }
 
+impl Session<rustls::server::UnbufferedServerConnection> {
+    /// The protocol that was selected by ALPN.
+    pub(crate) fn protocol(&self) -> Option<&[u8]> {
+        self.records.alpn_protocol()
+    }
+}
+
 impl<R: Records> Session<R> {
     /// Creates a connection. A client's first message is in [`Session::outgoing`] after the first
     /// [`Session::open`].

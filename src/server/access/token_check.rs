@@ -7,6 +7,7 @@ use std::{
 };
 
 use lru::LruCache;
+use subtle::ConstantTimeEq;
 
 use crate::{
     protocol::{
@@ -60,6 +61,11 @@ impl TokenCheck {
         self.token.is_some()
     }
 
+    /// The token that clients need.
+    pub fn token(&self) -> Option<&Token> {
+        self.token.as_ref()
+    }
+
     /// The answer to a client that sends this `hello` after it was shown this certificate. A rate-limited peer does not
     /// learn whether a short token is right: it could continue to guess. A right token that is too long to be guessed is accepted
     /// anyway: otherwise one client could lock out all others of its network.
@@ -70,6 +76,17 @@ impl TokenCheck {
         // The only token has no id.
         let is_right =
             token_id.is_none() && credential.as_ref().is_some_and(|shown| shown.is_of(right, certificate));
+        self.judge(peer, right, has_tried, is_right, now)
+    }
+
+    /// The answer to a client that shows this text as the token, or none.
+    pub fn verify_text(&self, peer: IpAddr, shown: Option<&str>, now: Instant) -> Verdict {
+        let Some(right) = &self.token else { return Verdict::Open };
+        let is_right = shown.is_some_and(|shown| shown.as_bytes().ct_eq(right.reveal().as_bytes()).into());
+        self.judge(peer, right, shown.is_some(), is_right, now)
+    }
+
+    fn judge(&self, peer: IpAddr, right: &Token, has_tried: bool, is_right: bool, now: Instant) -> Verdict {
         let mut wrong = lock(&self.wrong);
         if is_right && right.reveal().len() >= LONG {
             return Verdict::Open;
@@ -149,6 +166,22 @@ mod tests {
         }
         assert_eq!(verify(&check, other, Some(&token("the-right-one")), now), Verdict::Open);
         assert_eq!(verify(&check, attacker, Some(&token("the-right-one")), start + WINDOW), Verdict::Open);
+    }
+
+    #[test]
+    fn tokens_of_all_protocols_count_together() {
+        let (check, now) = (TokenCheck::new(Some(token("the-right-one"))), Instant::now());
+        let client = peer("10.0.0.1");
+        assert_eq!(check.verify_text(client, Some("the-right-one"), now), Verdict::Open);
+        for number in 0..MAX_WRONG {
+            assert_eq!(check.verify_text(client, None, now), Verdict::Denied, "which does not count");
+            let answer = match number % 2 {
+                0 => check.verify_text(client, Some("wrong"), now),
+                _ => verify(&check, client, Some(&token("the-wrong-one")), now),
+            };
+            assert_eq!(answer, Verdict::Denied);
+        }
+        assert_eq!(check.verify_text(client, Some("the-right-one"), now), Verdict::RateLimited(WINDOW));
     }
 
     #[test]

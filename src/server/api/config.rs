@@ -30,6 +30,8 @@ pub struct Config {
     pub identity: Option<Certificate>,
     /// Who may fetch.
     pub access: Access,
+    /// Further names of the server, for clients of HTTP without a token.
+    pub host_names: Vec<String>,
     /// Its limits.
     pub limits: Limits,
 }
@@ -47,6 +49,7 @@ impl Config {
             private: Vec::new(),
             identity: None,
             access: Access::Public,
+            host_names: Vec::new(),
             limits: Limits::default(),
         }
     }

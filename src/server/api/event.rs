@@ -5,7 +5,7 @@ use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 use serde::{Deserialize, Serialize, Serializer};
 use tracing::Level;
 
-use super::{arch::Arch, summary::Summary};
+use super::{arch::Arch, summary::Summary, web::WebAccess};
 use crate::{
     protocol::{address::Address, message::Missing},
     text::{SafeText, units},
@@ -31,6 +31,8 @@ pub enum Event {
         port: u16,
         /// The architecture.
         arch: Arch,
+        /// For browsers and curl.
+        web: WebAccess,
     },
     /// A client connected.
     Connected {
@@ -45,7 +47,7 @@ pub enum Event {
         id: ConnectionId,
         /// Its peer.
         peer: SocketAddr,
-        /// `stat`, `list`, `get`, `hashes`, `tree`, `files` or `classic`.
+        /// `stat`, `list`, `get`, `hashes`, `tree`, `files`, `classic`, or the method of HTTP.
         what: &'static str,
         /// The path.
         path: SafeText,

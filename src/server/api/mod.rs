@@ -7,3 +7,4 @@ pub mod event;
 pub mod snapshot;
 pub mod start_error;
 pub mod summary;
+pub mod web;

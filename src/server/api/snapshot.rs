@@ -44,7 +44,7 @@ pub struct ConnectionView {
     pub id: Option<ConnectionId>,
     /// The peer.
     pub peer: SocketAddr,
-    /// `v1`, `classic`, `classic-select`, or nothing yet.
+    /// `v1`, `classic`, `classic-select`, `http`, or nothing yet.
     pub dialect: Option<&'static str>,
     /// The path being, or last, sent; `(zip)` after an archive.
     pub path: SafeText,

@@ -27,6 +27,7 @@ mod deadlines;
 mod dialect;
 #[cfg(test)]
 mod fuzzing;
+mod http;
 mod machine;
 mod output;
 mod pacing;
@@ -37,6 +38,7 @@ mod transport;
 mod v1;
 
 pub(crate) use self::{
+    http::request::host::HostNames,
     machine::state::{Connection, Want},
     task::{Outcome, Task},
 };

@@ -37,6 +37,14 @@ impl Transport {
         }
     }
 
+    /// The protocol that was selected by ALPN; `None` without TLS.
+    pub fn protocol(&self) -> Option<&[u8]> {
+        match self {
+            Transport::Plain => None,
+            Transport::Tls(tls) => tls.session.protocol(),
+        }
+    }
+
     /// The bytes to write.
     pub fn output<'a>(&'a self, output: &'a Output) -> &'a [u8] {
         match self {

@@ -6,7 +6,7 @@ use super::drain::drain;
 use crate::{
     protocol::address::Address,
     server::{
-        api::{command::Command, snapshot::Snapshot, summary::Summary},
+        api::{command::Command, snapshot::Snapshot, summary::Summary, web::WebAccess},
         shared::Shared,
     },
 };
@@ -16,6 +16,7 @@ pub struct Server {
     handle: Handle,
     address: Address,
     others: Vec<Address>,
+    web: WebAccess,
     thread: Option<JoinHandle<io::Result<()>>>,
 }
 
@@ -30,9 +31,10 @@ impl Server {
         shared: Arc<Shared>,
         address: Address,
         others: Vec<Address>,
+        web: WebAccess,
         thread: JoinHandle<io::Result<()>>,
     ) -> Server {
-        Server { handle: Handle { shared }, address, others, thread: Some(thread) }
+        Server { handle: Handle { shared }, address, others, web, thread: Some(thread) }
     }
 
     /// The address for clients.
@@ -43,6 +45,11 @@ impl Server {
     /// The same at the other addresses of this machine.
     pub fn other_addresses(&self) -> &[Address] {
         &self.others
+    }
+
+    /// How browsers and curl reach it.
+    pub fn web(&self) -> &WebAccess {
+        &self.web
     }
 
     /// Where it listens.

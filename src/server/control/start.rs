@@ -17,8 +17,10 @@ use crate::{
             config::Config,
             event::{Event, Sink},
             start_error::StartError,
+            web::WebAccess,
         },
         certificate::Certificate,
+        connection::HostNames,
         loops::{r#async, select, single, threads},
         shared::{
             Shared,
@@ -38,8 +40,19 @@ type Loop = Box<dyn FnOnce() -> io::Result<()> + Send>;
 /// # Errors
 /// See [`StartError`].
 pub fn start(config: Config, sink: Sink) -> Result<Server, StartError> {
-    let Config { root: folder, host, port, arch, classic, policy, private, identity, access, limits } =
-        config;
+    let Config {
+        root: folder,
+        host,
+        port,
+        arch,
+        classic,
+        policy,
+        private,
+        identity,
+        access,
+        host_names,
+        limits,
+    } = config;
     let root = Root::open(&folder, policy)
         .map(|root| root.without(private))
         .map_err(|error| StartError::Root { path: SafeText::new(&folder.to_string_lossy()), error })?;
@@ -78,12 +91,19 @@ pub fn start(config: Config, sink: Sink) -> Result<Server, StartError> {
     };
     let others: Vec<Address> = others.into_iter().map(address).collect();
     let address = address(first);
+    let web = WebAccess::new(&address.authority, tls.as_ref().and_then(|tls| tls.public_key.clone()));
     let (store, tokens) = (Store::Local(root), TokenCheck::new(token));
-    let terms = Terms { store, arch, classic, limits, tls, tokens, local };
+    let hosts = HostNames::new(&host, &host_names);
+    let terms = Terms { store, arch, classic, limits, tls, tokens, local, hosts };
     let shared = Arc::new(Shared::new(Services::new(terms, sink), Lifecycle::new(own)));
     let run = prepare(arch, &shared, listener).map_err(StartError::System)?;
-    let event =
-        Event::Listening { address: address.clone(), others: others.clone(), port: local.port(), arch };
+    let event = Event::Listening {
+        address: address.clone(),
+        others: others.clone(),
+        port: local.port(),
+        arch,
+        web: web.clone(),
+    };
     shared.services.emit(&event);
     if let (Some(barrier), Some(because)) = (barrier, open_because) {
         shared.services.warn(&format!(
@@ -111,7 +131,7 @@ pub fn start(config: Config, sink: Sink) -> Result<Server, StartError> {
             result
         })
         .map_err(StartError::System)?;
-    Ok(Server::new(shared, address, others, thread))
+    Ok(Server::new(shared, address, others, web, thread))
 }
 
 fn prepare(arch: Arch, shared: &Arc<Shared>, listener: TcpListener) -> io::Result<Loop> {

@@ -67,7 +67,7 @@ const STATES: [ConnectionState; 6] = [
 ];
 
 /// The names of the dialects, in the order of their numbers.
-const DIALECTS: [Option<&str>; 4] = [None, Some("v1"), Some("classic"), Some("classic-select")];
+const DIALECTS: [Option<&str>; 5] = [None, Some("v1"), Some("classic"), Some("classic-select"), Some("http")];
 
 impl Entry {
     /// Of a connection that begins.

@@ -19,8 +19,9 @@ use crate::{
             event::{Event, Sink},
             snapshot::LastError,
         },
-        cache::{hashes::BlockHashes, indexes::ArchiveIndexes},
+        cache::{digests::ContentDigests, hashes::BlockHashes, indexes::ArchiveIndexes},
         certificate::TlsSetup,
+        connection::HostNames,
         limits::{Limits, MAX_OUTPUTS, MAX_PLANS, blocks::Blocks, budget::Budget, permits::Permits},
         sync::lock,
     },
@@ -42,6 +43,8 @@ pub(crate) struct Terms {
     pub tokens: TokenCheck,
     /// Where it listens.
     pub local: SocketAddr,
+    /// Its names, for requests that say which server they are for.
+    pub hosts: HostNames,
 }
 
 /// What a server serves, and with what.
@@ -50,6 +53,7 @@ pub(crate) struct Services {
     pub blocks: Blocks,
     pub hashes: BlockHashes,
     pub indexes: ArchiveIndexes,
+    pub digests: ContentDigests,
     /// Permits for answers for which blocks are hashed.
     pub hashing: Permits,
     /// Permits for archives and trees.
@@ -98,6 +102,7 @@ impl Services {
             bandwidth: Mutex::new(Bucket::new(limits.rate, Instant::now())),
             hashes: BlockHashes::new(),
             indexes: ArchiveIndexes::new(),
+            digests: ContentDigests::new(),
             is_gone: AtomicBool::new(false),
             blocks: Blocks::default(),
             requests: AtomicU64::new(0),

@@ -44,6 +44,7 @@ pub fn run(
         root: SafeText::from_path(&config.root),
         address: SafeText::new(&server.address().revealed()),
         others: others(&server),
+        web: SafeText::new(&server.web().address),
         security: server.address().authority.security,
         arch: config.arch,
         max_connections: config.limits.max_connections,

@@ -42,6 +42,8 @@ pub struct About {
     pub address: SafeText,
     /// Where the same server is besides; empty if nowhere.
     pub others: SafeText,
+    /// Its address for browsers and curl.
+    pub web: SafeText,
     /// TLS or not.
     pub security: Security,
     /// The architecture.

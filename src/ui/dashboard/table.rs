@@ -64,8 +64,14 @@ fn empty(model: &Model, area: Rect, buf: &mut Buffer) {
         (true, _) => "No client at the moment.",
         (false, _) => "No connection contains the filter's text.",
     };
-    let text = clip(text, usize::from(area.width).saturating_sub(4), &model.look.glyphs);
-    put(buf, area, area.x + MARKER, area.y, &text, model.look.theme.dim);
+    let mut lines = vec![text.to_owned()];
+    if model.filter.is_empty() && model.picture.snapshot.served == 0 {
+        lines.push(format!("For browsers and curl: {}", model.about.web));
+    }
+    for (y, line) in (area.y..area.bottom()).zip(lines) {
+        let line = clip(&line, usize::from(area.width).saturating_sub(4), &model.look.glyphs);
+        put(buf, area, area.x + MARKER, y, &line, model.look.theme.dim);
+    }
 }
 
 fn draw_row(model: &Model, row: &ConnectionView, selected: bool, area: Rect, buf: &mut Buffer) {

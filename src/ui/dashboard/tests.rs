@@ -68,6 +68,7 @@ fn about() -> About {
         root: SafeText::new("/srv/media"),
         address: SafeText::new("fdsp+plain://192.168.1.9:7878/"),
         others: SafeText::default(),
+        web: SafeText::new("http://192.168.1.9:7878/"),
         security: Security::Plain,
         arch: Arch::Select,
         max_connections: 256,

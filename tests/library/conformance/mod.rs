@@ -17,6 +17,7 @@ mod files;
 mod harness;
 mod hashes;
 mod hostile;
+mod http;
 mod lifecycle;
 mod limits;
 mod line;
@@ -107,14 +108,18 @@ macro_rules! common_and {
 }
 
 common_and! { on_every_architecture;
-    other_protocols: http, tls, garbage, another_version, violations, reserved_kinds;
+    other_protocols: tls, garbage, another_version, violations, reserved_kinds;
     blocks: of_one_address, ends_by_itself, lifted, disconnected_without_one, of_a_classic_client;
+    http: files, ranges, folders, ranges_of_an_archive, digests, changed, framing, pipelined, tokens, hosts,
+        blocked, deadlines, drained, beside_floods;
     classic: files, directories, whole_pieces, not_found, early_close, vanished, select_files, select_directories, select_not_found;
 }
 
 common_and! { on_every_architecture_with_tls;
     other_protocols: garbage, another_version, violations, reserved_kinds;
     blocks: of_one_address, ends_by_itself, lifted, disconnected_without_one;
+    http: files, ranges, folders, ranges_of_an_archive, digests, changed, framing, pipelined, tokens, hosts,
+        blocked, deadlines, drained, beside_floods, without_tls;
     transport: ends_in_order, half_a_handshake, trickled_handshake, garbage, alerts, other_protocols, without_tls, connection_lost,
         classic_on_the_same_port, several_records, stopped_in_the_handshake;
 }

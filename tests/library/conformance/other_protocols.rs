@@ -32,17 +32,6 @@ fn unharmed(served: &Served) {
     assert_eq!(Peer::connect(served.address).get(get("file")).unwrap().bytes, b"x");
 }
 
-pub fn http(arch: Arch) {
-    let served = serve(arch);
-    let answer = String::from_utf8(say(&served, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")).unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    assert!(head.starts_with("HTTP/1.1 400 "));
-    assert!(head.contains(&format!("Content-Length: {}", body.len())));
-    assert!(body.contains("fdsp"));
-    served.wait_for_end("an HTTP client");
-    unharmed(&served);
-}
-
 pub fn tls(arch: Arch) {
     let served = serve(arch);
     let alert = [0x15, 3, 3, 0, 2, 2, 10];

@@ -1,6 +1,6 @@
 //! The content of an answer: a range of a file, or of an archive.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use crate::{
     protocol::{
@@ -79,6 +79,12 @@ impl Body {
         let end = source.size();
         let begin = skip_to(0, skip, end)?;
         Some(Body::File { source, offset: 0, begin, end, ahead: 0, holes: false })
+    }
+
+    /// Some bytes of a file, which has them.
+    pub fn bytes(source: FileSource, range: Range<u64>) -> Body {
+        let Range { start, end } = range;
+        Body::File { source, offset: start, begin: start, end, ahead: start, holes: false }
     }
 
     /// The range of an archive that `get` requests; `None` if no archive of this plan is that long.

@@ -30,6 +30,9 @@ use crate::{
     text::SafeText,
 };
 
+/// The maximum number of entries of a page, so that it fits into a frame.
+const MAX_PAGE: usize = 4096;
+
 /// The reply to a request.
 pub(crate) enum Reply {
     /// Answers a `stat`.
@@ -127,7 +130,7 @@ pub(crate) fn reply(
 }
 
 fn page(list: List, directory: Directory, most: usize) -> Result<Reply, Failure> {
-    let limit = list.limit.map_or(most, |limit| most.min(limit as usize).max(1));
+    let limit = list.limit.map_or(most, |limit| most.min(limit as usize)).clamp(1, MAX_PAGE);
     Page::new(directory, list.after.as_deref(), limit, list.names)
         .map(Reply::Page)
         .map_err(|error| error.failure())

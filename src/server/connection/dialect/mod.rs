@@ -1,6 +1,7 @@
 //! The protocol of a client, which its first byte selects, and what it needs of the connection.
 
 pub(super) mod classic;
+pub(super) mod detection;
 pub(super) mod refusal;
 pub(super) mod step;
 pub(super) mod unknown_protocol;
@@ -9,6 +10,7 @@ use std::time::Instant;
 
 use super::{
     dialect::{classic::Classic, step::Step},
+    http::exchange::Http,
     output::Output,
     v1::requests::{Ending, V1},
 };
@@ -20,6 +22,8 @@ pub(crate) enum Dialect {
     V1(Box<V1>),
     /// A dialect of the original programs.
     Classic(Box<Classic>),
+    /// HTTP/1.1, for all other clients.
+    Http(Box<Http>),
 }
 
 impl Dialect {
@@ -33,6 +37,10 @@ impl Dialect {
                 v1.received(bytes);
                 Ok(())
             }
+            Dialect::Http(http) => {
+                http.received(bytes);
+                Ok(())
+            }
             Dialect::Classic(classic) => classic.received(bytes, output, now),
         }
     }
@@ -42,6 +50,7 @@ impl Dialect {
         match self {
             Dialect::V1(v1) => v1.advance(output, now),
             Dialect::Classic(classic) => classic.advance(output),
+            Dialect::Http(http) => http.advance(output, now),
         }
     }
 
@@ -50,6 +59,7 @@ impl Dialect {
         match self {
             Dialect::V1(v1) => v1.run(output, now),
             Dialect::Classic(classic) => classic.run(output),
+            Dialect::Http(http) => http.run(output, now),
         }
     }
 
@@ -58,6 +68,7 @@ impl Dialect {
         match self {
             Dialect::V1(v1) => v1.fill_cached(output),
             Dialect::Classic(_) => false,
+            Dialect::Http(http) => http.run_cached(output),
         }
     }
 
@@ -66,12 +77,22 @@ impl Dialect {
         match self {
             Dialect::V1(v1) => v1.sends_files(),
             Dialect::Classic(classic) => classic.sends_file(),
+            Dialect::Http(http) => http.sends_file(),
         }
     }
 
     /// Whether no request is being answered.
     pub fn is_idle(&self) -> bool {
-        matches!(self, Dialect::V1(v1) if v1.is_idle())
+        match self {
+            Dialect::V1(v1) => v1.is_idle(),
+            Dialect::Classic(_) => false,
+            Dialect::Http(http) => http.is_idle(),
+        }
+    }
+
+    /// Whether clients end an idle connection without an end of TLS, as most of those of HTTP do.
+    pub fn ends_without_notice(&self) -> bool {
+        matches!(self, Dialect::Http(http) if http.is_idle())
     }
 
     /// How the client has ended its side, while an answer is prepared of which nothing is sent for long; `None` at other times.
@@ -79,10 +100,12 @@ impl Dialect {
         match self {
             Dialect::V1(v1) => v1.is_preparing().then(|| v1.ending()),
             Dialect::Classic(_) => None,
+            Dialect::Http(http) => http.ending_of_preparation(),
         }
     }
 
-    /// Writes why the server closes: an error, or a goodbye without a code. Returns whether the dialect has a message for it.
+    /// Writes why the server closes: an error, or a goodbye without a code. Returns whether the connection ends in order: the dialect has
+    /// a message for it, or nothing is being answered.
     pub fn leave(&mut self, code: Option<Code>, reason: &str, output: &mut Output) -> bool {
         match self {
             Dialect::V1(v1) => {
@@ -90,6 +113,7 @@ impl Dialect {
                 true
             }
             Dialect::Classic(_) => false,
+            Dialect::Http(http) => http.leave(code, output),
         }
     }
 }

@@ -4,18 +4,17 @@ use std::time::Instant;
 
 use super::state::{Connection, Stage};
 use crate::{
-    protocol::{
-        frame::outgoing::Outgoing,
-        preamble::{FIRST_BYTE, TLS_FIRST_BYTE},
-    },
+    protocol::{frame::outgoing::Outgoing, preamble::TLS_FIRST_BYTE},
     server::{
         connection::{
             dialect::{
                 Dialect,
                 classic::Classic,
+                detection::{Detected, detect},
                 refusal::{BLOCKED, Refusal},
                 unknown_protocol,
             },
+            http::exchange::Http,
             task::Work,
             transport::{Tls, Transport},
             v1::requests::V1,
@@ -51,7 +50,9 @@ impl Connection {
             }
             (Stage::Closed, _) => return,
             (Stage::Fresh(_), Some(setup))
-                if matches!(self.transport, Transport::Plain) && bytes.first() == Some(&TLS_FIRST_BYTE) =>
+                if matches!(self.transport, Transport::Plain)
+                    && self.first.is_empty()
+                    && bytes.first() == Some(&TLS_FIRST_BYTE) =>
             {
                 match Tls::new(setup) {
                     Ok(tls) => self.transport = Transport::Tls(Box::new(tls)),
@@ -65,6 +66,8 @@ impl Connection {
             // Our own drain ends the stream, too.
             if tls.has_ended() || !self.shared.lifecycle.accepting() {
                 self.content(now, &[]);
+            } else if matches!(&self.stage, Stage::Open(work) if work.dialect.ends_without_notice()) {
+                self.close("closed by the client");
             } else {
                 self.close("closed by the client without an end of TLS, or cut off on the way");
             }
@@ -93,12 +96,13 @@ impl Connection {
     /// Takes what the received bytes mean to a dialect; none is the end of the stream.
     fn content(&mut self, now: Instant, bytes: &[u8]) {
         match &mut self.stage {
-            Stage::Fresh(_) => match bytes.first() {
-                Some(&first) => self.begin(first, bytes, now),
-                None if self.shared.lifecycle.accepting() => self.close("closed by the client"),
-                // Not the client: a drain ends the stream to wake us.
-                None => {}
-            },
+            Stage::Fresh(_) if !bytes.is_empty() => {
+                self.first.extend_from_slice(bytes);
+                self.begin(now);
+            }
+            Stage::Fresh(_) if self.shared.lifecycle.accepting() => self.close("closed by the client"),
+            // Not the client: a drain ends the stream to wake us.
+            Stage::Fresh(_) => {}
             Stage::Open(work) => {
                 if let Err(reason) = work.dialect.received(bytes, &mut work.output, now) {
                     self.linger(reason.into(), now);
@@ -108,43 +112,57 @@ impl Connection {
         }
     }
 
-    /// The first byte shows which protocol the client speaks.
-    fn begin(&mut self, first: u8, bytes: &[u8], now: Instant) {
-        let Stage::Fresh(mut output) = std::mem::replace(&mut self.stage, Stage::Closed) else { return };
+    /// The first bytes show which protocol the client speaks.
+    fn begin(&mut self, now: Instant) {
         let certificate = self.transport.certificate();
+        let terms = &self.shared.services.terms;
         // The original programs have no TLS, so a client inside TLS is not one of them.
-        let dialect = match (first, self.shared.services.terms.classic.filter(|_| certificate.is_none())) {
-            (FIRST_BYTE, _) => {
+        let classic = terms.classic.filter(|_| certificate.is_none());
+        let detected = detect(&self.first, self.transport.protocol(), classic.is_some());
+        if detected == Detected::Undecided {
+            return;
+        }
+        let Stage::Fresh(mut output) = std::mem::replace(&mut self.stage, Stage::Closed) else { return };
+        let bytes = std::mem::take(&mut self.first);
+        let dialect = match (detected, classic) {
+            (Detected::V1, _) => {
                 self.entry.set_dialect("v1");
-                let lacks_tls = self.shared.services.terms.tls.is_some() && certificate.is_none();
+                let lacks_tls = terms.tls.is_some() && certificate.is_none();
                 let blocked = self.entry.blocked().map(Refusal::Blocked);
                 let refusal = blocked.or(lacks_tls.then_some(Refusal::TlsRequired));
                 Dialect::V1(Box::new(V1::new(refusal, self.entry.peer.ip(), certificate)))
             }
-            (TLS_FIRST_BYTE, _) if self.shared.services.terms.tls.is_none() => {
-                output.out.push(&UNEXPECTED);
-                self.stage = Stage::Fresh(output);
-                return self.linger("a client with TLS; this server was started without".into(), now);
+            (Detected::Http, _) => {
+                self.entry.set_dialect("http");
+                Dialect::Http(Box::new(Http::new(
+                    self.entry.peer.ip(),
+                    certificate.is_some(),
+                    self.entry.blocked(),
+                )))
             }
             // These dialects have no message for it.
-            (_, Some(_)) if self.entry.blocked().is_some() => {
+            (Detected::Classic, Some(_)) if self.entry.blocked().is_some() => {
                 self.stage = Stage::Fresh(output);
                 return self.linger(BLOCKED.into(), now);
             }
-            (_, Some(dialect)) => {
+            (Detected::Classic, Some(dialect)) => {
                 let classic = Box::new(Classic::new(dialect));
                 self.entry.set_dialect(classic.name());
                 Dialect::Classic(classic)
             }
-            (_, None) => {
-                let sentence = unknown_protocol::sentence(bytes, self.shared.services.terms.tls.is_some());
-                output.out.push(sentence.as_bytes());
+            (Detected::Tls, _) if terms.tls.is_none() => {
+                output.out.push(&UNEXPECTED);
                 self.stage = Stage::Fresh(output);
-                return self.linger(unknown_protocol::name(bytes).into(), now);
+                return self.linger("a client with TLS; this server was started without".into(), now);
+            }
+            _ => {
+                output.out.push(unknown_protocol::sentence(terms.tls.is_some()).as_bytes());
+                self.stage = Stage::Fresh(output);
+                return self.linger(unknown_protocol::name(&bytes).into(), now);
             }
         };
         let mut work = Box::new(Work { dialect, output });
-        let result = work.dialect.received(bytes, &mut work.output, now);
+        let result = work.dialect.received(&bytes, &mut work.output, now);
         self.stage = Stage::Open(work);
         if let Err(reason) = result {
             self.linger(reason.into(), now);

@@ -37,6 +37,8 @@ pub(crate) struct Connection {
     pub(crate) entry: Arc<Entry>,
     pub(super) transport: Transport,
     pub(crate) stage: Stage,
+    /// The first bytes, until they show which protocol the client speaks.
+    pub(super) first: Vec<u8>,
     pub(super) deadlines: Deadlines,
     pub(super) pacing: Pacing,
     /// Bytes of the output that may be written now.
@@ -124,6 +126,7 @@ impl Connection {
             entry,
             transport: Transport::Plain,
             stage: Stage::Fresh(output),
+            first: Vec::new(),
             deadlines,
             pacing,
             allowed: 0,

@@ -19,7 +19,7 @@ use crate::{
         access::token_check::TokenCheck,
         api::{arch::Arch, event::Event},
         certificate::TlsSetup,
-        connection::{Connection, Want},
+        connection::{Connection, HostNames, Want},
         limits::{Limits, MAX_OUTPUT},
         shared::{
             Shared,
@@ -72,7 +72,8 @@ pub(crate) fn bench_over(tls: Option<TlsSetup>, classic: Option<Dialect>, limits
     let own = Arc::new(listener.try_clone().unwrap());
     let root = Root::open(folder.path(), Policy::default()).unwrap();
     let (store, tokens) = (Store::Local(root), TokenCheck::new(None));
-    let terms = Terms { store, arch: Arch::Select, classic, limits, tls, tokens, local };
+    let hosts = HostNames::new("localhost", &[]);
+    let terms = Terms { store, arch: Arch::Select, classic, limits, tls, tokens, local, hosts };
     let shared = Shared::new(Services::new(terms, sink), Lifecycle::new(listener));
     Bench { folder, shared: Arc::new(shared), listener: own, events, start: Instant::now() }
 }

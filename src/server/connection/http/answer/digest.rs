@@ -1,0 +1,160 @@
+//! The digest of a file, as `b3sum` or `sha256sum` prints it: known, or computed a block at a time.
+
+use sha2::{Digest, Sha256};
+
+use super::{Context, Stage, Trouble};
+use crate::{
+    protocol::digest::{BLOCK_SIZE, RootHasher},
+    server::{
+        api::snapshot::ConnectionState,
+        connection::{
+            answer::{
+                failures::busy,
+                hashing::{hash, remember},
+            },
+            http::{
+                request::target::Form,
+                response::{Response, Status},
+            },
+        },
+        limits::permits::Permit,
+    },
+    storage::{StorageError, root::FileSource},
+};
+
+/// Bytes that are read at once.
+const READ_LEN: usize = 64 * 1024;
+/// Blocks that the kernel reads ahead of those that are hashed.
+const READ_AHEAD_BLOCKS: u64 = 8;
+
+/// A file that is being hashed.
+pub(in super::super) struct Digesting {
+    source: FileSource,
+    hasher: Hasher,
+    /// The index of the next block.
+    next: u64,
+    /// To compute.
+    permit: Option<Permit>,
+}
+
+/// A digest that is being computed.
+enum Hasher {
+    Blake3(RootHasher),
+    Sha256(Sha256),
+}
+
+impl Digesting {
+    /// Begins to hash a file.
+    pub fn begin(
+        form: Form,
+        source: FileSource,
+        context: &mut Context<'_>,
+    ) -> Result<Option<Stage>, Trouble> {
+        source.check()?;
+        let output = &*context.output;
+        let hasher = if form == Form::Sha256 {
+            Hasher::Sha256(Sha256::new())
+        } else {
+            Hasher::Blake3(RootHasher::default())
+        };
+        if let (Hasher::Sha256(_), Some(known)) =
+            (&hasher, output.shared.services.digests.sha256(source.identity()))
+        {
+            respond(&hex::encode(known), &source, context);
+            return Ok(None);
+        }
+        output.show(context.path);
+        output.state(ConnectionState::Hashing);
+        Ok(Some(Stage::Digesting(Box::new(Digesting { source, hasher, next: 0, permit: None }))))
+    }
+
+    /// Hashes a block, or the blocks that are known.
+    pub fn step(mut self: Box<Self>, context: &mut Context<'_>) -> Result<Option<Stage>, Trouble> {
+        let Digesting { source, hasher, next, permit } = &mut *self;
+        let (output, blocks) = (&*context.output, source.size().div_ceil(BLOCK_SIZE));
+        if let Hasher::Blake3(root) = hasher {
+            // The only block of a file may be known by another value than is needed here.
+            let known = if blocks > 1 {
+                output.shared.services.hashes.run(source.identity(), *next, blocks)
+            } else {
+                Vec::new()
+            };
+            known.iter().for_each(|block| root.push(block));
+            *next += known.len() as u64;
+        }
+        if *next < blocks {
+            if permit.is_none() {
+                *permit = output.shared.services.hashing.take(output.peer());
+            }
+            if permit.is_none() {
+                return Err(busy("hashes as many files", context.path).into());
+            }
+            if next.is_multiple_of(READ_AHEAD_BLOCKS) {
+                source.read_ahead(*next * BLOCK_SIZE, 2 * READ_AHEAD_BLOCKS * BLOCK_SIZE);
+            }
+            match hasher {
+                Hasher::Blake3(root) => {
+                    let digest = hash(source, *next)?;
+                    remember(&output.shared, source, *next, &digest)?;
+                    root.push(&digest);
+                }
+                Hasher::Sha256(hasher) => read_block(source, *next, hasher)?,
+            }
+            *next += 1;
+            output.position((*next * BLOCK_SIZE).min(source.size()), source.size());
+        }
+        if *next < blocks {
+            return Ok(Some(Stage::Digesting(self)));
+        }
+        let Digesting { source, hasher, .. } = *self;
+        source.check()?;
+        let digest = match hasher {
+            Hasher::Blake3(root) => root.known().map(|root| root.to_string()),
+            Hasher::Sha256(hasher) => {
+                let digest = hasher.finalize().into();
+                output.shared.services.digests.put_sha256(source.identity(), digest);
+                Some(hex::encode(digest))
+            }
+        };
+        output.idle();
+        let digest =
+            digest.ok_or_else(|| Trouble::refused(Status::InternalError, "the digest is not known"))?;
+        respond(&digest, &source, context);
+        Ok(None)
+    }
+}
+
+fn read_block(source: &FileSource, index: u64, hasher: &mut Sha256) -> Result<(), StorageError> {
+    let (mut offset, end) = (index * BLOCK_SIZE, ((index + 1) * BLOCK_SIZE).min(source.size()));
+    let mut buffer = vec![0; READ_LEN];
+    while offset < end {
+        let length = usize::try_from(end - offset).map_or(READ_LEN, |left| left.min(READ_LEN));
+        source.read_exact_at(&mut buffer[..length], offset)?;
+        hasher.update(&buffer[..length]);
+        offset += length as u64;
+    }
+    Ok(())
+}
+
+fn respond(digest: &str, source: &FileSource, context: &mut Context<'_>) {
+    let line = line(digest, &source.meta().name);
+    Response::new(Status::Ok).text(context.exchange, &line, &mut context.output.out);
+}
+
+/// A line of a file of checksums. A name with a backslash or a line end is escaped, which a backslash at the beginning says.
+fn line(digest: &str, name: &str) -> String {
+    let escaped = name.replace('\\', "\\\\").replace('\n', "\\n").replace('\r', "\\r");
+    let mark = if escaped == name { "" } else { "\\" };
+    format!("{mark}{digest}  {escaped}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::line;
+
+    #[test]
+    fn lines_are_as_the_checksum_programs_print_them() {
+        assert_eq!(line("ab", "a b"), "ab  a b");
+        assert_eq!(line("ab", "a\\b\nc"), "\\ab  a\\\\b\\nc");
+    }
+}
