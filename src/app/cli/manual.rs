@@ -100,16 +100,12 @@ pub(super) fn page() -> Vec<u8> {
 
 #[cfg(feature = "tui")]
 fn keys(roff: &mut Roff) {
-    use crate::ui::actions::{
-        KeyMap, Section,
-        docs::{self, HelpLine},
-    };
+    use crate::ui::actions::{KeyMap, Section, docs};
     roff.control("SH", ["KEYS"]);
-    for line in docs::help(&KeyMap::default(), &Section::ALL, true) {
-        match line {
-            HelpLine::Heading(title) => drop(roff.control("SS", [title])),
-            HelpLine::Entry { keys, help } => entry(roff, vec![bold(keys)], vec![roman(help)]),
-            HelpLine::Blank => {}
+    for section in docs::help(&KeyMap::default(), &Section::ALL, "", true) {
+        roff.control("SS", [section.title]);
+        for (keys, help) in section.entries {
+            entry(roff, vec![bold(keys)], vec![roman(help)]);
         }
     }
 }

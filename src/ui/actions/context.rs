@@ -19,13 +19,15 @@ pub enum Context {
     Page,
     /// A one-line prompt (a filter, a limit): keys that are characters are typed.
     Prompt,
+    /// The palette of actions, whose filter is typed.
+    Palette,
     /// A question to be answered with yes or no.
     Question,
 }
 
 impl Context {
     /// All of them, in the order of the help page.
-    pub const ALL: [Context; 9] = [
+    pub const ALL: [Context; 10] = [
         Context::Input,
         Context::Queue,
         Context::Browser,
@@ -34,12 +36,13 @@ impl Context {
         Context::Connections,
         Context::Page,
         Context::Prompt,
+        Context::Palette,
         Context::Question,
     ];
 
     /// Whether keys that are characters are typed here instead of doing something.
     pub fn is_text(self) -> bool {
-        matches!(self, Context::Input | Context::Prompt)
+        matches!(self, Context::Input | Context::Prompt | Context::Palette)
     }
 
     /// Its name in messages, on the help page and in `docs/keys.md`.
@@ -53,6 +56,7 @@ impl Context {
             Context::Connections => "connections",
             Context::Page => "help page",
             Context::Prompt => "prompt",
+            Context::Palette => "palette",
             Context::Question => "question",
         }
     }

@@ -8,42 +8,33 @@ use super::{
     table::{Section, Spec, TABLE},
 };
 
-/// A line of the help page.
+/// A section of the help page.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum HelpLine {
-    /// A section begins.
-    Heading(&'static str),
-    /// Keys and what they do.
-    Entry {
-        /// The keys, with a blank between them.
-        keys: String,
-        /// What they do.
-        help: &'static str,
-    },
-    /// An empty line.
-    Blank,
+pub struct HelpSection {
+    /// Its heading.
+    pub title: &'static str,
+    /// Keys, with a blank between them, and what they do.
+    pub entries: Vec<(String, &'static str)>,
 }
 
 fn rows(section: Section) -> impl Iterator<Item = &'static Spec> {
     TABLE.iter().filter(move |spec| spec.section == section)
 }
 
-/// The help page of a screen that has these sections, with the keys in force.
-pub fn help(keys: &KeyMap, sections: &[Section], ascii: bool) -> Vec<HelpLine> {
-    let mut lines = Vec::new();
-    for &section in sections {
-        if !lines.is_empty() {
-            lines.push(HelpLine::Blank);
-        }
-        lines.push(HelpLine::Heading(section.title()));
-        for spec in rows(section) {
+/// The help page of a screen that has these sections, with the keys in force: the entries that contain a text, in whatever case.
+pub fn help(keys: &KeyMap, sections: &[Section], text: &str, ascii: bool) -> Vec<HelpSection> {
+    let text = text.to_lowercase();
+    let section = |&section: &Section| {
+        let entry = |spec: &'static Spec| {
             let labels: Vec<_> = keys.keys(spec.action).iter().map(|key| key.label(ascii)).collect();
-            if !labels.is_empty() {
-                lines.push(HelpLine::Entry { keys: labels.join(" "), help: spec.help });
-            }
-        }
-    }
-    lines
+            let labels = labels.join(" ");
+            let has = |part: &str| part.to_lowercase().contains(&text);
+            (!labels.is_empty() && (has(&labels) || has(spec.help) || has(spec.name)))
+                .then_some((labels, spec.help))
+        };
+        HelpSection { title: section.title(), entries: rows(section).filter_map(entry).collect() }
+    };
+    sections.iter().map(section).filter(|section| !section.entries.is_empty()).collect()
 }
 
 /// The table of `docs/keys.md`, in Markdown, between the marks `<!-- keys -->` and `<!-- /keys -->`.

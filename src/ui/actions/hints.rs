@@ -7,8 +7,8 @@ use super::{
     context::Context,
     keymap::KeyMap,
     table::{
-        Action, BrowserAction, DashboardAction, DialogAction, GlobalAction, InputAction, MoveAction,
-        QueueAction,
+        Action, BrowserAction, DashboardAction, DialogAction, GlobalAction, InputAction, LogAction,
+        MoveAction, QueueAction,
     },
 };
 use crate::ui::theme::Look;
@@ -32,7 +32,7 @@ macro_rules! hint_of {
     )*};
 }
 
-hint_of!(GlobalAction MoveAction InputAction QueueAction BrowserAction DashboardAction DialogAction);
+hint_of!(GlobalAction MoveAction InputAction QueueAction BrowserAction DashboardAction LogAction DialogAction);
 
 impl Hint {
     /// With another word than the table's.
@@ -42,7 +42,7 @@ impl Hint {
 }
 
 /// The bar: `hints` from the most to the least useful, then `always` (help and quit), within `width`
-/// columns. A hint that does not fit is left out.
+/// columns. A hint that does not fit is left out, and so is one whose key is there already.
 pub fn bar(
     keys: &KeyMap,
     context: Context,
@@ -62,7 +62,8 @@ pub fn bar(
     let reserved: usize = tail.iter().map(|part| cost(part) + 2).sum::<usize>();
     for part in hints.iter().filter_map(label) {
         let needed = cost(&part) + 2;
-        if needed + reserved > room + 2 {
+        let is_there = shown.iter().chain(&tail).any(|(key, _)| *key == part.0);
+        if is_there || needed + reserved > room + 2 {
             continue;
         }
         room = room.saturating_sub(needed);

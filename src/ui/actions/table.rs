@@ -1,7 +1,7 @@
 //! The table of all actions.
 
 use super::context::Context::{
-    self, Browser, Connections, Details, Input, Log, Page, Prompt, Question, Queue,
+    self, Browser, Connections, Details, Input, Log, Page, Palette, Prompt, Question, Queue,
 };
 
 /// The sections of the help page and of `docs/keys.md`.
@@ -19,19 +19,22 @@ pub enum Section {
     Browser,
     /// The dashboard.
     Dashboard,
+    /// The log, both screens.
+    Log,
     /// Prompts, questions and the help page of both screens.
     Dialogs,
 }
 
 impl Section {
     /// All of them, in order.
-    pub const ALL: [Section; 7] = [
+    pub const ALL: [Section; 8] = [
         Section::Everywhere,
         Section::Moving,
         Section::Input,
         Section::Queue,
         Section::Browser,
         Section::Dashboard,
+        Section::Log,
         Section::Dialogs,
     ];
 
@@ -44,23 +47,37 @@ impl Section {
             Section::Queue => "Queue",
             Section::Browser => "Remote files",
             Section::Dashboard => "Server dashboard",
+            Section::Log => "Log",
             Section::Dialogs => "Prompts and questions",
         }
     }
 
     /// The download screen's sections.
-    pub const DOWNLOADS: [Section; 6] = [
+    pub const DOWNLOADS: [Section; 7] = [
         Section::Everywhere,
         Section::Moving,
         Section::Input,
         Section::Queue,
         Section::Browser,
+        Section::Log,
         Section::Dialogs,
     ];
 
     /// The dashboard's sections.
-    pub const DASHBOARD: [Section; 4] =
-        [Section::Everywhere, Section::Moving, Section::Dashboard, Section::Dialogs];
+    pub const DASHBOARD: [Section; 5] =
+        [Section::Everywhere, Section::Moving, Section::Dashboard, Section::Log, Section::Dialogs];
+
+    /// The section about a pane.
+    pub fn of(context: Context) -> Section {
+        match context {
+            Input => Section::Input,
+            Queue | Details => Section::Queue,
+            Browser => Section::Browser,
+            Log => Section::Log,
+            Connections => Section::Dashboard,
+            Page | Prompt | Palette | Question => Section::Dialogs,
+        }
+    }
 }
 
 /// One row of the table.
@@ -88,6 +105,10 @@ const PANES: &[Context] = &[Queue, Browser, Details, Log, Connections];
 const SCREEN: &[Context] = &[Input, Queue, Browser, Details, Log, Connections];
 /// What scrolls.
 const SCROLLING: &[Context] = &[Queue, Browser, Details, Log, Connections, Page];
+/// What scrolls, and the list below a line that is typed.
+const LISTS: &[Context] = &[Queue, Browser, Details, Log, Connections, Page, Palette];
+/// What goes back by a step.
+const LEAVING: &[Context] = &[Input, Queue, Browser, Details, Log, Connections, Page];
 /// Where marked rows make sense.
 const MARKING: &[Context] = &[Queue, Browser];
 
@@ -130,20 +151,18 @@ actions! {
         Quit "quit" SCREEN, ["q", "ctrl-c"], "quit", "Quit; asks first when something runs";
         FocusNext "focus-next" PANES, ["tab"], "next pane", "Go to the next pane";
         FocusPrevious "focus-previous" SCREEN, ["shift-tab"], "previous pane", "Go to the previous pane";
-        Back "back" SCREEN, ["esc"], "back", "Dismiss the warning, clear what is typed, close the panel, clear marks or filter";
-        Filter "filter" &[Queue, Browser, Log, Connections], ["/"], "filter", "Show only rows that contain a text";
-        LogSize "log-size" PANES, ["+"], "enlarge", "Enlarge the log, or give the room back";
-        CopyLine "copy-line" &[Log], ["Y", "y"], "copy line", "Send the marked line of the log to the terminal's clipboard";
-        LogLevel "log-level" PANES_BUT_BROWSER, ["l"], "log level", "Show more or less of the log: error, warn, info, debug";
+        Palette "palette" PANES, [":"], "actions", "Find any action by a part of its name, and run it";
+        Back "back" LEAVING, ["esc"], "back", "Dismiss the warning, clear what is typed, close the panel, clear marks or filter";
+        Filter "filter" &[Queue, Browser, Log, Connections, Page], ["/"], "filter", "Show only rows that contain a text; on this page, search it";
         Copy "copy" &[Queue, Details, Connections], ["c", "y"], "copy", "Send the address to the terminal's clipboard";
         Suspend "suspend" ALL, ["ctrl-z"], "suspend", "Go to the shell; fg returns. Transfers are stopped until then";
         Redraw "redraw" ALL, ["ctrl-l"], "redraw", "Redraw the screen";
     }
     Moving MoveAction {
-        Up "up" SCROLLING, ["up", "k"], "up", "One row up";
-        Down "down" SCROLLING, ["down", "j"], "down", "One row down";
-        PageUp "page-up" SCROLLING, ["pageup", "ctrl-u"], "page up", "One page up";
-        PageDown "page-down" SCROLLING, ["pagedown", "ctrl-d"], "page down", "One page down";
+        Up "up" LISTS, ["up", "k"], "one up", "One row up";
+        Down "down" LISTS, ["down", "j"], "one down", "One row down";
+        PageUp "page-up" LISTS, ["pageup", "ctrl-u"], "page up", "One page up";
+        PageDown "page-down" LISTS, ["pagedown", "ctrl-d"], "page down", "One page down";
         First "first" SCROLLING, ["home", "g"], "first", "To the first row";
         Last "last" SCROLLING, ["end", "G"], "last", "To the last row; the log follows again";
     }
@@ -156,7 +175,7 @@ actions! {
     }
     Queue QueueAction {
         Open "details" &[Queue], ["enter"], "details", "Show or hide all about the selected download, or all that is done";
-        FocusInput "address" &[Queue, Browser, Details, Log], ["i", ":"], "address", "Go to the address line";
+        FocusInput "address" &[Queue, Browser, Details, Log], ["i"], "address", "Go to the address line";
         Mark "mark" MARKING, ["space"], "mark", "Mark or unmark the row";
         MarkAll "mark-all" MARKING, ["a"], "mark all", "Mark all rows that the filter shows, and no others; once more: clear all marks";
         Pause "pause" &[Queue, Details], ["p"], "pause", "Pause the marked downloads, or the selected one; if paused, resume";
@@ -191,12 +210,17 @@ actions! {
         Freeze "freeze" &[Connections, Log], ["f"], "freeze", "Freeze or resume the display";
         Drain "drain" &[Connections, Log], ["D"], "drain", "Take no more clients, finish what runs, then stop; asks first";
     }
+    Log LogAction {
+        Level "log-level" PANES_BUT_BROWSER, ["l"], "log level", "Show more or less of the log: error, warn, info, debug";
+        Size "log-size" PANES, ["+"], "enlarge", "Enlarge the log, or give the room back";
+        CopyLine "copy-line" &[Log], ["Y", "y"], "copy line", "Send the marked line of the log to the terminal's clipboard";
+    }
     Dialogs DialogAction {
-        Accept "accept" &[Prompt, Question], ["enter"], "accept", "Accept what was typed; yes to a question that deletes nothing";
-        Dismiss "dismiss" &[Prompt], ["esc", "ctrl-c"], "dismiss", "Close the prompt and change nothing";
+        Accept "accept" &[Prompt, Palette, Question], ["enter"], "accept", "Accept what was typed, run the action; yes to a question that deletes nothing";
+        Dismiss "dismiss" &[Prompt, Palette], ["esc", "ctrl-c"], "dismiss", "Close the prompt and change nothing";
         Yes "yes" &[Question], ["y"], "yes", "Do it";
         No "no" &[Question], ["n", "esc", "q", "ctrl-c"], "no", "Do not";
-        Close "close" &[Page], ["esc", "q", "?", "f1", "enter", "ctrl-c"], "close", "Close the help page";
+        Close "close" &[Page], ["q", "?", "f1", "enter", "ctrl-c"], "close", "Close the help page";
     }
 }
 

@@ -6,8 +6,7 @@ use crossterm::event::{KeyCode, KeyModifiers};
 use ratatui::text::Line;
 
 use super::{
-    Action, Context, GlobalAction, Key, KeyError, KeyMap, QueueAction, Section, TABLE,
-    docs::{self, HelpLine},
+    Action, Context, GlobalAction, Key, KeyError, KeyMap, QueueAction, Section, TABLE, docs,
     hints::{self, Hint},
 };
 use crate::ui::theme::Look;
@@ -132,10 +131,30 @@ fn the_bar_fits_every_width_and_keeps_help_and_quit_longest() {
 }
 
 #[test]
+fn no_hint_says_its_key_twice_and_no_bar_has_a_key_twice() {
+    for spec in TABLE {
+        for key in KeyMap::default().keys(spec.action) {
+            for label in [key.label(true), key.label(false)] {
+                assert!(!label.eq_ignore_ascii_case(spec.word), "{label} {}", spec.word);
+            }
+        }
+    }
+    let offered = [
+        Hint::from(QueueAction::Pause),
+        QueueAction::Cancel.into(),
+        Hint::saying(QueueAction::Pause, "wait"),
+    ];
+    let always = [GlobalAction::Quit.into()];
+    let bar = hints::bar(&KeyMap::default(), Context::Queue, &offered, &always, 80, &Look::default());
+    assert_eq!(bar.to_string(), "p pause  x cancel  q quit");
+}
+
+#[test]
 fn every_section_is_listed_and_the_help_page_has_the_keys_in_force() {
     let keys = KeyMap::new([("pause", ["ctrl-p"])]).unwrap_or_else(|error| panic!("{error}"));
-    let lines = docs::help(&keys, &Section::DOWNLOADS, true);
-    assert!(lines.iter().any(|line| matches!(line, HelpLine::Entry { keys, .. } if keys == "^P")));
+    let mut entries =
+        docs::help(&keys, &Section::DOWNLOADS, "", true).into_iter().flat_map(|section| section.entries);
+    assert!(entries.any(|(keys, _)| keys == "^P"));
     for spec in TABLE {
         assert!(Section::DOWNLOADS.contains(&spec.section) || Section::DASHBOARD.contains(&spec.section));
         assert!(docs::markdown().contains(&format!("`{}`", spec.name)));

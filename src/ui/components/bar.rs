@@ -28,12 +28,25 @@ pub fn prompt(
     buf: &mut Buffer,
     look: &Look,
 ) -> Option<Position> {
+    let hints = [DialogAction::Accept.into(), DialogAction::Dismiss.into()];
+    typing(label, line, (Context::Prompt, &hints), keys, area, buf, look)
+}
+
+/// Draws a line that is typed, with these hints where they have room. Returns the place of the cursor.
+pub fn typing(
+    label: &str,
+    line: &LineEdit,
+    (context, hints): (Context, &[Hint]),
+    keys: &KeyMap,
+    area: Rect,
+    buf: &mut Buffer,
+    look: &Look,
+) -> Option<Position> {
     let x = put(buf, area, area.x, area.y, label, look.theme.accent);
     let columns = usize::from(area.right().saturating_sub(x));
     let (visible, cursor) = line.window(columns);
     let end = put(buf, area, x, area.y, &visible, look.theme.plain);
-    let hints = [DialogAction::Accept.into(), DialogAction::Dismiss.into()];
-    let hints = hints::bar(keys, Context::Prompt, &hints, &[], columns, look);
+    let hints = hints::bar(keys, context, hints, &[], columns, look);
     // Twice the room that they need: they must not crowd what is typed.
     let left = area.right().saturating_sub(hints.width() as u16);
     if end + 2 + hints.width() as u16 <= left {

@@ -1,6 +1,6 @@
-//! What has the keys before any pane: the help page, a prompt, a question.
+//! What has the keys before any pane: the help page, the palette, a prompt, a question.
 
-use super::input::LineEdit;
+use super::{help::Page, input::LineEdit, palette::Palette};
 use crate::ui::actions::Context;
 
 /// A dialog of a screen, whose prompts are for `P` and whose questions are about `Q`.
@@ -9,8 +9,10 @@ pub enum Dialog<P, Q> {
     /// None is open.
     #[default]
     None,
-    /// The help page, from this line on.
-    Help(usize),
+    /// The help page.
+    Help(Page),
+    /// The palette of actions.
+    Palette(Palette),
     /// A line to be typed.
     Prompt(Prompt<P>),
     /// Yes or no.
@@ -22,7 +24,8 @@ impl<P, Q> Dialog<P, Q> {
     pub fn context(&self) -> Option<Context> {
         match self {
             Dialog::None => None,
-            Dialog::Help(_) => Some(Context::Page),
+            Dialog::Help(page) => Some(page.context()),
+            Dialog::Palette(_) => Some(Context::Palette),
             Dialog::Prompt(_) => Some(Context::Prompt),
             Dialog::Question(_) => Some(Context::Question),
         }

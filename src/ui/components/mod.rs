@@ -8,6 +8,7 @@ pub mod help;
 pub mod input;
 pub mod list;
 pub mod log;
+pub mod palette;
 pub mod segments;
 pub mod viewport;
 pub mod widgets;

@@ -6,11 +6,15 @@ use super::model::{Dialog, Focus, Model, Pending};
 use crate::{
     server::Command,
     ui::{
-        actions::{Action, DashboardAction, DialogAction, GlobalAction, Key, MoveAction, Section},
+        actions::{
+            Action, Context, DashboardAction, DialogAction, GlobalAction, Key, LogAction, MoveAction,
+            Section, Spec, TABLE,
+        },
         components::{
             dialog::{Prompt, Question},
-            help,
+            help::Page,
             input::pasted_lines,
+            palette::Palette,
         },
     },
 };
@@ -39,21 +43,32 @@ pub fn press(model: &mut Model, event: KeyEvent) -> Vec<Effect> {
     if let Some(action) = model.keys.action(model.context(), pressed) {
         return update(model, action);
     }
-    if let Dialog::Prompt(Prompt { purpose, line, .. }) = &mut model.dialog
-        && line.key(event)
-    {
-        let (focus, text) = (*purpose, line.value().to_owned());
-        filter(model, focus, &text);
+    match &mut model.dialog {
+        Dialog::Prompt(Prompt { purpose, line, .. }) => {
+            if line.key(event) {
+                let (focus, text) = (*purpose, line.value().to_owned());
+                filter(model, focus, &text);
+            }
+        }
+        Dialog::Help(page) if page.context().is_text() => page.key(event),
+        Dialog::Palette(palette) => palette.key(event),
+        Dialog::None | Dialog::Help(_) | Dialog::Question(_) => {}
     }
     Vec::new()
 }
 
-/// Text was pasted. Only a prompt takes any; its newlines are blanks there.
+/// Text was pasted. Only a line that is typed takes any; its newlines are blanks there.
 pub fn paste(model: &mut Model, text: &str) {
-    if let Dialog::Prompt(Prompt { purpose, line, .. }) = &mut model.dialog {
-        line.paste(&pasted_lines(text).join(" "));
-        let (focus, text) = (*purpose, line.value().to_owned());
-        filter(model, focus, &text);
+    let text = pasted_lines(text).join(" ");
+    match &mut model.dialog {
+        Dialog::Prompt(Prompt { purpose, line, .. }) => {
+            line.paste(&text);
+            let (focus, text) = (*purpose, line.value().to_owned());
+            filter(model, focus, &text);
+        }
+        Dialog::Help(page) => page.paste(&text),
+        Dialog::Palette(palette) => palette.paste(&text),
+        Dialog::None | Dialog::Question(_) => {}
     }
 }
 
@@ -63,6 +78,7 @@ pub fn update(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::Everywhere(action) => return everywhere(model, action),
         Action::Moving(action) => travel(model, action),
         Action::Dashboard(action) => return dashboard(model, action),
+        Action::Log(action) => return log(model, action),
         Action::Dialogs(action) => return dialog(model, action),
         // The download screen's.
         Action::Input(_) | Action::Queue(_) | Action::Browser(_) => {}
@@ -72,7 +88,8 @@ pub fn update(model: &mut Model, action: Action) -> Vec<Effect> {
 
 fn everywhere(model: &mut Model, action: GlobalAction) -> Vec<Effect> {
     match action {
-        GlobalAction::Help => model.dialog = Dialog::Help(0),
+        GlobalAction::Help => model.dialog = Dialog::Help(Page::new(&Section::DASHBOARD, model.context())),
+        GlobalAction::Palette => model.dialog = Dialog::Palette(palette(model)),
         GlobalAction::Quit => return quit(model),
         GlobalAction::FocusNext | GlobalAction::FocusPrevious => {
             model.focus = match model.focus {
@@ -82,24 +99,16 @@ fn everywhere(model: &mut Model, action: GlobalAction) -> Vec<Effect> {
         }
         GlobalAction::Back => back(model),
         GlobalAction::Filter => {
+            if let Dialog::Help(page) = &mut model.dialog {
+                page.search();
+                return Vec::new();
+            }
             let text = match model.focus {
                 Focus::Connections => &model.filter,
                 Focus::Log => model.log.filter(),
             };
             model.dialog = Dialog::Prompt(Prompt::new(model.focus, text));
         }
-        GlobalAction::LogLevel => {
-            model.log.next_level();
-            model.notice = Some(format!("the log shows {}", model.log.level_word()));
-        }
-        GlobalAction::LogSize => model.large_log = !model.large_log,
-        GlobalAction::CopyLine => match model.log.current() {
-            Some(line) => {
-                model.notice = Some("line sent to the terminal's clipboard".to_owned());
-                return vec![Effect::Copy(line)];
-            }
-            None => model.notice = Some("there is no line".to_owned()),
-        },
         GlobalAction::Copy => {
             model.notice = Some("address sent to the terminal's clipboard".to_owned());
             return vec![Effect::Copy(model.about.address.to_string())];
@@ -108,6 +117,45 @@ fn everywhere(model: &mut Model, action: GlobalAction) -> Vec<Effect> {
         GlobalAction::Redraw => return vec![Effect::Repaint],
     }
     Vec::new()
+}
+
+fn log(model: &mut Model, action: LogAction) -> Vec<Effect> {
+    match action {
+        LogAction::Level => {
+            model.log.next_level();
+            model.notice = Some(format!("the log shows {}", model.log.level_word()));
+        }
+        LogAction::Size => model.large_log = !model.large_log,
+        LogAction::CopyLine => match model.log.current() {
+            Some(line) => {
+                model.notice = Some("line sent to the terminal's clipboard".to_owned());
+                return vec![Effect::Copy(line)];
+            }
+            None => model.notice = Some("there is no line".to_owned()),
+        },
+    }
+    Vec::new()
+}
+
+/// The palette. Moves, and what belongs to a dialog, are left out.
+fn palette(model: &Model) -> Palette {
+    let is_offered = |spec: &&Spec| {
+        Section::DASHBOARD.contains(&spec.section)
+            && !matches!(spec.section, Section::Moving | Section::Dialogs)
+            && spec.action != GlobalAction::Palette.into()
+            && [Context::Connections, Context::Log].iter().any(|pane| spec.contexts.contains(pane))
+    };
+    Palette::new(TABLE.iter().filter(is_offered), model.context())
+}
+
+/// Does an action of the palette in the pane that it is for.
+fn run(model: &mut Model, action: Action) -> Vec<Effect> {
+    model.dialog = Dialog::None;
+    let is_for = |context| action.spec().is_some_and(|spec| spec.contexts.contains(&context));
+    if !is_for(model.context()) {
+        model.focus = if is_for(Context::Connections) { Focus::Connections } else { Focus::Log };
+    }
+    update(model, action)
 }
 
 fn dashboard(model: &mut Model, action: DashboardAction) -> Vec<Effect> {
@@ -143,7 +191,11 @@ fn quit(model: &mut Model) -> Vec<Effect> {
 }
 
 fn back(model: &mut Model) {
-    if model.details.take().is_some() {
+    if let Dialog::Help(page) = &mut model.dialog {
+        if !page.back() {
+            model.dialog = Dialog::None;
+        }
+    } else if model.details.take().is_some() {
         model.select(model.rows.cursor());
     } else {
         filter(model, model.focus, "");
@@ -175,6 +227,15 @@ fn filter(model: &mut Model, focus: Focus, text: &str) {
 
 /// The keys of a dialog. One that the open dialog has no use for leaves it open.
 fn dialog(model: &mut Model, action: DialogAction) -> Vec<Effect> {
+    if let Dialog::Help(page) = &mut model.dialog {
+        if !page.act(action) {
+            model.dialog = Dialog::None;
+        }
+        return Vec::new();
+    }
+    if let (Dialog::Palette(palette), DialogAction::Accept) = (&model.dialog, action) {
+        return palette.selected().map(|action| run(model, action)).unwrap_or_default();
+    }
     match (&model.dialog, action) {
         (Dialog::Question(Question { pending, .. }), DialogAction::Yes | DialogAction::Accept) => {
             let pending = *pending;
@@ -183,15 +244,12 @@ fn dialog(model: &mut Model, action: DialogAction) -> Vec<Effect> {
         (Dialog::Prompt(Prompt { purpose, .. }), DialogAction::Dismiss) => filter(model, *purpose, ""),
         (Dialog::Question(_), DialogAction::No)
         | (Dialog::Prompt(_), DialogAction::Accept)
-        | (Dialog::Help(_), DialogAction::Close) => {}
+        | (Dialog::Palette(_), DialogAction::Dismiss) => {}
         (Dialog::Question(_), DialogAction::Dismiss | DialogAction::Close)
         | (Dialog::Prompt(_), DialogAction::Yes | DialogAction::No | DialogAction::Close)
+        | (Dialog::Palette(_), _)
         | (
-            Dialog::Help(_),
-            DialogAction::Accept | DialogAction::Dismiss | DialogAction::Yes | DialogAction::No,
-        )
-        | (
-            Dialog::None,
+            Dialog::None | Dialog::Help(_),
             DialogAction::Accept
             | DialogAction::Dismiss
             | DialogAction::Yes
@@ -216,10 +274,10 @@ fn confirmed(model: &mut Model, pending: Pending) -> Vec<Effect> {
 }
 
 fn travel(model: &mut Model, action: MoveAction) {
-    if let Dialog::Help(top) = model.dialog {
-        let top = help::scroll(action, top, model.size, &model.keys, &Section::DASHBOARD, &model.look);
-        model.dialog = Dialog::Help(top);
-        return;
+    match &mut model.dialog {
+        Dialog::Help(page) => return page.scroll(action, model.size, &model.keys, &model.look),
+        Dialog::Palette(palette) => return palette.travel(action),
+        Dialog::None | Dialog::Prompt(_) | Dialog::Question(_) => {}
     }
     match model.focus {
         Focus::Connections => {

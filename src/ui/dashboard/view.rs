@@ -18,11 +18,11 @@ use crate::{
     text::units,
     ui::{
         actions::{
-            Context, DashboardAction, GlobalAction, MoveAction, Section,
+            Context, DashboardAction, GlobalAction, LogAction, MoveAction,
             hints::{self, Hint},
         },
         components::{
-            bar, help,
+            bar, help, palette,
             widgets::{
                 clip, clip_middle, inset, put, put_line, put_right, rule, sparkline, transport, width,
                 wrap_in,
@@ -35,8 +35,11 @@ use crate::{
 pub fn view(model: &Model, frame: &mut Frame<'_>) {
     let area = frame.area();
     let buf = frame.buffer_mut();
-    if let Dialog::Help(top) = model.dialog {
-        return help::render(area, buf, top, &model.keys, &Section::DASHBOARD, &model.look);
+    if let Dialog::Help(page) = &model.dialog {
+        if let Some(position) = help::render(area, buf, page, &model.keys, &model.look) {
+            frame.set_cursor_position(position);
+        }
+        return;
     }
     let layout = model.layout();
     match layout.form {
@@ -53,7 +56,12 @@ pub fn view(model: &Model, frame: &mut Frame<'_>) {
             panes(model, &layout, buf);
         }
     }
-    if let Some(position) = last_line(model, layout.hints, buf) {
+    let typed = last_line(model, layout.hints, buf);
+    let cursor = match &model.dialog {
+        Dialog::Palette(open) => palette::render(area, buf, open, &model.keys, &model.look),
+        _ => typed,
+    };
+    if let Some(position) = cursor {
         frame.set_cursor_position(position);
     }
 }
@@ -238,10 +246,12 @@ fn last_line(model: &Model, area: Rect, buf: &mut Buffer) -> Option<Position> {
             let answers = bar::answers(&model.keys, question.pending.words(), room, &model.look);
             bar::question(&question.text, theme.warn, &answers, area, buf, &model.look);
         }
-        (Dialog::None | Dialog::Help(_), Some(notice)) => {
+        (Dialog::None | Dialog::Help(_) | Dialog::Palette(_), Some(notice)) => {
             bar::notice(notice, theme.good, |columns| hints(model, columns), area, buf, &model.look);
         }
-        (Dialog::None | Dialog::Help(_), None) => put_line(buf, area, area.y, &hints(model, room)),
+        (Dialog::None | Dialog::Help(_) | Dialog::Palette(_), None) => {
+            put_line(buf, area, area.y, &hints(model, room))
+        }
     }
     None
 }
@@ -274,11 +284,11 @@ fn hints(model: &Model, columns: usize) -> Line<'static> {
             hints.extend([
                 Hint::from(DashboardAction::Drain),
                 GlobalAction::FocusNext.into(),
-                GlobalAction::LogLevel.into(),
+                LogAction::Level.into(),
             ]);
         }
         Focus::Log => hints.extend([
-            GlobalAction::LogLevel.into(),
+            LogAction::Level.into(),
             GlobalAction::Filter.into(),
             Hint::saying(MoveAction::Last, "follow"),
             freeze,

@@ -4,6 +4,7 @@
 mod browser;
 mod dialog;
 mod input;
+mod palette;
 mod queue;
 mod reach;
 
@@ -21,8 +22,11 @@ use crate::{
     protocol::message::Entries,
     text::units,
     ui::{
-        actions::{Action, BrowserAction, Context, GlobalAction, InputAction, MoveAction, QueueAction},
-        components::{dialog::Question, input::pasted_lines, log::Scroll},
+        actions::{
+            Action, BrowserAction, Context, GlobalAction, InputAction, LogAction, MoveAction, QueueAction,
+            Section,
+        },
+        components::{dialog::Question, help::Page, input::pasted_lines, log::Scroll},
     },
 };
 
@@ -109,7 +113,7 @@ fn key(model: &mut Model, queue: &impl Queue, key: KeyEvent) -> Vec<Effect> {
             model.input.key(key);
             Vec::new()
         }
-        None if context == Context::Prompt => dialog::typed(model, queue, key),
+        None if context.is_text() => dialog::typed(model, queue, key),
         // Keys that answer a question go before those that scroll what it is about.
         None if context == Context::Question => match model.keys.action(Context::Page, key) {
             Some(Action::Moving(action)) => travel(model, action),
@@ -131,6 +135,7 @@ pub fn act(model: &mut Model, queue: &impl Queue, action: Action) -> Vec<Effect>
         Action::Input(action) => input::act(model, action),
         Action::Queue(action) => queue::act(model, queue, action),
         Action::Browser(action) => browser::act(model, action),
+        Action::Log(action) => log(model, action),
         Action::Dialogs(action) => dialog::act(model, queue, action),
         // The other screen's.
         Action::Dashboard(_) => Vec::new(),
@@ -151,21 +156,28 @@ fn asks_again(action: Action) -> bool {
 
 fn everywhere(model: &mut Model, queue: &impl Queue, action: GlobalAction) -> Vec<Effect> {
     match action {
-        GlobalAction::Help => model.dialog = Dialog::Help(0),
+        GlobalAction::Help => model.dialog = Dialog::Help(Page::new(&Section::DOWNLOADS, model.context())),
+        GlobalAction::Palette => model.dialog = Dialog::Palette(palette::open(model)),
         GlobalAction::Quit => return quit(model),
         GlobalAction::FocusNext => model.move_focus(1),
         GlobalAction::FocusPrevious => model.move_focus(-1),
         GlobalAction::Back => back(model, queue),
         GlobalAction::Filter => filter(model),
-        GlobalAction::LogLevel => {
-            model.log.next_level();
-            model.say(format!("the log shows {}", model.log.level_word()));
-        }
-        GlobalAction::LogSize => model.large_log = !model.large_log,
-        GlobalAction::CopyLine => return copy_line(model),
         GlobalAction::Copy => return queue::copy(model, queue),
         GlobalAction::Suspend => return vec![Effect::Suspend],
         GlobalAction::Redraw => return vec![Effect::Redraw],
+    }
+    Vec::new()
+}
+
+fn log(model: &mut Model, action: LogAction) -> Vec<Effect> {
+    match action {
+        LogAction::Level => {
+            model.log.next_level();
+            model.say(format!("the log shows {}", model.log.level_word()));
+        }
+        LogAction::Size => model.large_log = !model.large_log,
+        LogAction::CopyLine => return copy_line(model),
     }
     Vec::new()
 }
@@ -191,6 +203,12 @@ fn quit(model: &mut Model) -> Vec<Effect> {
 
 /// One step back: closes or clears what was opened, marked or filtered last, where that is known.
 fn back(model: &mut Model, queue: &impl Queue) {
+    if let Dialog::Help(page) = &mut model.dialog {
+        if !page.back() {
+            model.dialog = Dialog::None;
+        }
+        return;
+    }
     if model.seen.alarm.is_some() && model.seen.alarm.as_ref() == model.alarms.first() {
         let seen = model.alarms.remove(0);
         model.silenced.push(seen);
@@ -216,7 +234,12 @@ fn back(model: &mut Model, queue: &impl Queue) {
                 model.focus = Focus::Queue;
             }
         }
-        Context::Queue | Context::Connections | Context::Page | Context::Prompt | Context::Question => {
+        Context::Queue
+        | Context::Connections
+        | Context::Page
+        | Context::Prompt
+        | Context::Palette
+        | Context::Question => {
             if model.panel == Panel::Details {
                 model.close_panel();
             } else if model.queue.clear_marks() {
@@ -241,6 +264,9 @@ fn copy_line(model: &mut Model) -> Vec<Effect> {
 }
 
 fn filter(model: &mut Model) {
+    if let Dialog::Help(page) = &mut model.dialog {
+        return page.search();
+    }
     let (purpose, text) = match model.context() {
         Context::Browser => {
             if model.browser.as_ref().is_some_and(Browser::is_deferring) {
@@ -256,6 +282,7 @@ fn filter(model: &mut Model) {
         | Context::Connections
         | Context::Page
         | Context::Prompt
+        | Context::Palette
         | Context::Question => (Purpose::QueueFilter, model.filter.clone()),
     };
     model.prompt(purpose, &text);
@@ -264,7 +291,7 @@ fn filter(model: &mut Model) {
 /// Moves in the pane that has the focus.
 fn travel(model: &mut Model, action: MoveAction) -> Vec<Effect> {
     match model.context() {
-        Context::Page => dialog::scroll_help(model, action),
+        Context::Page | Context::Palette => dialog::travel(model, action),
         Context::Browser => return browser::travel(model, action),
         Context::Log => {
             let rows = model.log_rows();
@@ -306,7 +333,9 @@ fn scroll_log(model: &mut Model, scroll: Scroll) {
 fn paste(model: &mut Model, queue: &impl Queue, text: &str) -> Vec<Effect> {
     let lines = pasted_lines(text);
     match (&mut model.dialog, lines.as_slice()) {
-        (_, []) | (Dialog::Help(_) | Dialog::Question(_), _) => {}
+        (_, []) | (Dialog::Question(_), _) => {}
+        (Dialog::Help(page), lines) => page.paste(&lines.join(" ")),
+        (Dialog::Palette(palette), lines) => palette.paste(&lines.join(" ")),
         (Dialog::Prompt(prompt), lines) => {
             prompt.problem = None;
             prompt.line.paste(&lines.join(" "));

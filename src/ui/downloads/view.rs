@@ -20,12 +20,9 @@ use super::{
     model::layout::{Form, Layout},
     model::{Focus, Model, Panel},
 };
-use crate::ui::{
-    actions::Section,
-    components::{
-        help,
-        widgets::{clip, put, rule},
-    },
+use crate::ui::components::{
+    help, palette,
+    widgets::{clip, put, rule},
 };
 
 /// Draws a frame. Its size is that of the last [`Model::refresh`].
@@ -39,17 +36,19 @@ pub fn view(model: &Model, frame: &mut Frame<'_>) {
     };
     let whole = frame.area();
     let buf = frame.buffer_mut();
-    if let Dialog::Help(top) = model.dialog {
-        help::render(whole, buf, top, &model.keys, &Section::DOWNLOADS, &model.look);
-        return;
-    }
-    let cursor = if layout.form == Form::Line {
+    let cursor = if let Dialog::Help(page) = &model.dialog {
+        help::render(whole, buf, page, &model.keys, &model.look)
+    } else if layout.form == Form::Line {
         bar::line(model, layout.header, buf)
     } else {
         panes(model, &layout, buf);
         let typing = input::render(model, layout.input, buf);
         input::reading(model, layout.reading, buf);
         bar::render(model, layout.bar, buf).or(typing)
+    };
+    let cursor = match &model.dialog {
+        Dialog::Palette(open) => palette::render(whole, buf, open, &model.keys, &model.look),
+        _ => cursor,
     };
     if let Some(position) = cursor {
         frame.set_cursor_position(position);

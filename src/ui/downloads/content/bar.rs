@@ -34,7 +34,7 @@ fn below(model: &Model, columns: usize) -> u16 {
             if rows == 1 && width(&question.text) + answers <= columns { 1 } else { rows + 1 }
         }
         (Dialog::Prompt(prompt), _) => 1 + prompt.problem.as_deref().map_or(0, text),
-        (Dialog::Help(_), _) | (Dialog::None, None) => 1,
+        (Dialog::Help(_) | Dialog::Palette(_), _) | (Dialog::None, None) => 1,
         (Dialog::None, Some(notice)) => text(&notice.text),
     }
 }
@@ -45,6 +45,6 @@ pub fn answers(model: &Model, columns: usize) -> Line<'static> {
         Dialog::Question(question) => {
             bar::answers(&model.keys, question.pending.words(), columns, &model.look)
         }
-        Dialog::None | Dialog::Help(_) | Dialog::Prompt(_) => Line::default(),
+        Dialog::None | Dialog::Help(_) | Dialog::Palette(_) | Dialog::Prompt(_) => Line::default(),
     }
 }

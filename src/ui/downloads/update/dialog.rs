@@ -2,14 +2,13 @@
 
 use crossterm::event::KeyEvent;
 
-use super::{browser, input, queue, reach::reach};
+use super::{browser, input, palette, queue, reach::reach};
 use crate::{
     client::{Command, Locator, Server},
     protocol::trust::pin::Pin,
     text::units,
     ui::{
-        actions::{DialogAction, MoveAction, Section},
-        components::help,
+        actions::{DialogAction, MoveAction},
         downloads::{
             effect::Effect,
             model::{
@@ -29,12 +28,19 @@ const MAX_SEGMENTS: usize = 16;
 pub(super) fn act(model: &mut Model, jobs: &impl Queue, action: DialogAction) -> Vec<Effect> {
     match std::mem::take(&mut model.dialog) {
         Dialog::None => Vec::new(),
-        Dialog::Help(top) => match action {
-            DialogAction::Close => Vec::new(),
-            DialogAction::Accept | DialogAction::Dismiss | DialogAction::Yes | DialogAction::No => {
-                model.dialog = Dialog::Help(top);
+        Dialog::Help(mut page) => {
+            if page.act(action) {
+                model.dialog = Dialog::Help(page);
+            }
+            Vec::new()
+        }
+        Dialog::Palette(palette) => match (action, palette.selected()) {
+            (DialogAction::Accept, Some(chosen)) => palette::run(model, jobs, chosen),
+            (DialogAction::Accept, None) => {
+                model.dialog = Dialog::Palette(palette);
                 Vec::new()
             }
+            _ => Vec::new(),
         },
         Dialog::Question(question) => match action {
             // It may have been meant for what was there a moment ago.
@@ -89,13 +95,18 @@ fn accepted(model: &mut Model, prompt: Prompt) -> Vec<Effect> {
     })
 }
 
-/// A key in a prompt. A filter is applied while it is typed.
+/// A key where text is typed. A filter is applied while it is typed.
 pub(super) fn typed(model: &mut Model, queue: &impl Queue, key: KeyEvent) -> Vec<Effect> {
-    if let Dialog::Prompt(prompt) = &mut model.dialog {
-        prompt.problem = None;
-        if prompt.line.key(key) {
-            return changed(model, queue);
+    match &mut model.dialog {
+        Dialog::Prompt(prompt) => {
+            prompt.problem = None;
+            if prompt.line.key(key) {
+                return changed(model, queue);
+            }
         }
+        Dialog::Help(page) => page.key(key),
+        Dialog::Palette(palette) => palette.key(key),
+        Dialog::None | Dialog::Question(_) => {}
     }
     Vec::new()
 }
@@ -227,8 +238,11 @@ fn limit(text: &str) -> Result<Option<u64>, String> {
     units::parse_rate(text).map_err(|error| error.to_string())
 }
 
-pub(super) fn scroll_help(model: &mut Model, action: MoveAction) {
-    let Dialog::Help(top) = model.dialog else { return };
-    let top = help::scroll(action, top, model.size, &model.keys, &Section::DOWNLOADS, &model.look);
-    model.dialog = Dialog::Help(top);
+/// Moves in the help page or in the palette.
+pub(super) fn travel(model: &mut Model, action: MoveAction) {
+    match &mut model.dialog {
+        Dialog::Help(page) => page.scroll(action, model.size, &model.keys, &model.look),
+        Dialog::Palette(palette) => palette.travel(action),
+        Dialog::None | Dialog::Prompt(_) | Dialog::Question(_) => {}
+    }
 }

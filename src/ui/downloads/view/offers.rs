@@ -7,7 +7,7 @@ use crate::{
     protocol::message::Kind,
     ui::{
         actions::{
-            BrowserAction, Context, GlobalAction, InputAction, MoveAction, QueueAction,
+            BrowserAction, Context, GlobalAction, InputAction, LogAction, MoveAction, QueueAction,
             hints::{self, Hint},
         },
         downloads::{
@@ -26,9 +26,12 @@ pub fn line(model: &Model, columns: usize) -> Line<'static> {
         Context::Browser => browser(model),
         Context::Log => log(model),
         Context::Details => details(model),
-        Context::Queue | Context::Connections | Context::Page | Context::Prompt | Context::Question => {
-            queue(model)
-        }
+        Context::Queue
+        | Context::Connections
+        | Context::Page
+        | Context::Prompt
+        | Context::Palette
+        | Context::Question => queue(model),
     };
     if !model.alarms.is_empty() {
         hints.insert(0, Hint::saying(GlobalAction::Back, "dismiss"));
@@ -98,11 +101,11 @@ fn log(model: &Model) -> Vec<Hint> {
     if !model.log.follows() {
         hints.push(Hint::saying(MoveAction::Last, "follow"));
     }
-    hints.push(MoveAction::Up.into());
+    hints.push(Hint::saying(MoveAction::Up, "scroll"));
     let size = if model.large_log { "shrink" } else { "enlarge" };
-    hints.push(Hint::saying(GlobalAction::LogSize, size));
-    hints.push(GlobalAction::CopyLine.into());
-    hints.push(GlobalAction::LogLevel.into());
+    hints.push(Hint::saying(LogAction::Size, size));
+    hints.push(LogAction::CopyLine.into());
+    hints.push(LogAction::Level.into());
     hints.push(GlobalAction::Filter.into());
     hints.push(GlobalAction::FocusNext.into());
     hints

@@ -76,3 +76,51 @@ fn the_log_can_be_enlarged_and_a_line_of_it_copied() {
     keys(&mut model, &queue, "+");
     assert_eq!(model.layout().log.height, before);
 }
+
+#[test]
+fn the_palette_runs_an_action_in_the_pane_that_it_is_for() {
+    let (mut model, queue) = ready();
+    keys(&mut model, &queue, "tab");
+    assert_eq!(model.context(), Context::Log);
+    keys(&mut model, &queue, ":");
+    assert_eq!(model.context(), Context::Palette);
+    let drawn = text(&draw(&mut model, &queue, 80, 24));
+    assert!(drawn.contains("Actions") && drawn.contains("copy-line"), "{drawn}");
+    type_in(&mut model, &queue, "pause all");
+    let drawn = text(&draw(&mut model, &queue, 80, 24));
+    assert!(drawn.contains("pause-all") && !drawn.contains("copy-line"), "{drawn}");
+    assert_eq!(command(keys(&mut model, &queue, "enter")), Command::PauseAll);
+    assert_eq!(model.context(), Context::Queue);
+    keys(&mut model, &queue, ": esc");
+    assert_eq!(model.context(), Context::Queue);
+    keys(&mut model, &queue, ":");
+    type_in(&mut model, &queue, "no such thing");
+    keys(&mut model, &queue, "enter");
+    assert_eq!(model.context(), Context::Palette, "nothing is run");
+    keys(&mut model, &queue, "ctrl-c");
+}
+
+#[test]
+fn the_palette_offers_no_action_of_a_pane_that_is_closed() {
+    let (mut model, queue) = ready();
+    for name in ["zip", "submit", "disconnect", "page-down", "yes"] {
+        keys(&mut model, &queue, ":");
+        type_in(&mut model, &queue, name);
+        let Dialog::Palette(palette) = &model.dialog else { panic!("{:?}", model.dialog) };
+        assert_ne!(palette.selected().map(|action| action.name()), Some(name));
+        keys(&mut model, &queue, "esc");
+    }
+}
+
+#[test]
+fn the_help_page_is_searched_and_left_step_by_step() {
+    let (mut model, queue) = ready();
+    keys(&mut model, &queue, "? /");
+    type_in(&mut model, &queue, "clipboard");
+    let drawn = text(&draw(&mut model, &queue, 80, 24));
+    assert!(drawn.contains("Send the address") && !drawn.contains("Mark or unmark"), "{drawn}");
+    keys(&mut model, &queue, "enter esc");
+    assert_eq!(model.context(), Context::Page, "all entries are shown again");
+    keys(&mut model, &queue, "esc");
+    assert_eq!(model.context(), Context::Queue);
+}
