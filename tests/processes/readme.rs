@@ -90,7 +90,7 @@ fn variants(source: &str, start: &str) -> Vec<(String, Vec<String>)> {
     let mut variants: Vec<(String, Vec<String>)> = Vec::new();
     for line in body.lines().take_while(|line| *line != "}") {
         let code = line.trim_start();
-        let name = code.trim_end_matches([',', '{', ' ']);
+        let name = code.split([',', '{', '(', ' ']).next().unwrap_or_default();
         if line.len() - code.len() == 4 && code.starts_with(char::is_uppercase) {
             let mut snake = String::new();
             for letter in name.chars() {
@@ -115,8 +115,8 @@ fn all_events_are_documented_with_their_members() {
     let client = variants(include_str!("../../src/client/api/event.rs"), "pub enum Event {");
     let server = variants(include_str!("../../src/server/api/event.rs"), "pub enum Event {");
     assert!(client.len() > 8 && server.len() > 8, "{client:?} {server:?}");
-    // Those are lines for people, also with --json; the members of the result and of the trouble are fields of other types.
-    let for_people = ["warning", "failed", "refused", "draining"];
+    // Those are lines for people, also with --json, or happen with a screen only; the members of the result and of the trouble are fields of other types.
+    let for_people = ["warning", "failed", "refused", "draining", "blocked", "unblocked"];
     for (events, heading, is_client) in
         [(client, "## Events of a client", true), (server, "## Events of a server", false)]
     {
@@ -134,8 +134,9 @@ fn all_events_are_documented_with_their_members() {
             }
             assert!(documented.contains(&event.as_str()), "{event} in {heading}");
             let row = table.lines().find(|line| line.starts_with(&format!("| `{event}`"))).expect("a row");
-            for field in
-                fields.iter().filter(|field| !["id", "finished", "trouble"].contains(&field.as_str()))
+            for field in fields
+                .iter()
+                .filter(|field| !["id", "finished", "trouble", "reported"].contains(&field.as_str()))
             {
                 assert!(row.contains(&format!("`{field}`")), "{field} of {event} in {heading}");
             }

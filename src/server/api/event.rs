@@ -15,6 +15,9 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ConnectionId(pub u64);
 
+/// Why connections end when the server stops.
+pub(crate) const SERVER_STOPPED: &str = "the server was stopped";
+
 /// An event; serialised, this is a line of `--json`.
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
@@ -98,6 +101,13 @@ pub enum Event {
         peer: SocketAddr,
         /// Why: `done`, `closed by the client`, `too slow`, …
         reason: SafeText,
+        /// How long it lasted.
+        seconds: f64,
+        /// Content bytes sent.
+        bytes: u64,
+        /// Whether [`Failed`](Event::Failed) has reported this reason, with the path of what was being sent.
+        #[serde(skip)]
+        reported: bool,
     },
     /// A client received "busy" or was refused.
     Refused {
@@ -131,6 +141,14 @@ impl Event {
     /// Its level in the log.
     pub fn level(&self) -> Level {
         match self {
+            // The log has one line for each event: that a connection ended says how long it lasted, and that the server stopped is
+            // logged once.
+            Event::Connected { .. } | Event::Disconnected { reported: true, .. } => Level::DEBUG,
+            Event::Failed { reason, .. } | Event::Disconnected { reason, .. }
+                if reason.as_str() == SERVER_STOPPED =>
+            {
+                Level::DEBUG
+            }
             Event::Request { .. } | Event::Sent { part: true, .. } => Level::DEBUG,
             Event::Failed { .. }
             | Event::Incomplete { .. }
@@ -187,10 +205,17 @@ impl fmt::Display for Event {
             Event::Incomplete { peer, path, missing, .. } => {
                 write!(f, "{peer}: {}: {}", named(path), missing.sentence())
             }
-            Event::Disconnected { peer, reason, .. } if reason.as_str().starts_with("disconnected") => {
-                write!(f, "{peer}: {reason}")
+            Event::Disconnected { peer, reason, seconds, bytes, .. } => {
+                let (by, reason) = match reason.as_str().strip_prefix("disconnected") {
+                    Some(by) => (by, String::new()),
+                    None => ("", format!(", {reason}")),
+                };
+                write!(f, "{peer}: disconnected{by} after {}", units::took(*seconds))?;
+                if *bytes > 0 {
+                    write!(f, ", {} sent", units::bytes(*bytes))?;
+                }
+                f.write_str(&reason)
             }
-            Event::Disconnected { peer, reason, .. } => write!(f, "{peer}: disconnected, {reason}"),
             Event::Refused { peer } => write!(f, "{peer}: refused, there are too many connections"),
             Event::Blocked { network, seconds } => {
                 write!(f, "{network}: blocked for {}", units::duration(Duration::from_secs(*seconds)))
@@ -210,3 +235,32 @@ fn named(path: &SafeText) -> &str {
 
 /// Takes the events, on whichever thread they happen; must be quick.
 pub type Sink = Arc<dyn Fn(&Event) + Send + Sync>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_connection_is_one_line() {
+        let ended = |reason: &str, bytes| Event::Disconnected {
+            id: ConnectionId(1),
+            peer: ([192, 0, 2, 1], 50_000).into(),
+            reason: reason.into(),
+            seconds: 12.34,
+            bytes,
+            reported: false,
+        };
+        let line = |reason: &str, bytes| ended(reason, bytes).to_string();
+        assert_eq!(
+            line("closed by the client", 0),
+            "192.0.2.1:50000: disconnected after 12.3 s, closed by the client"
+        );
+        assert_eq!(line("done", 4_200_000), "192.0.2.1:50000: disconnected after 12.3 s, 4.2 MB sent, done");
+        assert_eq!(
+            line("disconnected by the operator", 1000),
+            "192.0.2.1:50000: disconnected by the operator after 12.3 s, 1.0 kB sent"
+        );
+        assert_eq!(ended("done", 0).level(), Level::INFO);
+        assert_eq!(ended(SERVER_STOPPED, 0).level(), Level::DEBUG);
+    }
+}

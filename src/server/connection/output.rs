@@ -73,7 +73,9 @@ impl Delivery {
 
 fn report_failure(shared: &Shared, entry: &Entry, path: &SafeText, reason: &str) {
     let Entry { id, peer, .. } = *entry;
-    shared.services.emit(&Event::Failed { id, peer, path: path.clone(), reason: SafeText::new(reason) });
+    let reason = SafeText::new(reason);
+    entry.set_reported(&reason);
+    shared.services.emit(&Event::Failed { id, peer, path: path.clone(), reason });
 }
 
 impl Output {

@@ -52,6 +52,8 @@ pub(crate) struct Entry {
     position: AtomicU64,
     total: AtomicU64,
     path: Mutex<SafeText>,
+    /// Why its last request failed.
+    failed: Mutex<SafeText>,
 }
 
 /// No answer is running, or its total is not known.
@@ -89,6 +91,7 @@ impl Entry {
             position: AtomicU64::new(0),
             total: AtomicU64::new(UNKNOWN),
             path: Mutex::default(),
+            failed: Mutex::default(),
         };
         entry.set_state(ConnectionState::Handshake);
         entry
@@ -145,6 +148,16 @@ impl Entry {
     /// An answer begins.
     pub fn set_path(&self, path: &SafeText) {
         *lock(&self.path) = path.clone();
+    }
+
+    /// Records why a request failed, which is reported.
+    pub(crate) fn set_reported(&self, reason: &SafeText) {
+        reason.clone_into(&mut lock(&self.failed));
+    }
+
+    /// Whether this was reported as the reason why the last request failed.
+    pub(crate) fn has_reported(&self, reason: &SafeText) -> bool {
+        *lock(&self.failed) == *reason
     }
 
     /// How far the running answer is, out of a total that is known.

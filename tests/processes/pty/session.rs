@@ -63,7 +63,7 @@ fn goes_on(home: &Path) -> Session {
         text.contains("large.bin") && text.contains("readme.txt")
     });
     session.wait_for("limit 3.0 MB/s");
-    session.wait_for("resumes with");
+    session.wait_for("large.bin: resuming at ");
     until("more blocks are received", || listed(home) > before);
     session
 }

@@ -135,7 +135,8 @@ pub(crate) fn open(
     resume.claim()?;
     if local.received > 0 {
         let received = units::bytes(local.received);
-        tracing::info!("{}: resumes with {received} that were received before", path.shown());
+        // That the download begins says how much is local.
+        tracing::debug!("{}: {received} were received before", path.shown());
     }
     fetch.progress.set_local(resume.state.blocks().unwrap_or(&Blocks::default()), is_file);
     Ok(())

@@ -116,7 +116,8 @@ impl Work<'_> {
         if files > 0 {
             let path = self.target.path();
             let (files, bytes) = (units::count(files), units::bytes(bytes));
-            tracing::info!("{}: resumes with {files} files, {bytes}, that are verified", path.shown());
+            // That the download begins says how much is local.
+            tracing::debug!("{}: {files} files, {bytes}, are verified", path.shown());
         }
     }
 

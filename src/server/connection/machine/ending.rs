@@ -110,7 +110,10 @@ impl Drop for Connection {
         self.shared.services.give_back(self.pacing.end());
         self.shared.registry.remove(&self.entry);
         let Entry { id, peer, .. } = *self.entry;
-        self.shared.services.emit(&Event::Disconnected { id, peer, reason: SafeText::new(&self.reason) });
+        let reason = SafeText::new(&self.reason);
+        let (view, reported) = (self.entry.view(Instant::now()), self.entry.has_reported(&reason));
+        let (seconds, bytes) = (view.age.as_secs_f64(), view.sent);
+        self.shared.services.emit(&Event::Disconnected { id, peer, reason, seconds, bytes, reported });
         self.shared.registry.finished();
     }
 }

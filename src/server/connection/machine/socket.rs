@@ -7,6 +7,7 @@ use std::{
 
 use super::state::{Connection, IDLE_WHILE_OTHERS_WAIT, Peer, Stage};
 use crate::server::{
+    api::event::SERVER_STOPPED,
     connection::{output::Output, v1::requests::Ending},
     limits::{HALF_CLOSED_TIMEOUT, PEER_CHECK_INTERVAL},
     shared::lifecycle::Phase,
@@ -101,7 +102,7 @@ impl Connection {
     /// Why the socket was shut down, if that was not the client.
     pub(crate) fn shutdown_reason(&self) -> Option<&'static str> {
         if self.shared.lifecycle.phase() >= Phase::Stopping {
-            Some("the server was stopped")
+            Some(SERVER_STOPPED)
         } else if self.entry.is_disconnected() {
             let evicted = self.entry.is_evicted();
             Some(if evicted { IDLE_WHILE_OTHERS_WAIT } else { "disconnected by the operator" })

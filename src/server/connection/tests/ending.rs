@@ -115,8 +115,25 @@ fn a_write_that_fails_after_a_stop_is_logged_as_the_stop() {
     connection.after_write(bench.start, Err(ErrorKind::BrokenPipe.into()));
     drop(connection);
     let events = bench.events.lock().unwrap();
-    let Some(Event::Disconnected { reason, .. }) = events.last() else { panic!("{events:?}") };
+    let Some(event @ Event::Disconnected { reason, .. }) = events.last() else { panic!("{events:?}") };
     assert_eq!(reason.as_str(), "the server was stopped");
+    assert_eq!(event.level(), tracing::Level::DEBUG, "one line of the log says it for all connections");
+}
+
+#[test]
+fn an_answer_that_fails_with_its_connection_is_one_line_of_the_log() {
+    let bench = bench(None);
+    let mut connection = bench.connect();
+    connection.received(bench.start, &requests(&["large"]));
+    assert_eq!(next(&mut connection, bench.start), Want::Write);
+    connection.after_write(bench.start, Err(ErrorKind::BrokenPipe.into()));
+    drop(connection);
+    let events = bench.events.lock().unwrap();
+    let logged: Vec<_> = events.iter().filter(|event| event.level() <= tracing::Level::INFO).collect();
+    assert!(
+        matches!(logged.as_slice(), [Event::Failed { path, .. }] if path.as_str() == "large"),
+        "{events:?}"
+    );
 }
 
 /// An answer has failed also if its connection ends while a task has it.
