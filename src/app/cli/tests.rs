@@ -150,7 +150,7 @@ fn a_wrong_file_of_addresses_is_reported_with_its_line() {
         ),
         ("a\nftp://h/x\n", "list', line 2: 'ftp://h/x': ftp:// is not supported"),
         ("a\n../b\n", "list', line 2: cannot fetch '../b': "),
-        ("a\n  out=..\n", "list', line 1: '/tmp/..' is not a path to save as; nothing was started"),
+        ("a\n  out=no/such/..\n", "list', line 1: '/tmp/no/such/..' is not a path to save as; nothing was started"),
         ("# none\n\n", "list' has no address: give one a line"),
     ] {
         std::fs::write(&list, text).expect("written");
