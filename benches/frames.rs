@@ -226,6 +226,7 @@ mod downloads_screen {
             segments: 4,
             listing: None,
             plain: false,
+            in_queue: false,
             history: Vec::new(),
             notice: None,
             kept: false,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    demo::DemoServer,
+    demo::{DemoServer, Tour},
     fetch::{Started, start},
 };
 use crate::{
@@ -70,11 +70,19 @@ pub(super) fn serve(config: server::Config, settings: &Settings, ring: LogRing) 
 
 /// Fetches, with the download screen.
 pub(super) fn fetch(fetch: Fetch, settings: &Settings, ring: LogRing) -> Result<Exit, Problem> {
-    downloads(fetch, settings, ring)
+    downloads(fetch, None, settings, ring)
 }
 
-/// Runs the download screen with a server in this process, whose files are listed at once.
+/// What the demo says first.
+const DEMO_NOTICE: &str = "demo: made-up files from a server in this process; all is deleted at the end";
+
+/// Runs the download screen with a server in this process: with made-up downloads, or with the files of a folder listed at once.
 pub(super) fn demo(demo: Demo, settings: &Settings, ring: LogRing) -> Result<Exit, Problem> {
+    if demo.is_tour {
+        let (_tour, fetch) = Tour::start(demo)?;
+        let notice = Notice { text: DEMO_NOTICE.to_owned(), bad: false };
+        return downloads(fetch, Some(notice), settings, ring);
+    }
     let stage = DemoServer::start(demo.server, Arc::new(|_| ()))?;
     let mut fetch = demo.fetch;
     fetch.server = Some(Locator::from(stage.server.address().clone()).server());
@@ -82,7 +90,7 @@ pub(super) fn demo(demo: Demo, settings: &Settings, ring: LogRing) -> Result<Exi
         fetch.folder = stage.folder.path().to_owned();
     }
     fetch.listing = fetch.server.as_ref().map(|server| server.root().clone());
-    let exit = downloads(fetch, settings, ring)?;
+    let exit = downloads(fetch, None, settings, ring)?;
     // The user may want to keep the downloads.
     if let Some(path) = stage.folder.keep() {
         headless::eprint_line(&format!("The downloads are in {}", SafeText::from_path(&path)));
@@ -90,7 +98,13 @@ pub(super) fn demo(demo: Demo, settings: &Settings, ring: LogRing) -> Result<Exi
     Ok(exit)
 }
 
-fn downloads(fetch: Fetch, settings: &Settings, ring: LogRing) -> Result<Exit, Problem> {
+/// `intro`: what is said first; the queue has the keys then.
+fn downloads(
+    fetch: Fetch,
+    intro: Option<Notice>,
+    settings: &Settings,
+    ring: LogRing,
+) -> Result<Exit, Problem> {
     let options = options(settings)?;
     let Started { engine, events, config, queue, session, history, warning } = start(&fetch, true)?;
     let defaults = Defaults {
@@ -105,8 +119,9 @@ fn downloads(fetch: Fetch, settings: &Settings, ring: LogRing) -> Result<Exit, P
         jobs: config.jobs,
         segments: config.segments,
         listing: fetch.listing,
+        in_queue: intro.is_some(),
         history,
-        notice: warning.map(|text| Notice { text, bad: true }),
+        notice: warning.map(|text| Notice { text, bad: true }).or(intro),
         kept: session.is_some(),
         home: std::env::var_os("HOME").map(Into::into).filter(|home: &std::path::PathBuf| home.is_absolute()),
         paused: fetch.paused && queue.iter().any(SavedJob::is_unfinished),

@@ -77,6 +77,8 @@ pub struct Demo {
     pub fetch: Fetch,
     /// Whether `--dir` says where downloads go.
     pub dir_given: bool,
+    /// Whether the files are made up, because no folder to serve is given and there is a screen.
+    pub is_tour: bool,
 }
 
 /// The user interface.
@@ -129,9 +131,11 @@ impl Cli {
             let config = server::Config { private, ..config };
             Task::Serve(Box::new(Serve { config, print, qr: settings.server.qr }))
         } else if self.task.demo {
+            let is_tour = self.arguments.is_empty() && face == Face::Screen;
             let root = self.served(&environment.directory)?;
             // A growing log in the folder would change the archived files.
-            if matches!(&log.destination, Destination::Folder { folder, .. } if canonical(folder).starts_with(canonical(&root)))
+            if !is_tour
+                && matches!(&log.destination, Destination::Folder { folder, .. } if canonical(folder).starts_with(canonical(&root)))
             {
                 log.destination = Destination::Nowhere;
             }
@@ -147,10 +151,10 @@ impl Cli {
             let access = if settings.server.classic { Access::Public } else { Access::Temporary };
             let server = server::Config { identity, access, ..server_config(&settings, root)? };
             // The demo itself writes nothing to the state folder.
-            if environment.state.as_ref().is_some_and(|state| state.exists()) {
+            if !is_tour && environment.state.as_ref().is_some_and(|state| state.exists()) {
                 self.check_own_files(&server, &settings, environment)?;
             }
-            Task::Demo(Box::new(Demo { server, fetch, dir_given }))
+            Task::Demo(Box::new(Demo { server, fetch, dir_given, is_tour }))
         } else {
             Task::Fetch(Box::new(self.fetch(&settings, environment, face == Face::Screen, configured)?))
         };

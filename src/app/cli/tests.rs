@@ -150,7 +150,10 @@ fn a_wrong_file_of_addresses_is_reported_with_its_line() {
         ),
         ("a\nftp://h/x\n", "list', line 2: 'ftp://h/x': ftp:// is not supported"),
         ("a\n../b\n", "list', line 2: cannot fetch '../b': "),
-        ("a\n  out=no/such/..\n", "list', line 1: '/tmp/no/such/..' is not a path to save as; nothing was started"),
+        (
+            "a\n  out=no/such/..\n",
+            "list', line 1: 'no/such/..' is not a path to save as; nothing was started",
+        ),
         ("# none\n\n", "list' has no address: give one a line"),
     ] {
         std::fs::write(&list, text).expect("written");
@@ -200,9 +203,20 @@ fn the_demo_listens_on_loopback_only() {
     let Ok(Task::Demo(demo)) = planned("--demo /usr --arch single").map(|plan| plan.task) else {
         panic!("a demo");
     };
-    let Demo { server, fetch, dir_given } = *demo;
+    let Demo { server, fetch, dir_given, is_tour } = *demo;
     assert_eq!((server.host.as_str(), server.port, server.arch), ("127.0.0.1", 0, Arch::Single));
     assert_eq!((server.root.as_path(), fetch.jobs.len(), dir_given), (Path::new("/usr"), 0, false));
+    assert!(!is_tour, "a folder is given");
+    let is_tour = |line: &str, terminal| {
+        let environment = Environment { terminal, ..environment() };
+        match planned_in(line, &environment).map(|plan| plan.task) {
+            Ok(Task::Demo(demo)) => demo.is_tour,
+            other => panic!("{line}: {other:?}"),
+        }
+    };
+    assert!(is_tour("--demo", Terminal::Screen));
+    assert!(!is_tour("--demo /usr", Terminal::Screen));
+    assert!(!is_tour("--demo", Terminal::None), "without a screen the folder is fetched and compared");
 }
 
 #[test]

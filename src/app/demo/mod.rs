@@ -1,5 +1,10 @@
 //! The demo: a server in this process on a loopback port, and a client of it.
 
+#[cfg(feature = "tui")]
+mod link;
+#[cfg(feature = "tui")]
+mod tour;
+
 use std::{
     fs::DirBuilder,
     io,
@@ -27,6 +32,9 @@ use crate::{
     server::{self, Server, Sink},
     text::{SafeText, units},
 };
+
+#[cfg(feature = "tui")]
+pub(crate) use tour::Tour;
 
 /// The server of the demo, and a folder for the downloads.
 #[derive(Debug)]

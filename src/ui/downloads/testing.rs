@@ -263,6 +263,7 @@ pub fn model() -> Model {
         jobs: 3,
         segments: 4,
         listing: None,
+        in_queue: false,
         history: Vec::new(),
         notice: None,
         kept: false,

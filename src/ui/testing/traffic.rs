@@ -173,6 +173,7 @@ mod downloads {
             jobs,
             segments: 1,
             listing: None,
+            in_queue: false,
             history: Vec::new(),
             notice: None,
             kept: false,

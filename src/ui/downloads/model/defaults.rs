@@ -32,6 +32,8 @@ pub struct Defaults {
     pub segments: usize,
     /// The server or folder whose listing is open at first.
     pub listing: Option<Locator>,
+    /// Whether the queue has the keys at first.
+    pub in_queue: bool,
     /// What was typed into the address line in earlier runs, the last one at the end.
     pub history: Vec<String>,
     /// What to show first.

@@ -135,7 +135,7 @@ pub struct Model {
 impl Model {
     /// The state at first.
     pub fn new(mut defaults: Defaults, keys: KeyMap, look: Look, log: LogRing) -> Model {
-        let Defaults { jobs, segments, paused, .. } = defaults;
+        let Defaults { jobs, segments, paused, in_queue, .. } = defaults;
         let input = LineEdit::with_history(std::mem::take(&mut defaults.history));
         let mut notice = defaults.notice.take();
         if defaults.paused && notice.is_none() {
@@ -148,7 +148,7 @@ impl Model {
             keys,
             look,
             input,
-            focus: if paused { Focus::Queue } else { Focus::Input },
+            focus: if paused || in_queue { Focus::Queue } else { Focus::Input },
             panel: Panel::Closed,
             browser: None,
             queue: List::default(),
