@@ -31,8 +31,9 @@ pub use fetch::{Fetch, SessionChoice};
 pub use plan::{Demo, Face, Plan, Serve, Task};
 
 const ARGUMENTS: &str = "\
-What to fetch: fdsp://[TOKEN@]HOST[:PORT]/PATH[#PIN], http:// or https://HOST[:PORT]/PATH, or a PATH of the server of --host. \
-With --serve or --demo: the folder to serve [default: the current directory]";
+What to fetch: fdsp://[TOKEN@]HOST[:PORT]/PATH[#PIN], HOST:PORT/PATH, http:// or https://HOST[:PORT]/PATH, or a PATH of the \
+server of --host; on the screen a server alone is listed. With --serve or --demo: the folder to serve [default: the current \
+directory]";
 
 /// The command line.
 #[derive(Clone, Debug, Parser)]

@@ -343,6 +343,9 @@ impl Browser {
 
     /// The note of the panel's rule.
     pub fn note(&self) -> String {
+        if self.entries.is_empty() && self.has_failed() {
+            return "not read".to_owned();
+        }
         let count = units::count(self.list.keys().len() as u64);
         let mut note = match (self.waits_for.is_some(), self.more) {
             (true, _) if self.entries.is_empty() => "asking".to_owned(),

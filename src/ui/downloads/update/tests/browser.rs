@@ -234,7 +234,11 @@ fn a_listing_that_fails_shows_why() {
     let trouble =
         Trouble::new(TroubleKind::Connection, SafeText::new("connection refused by nas.local:7878"));
     update(&mut model, &queue, Message::Listed { ticket: *ticket, answer: Err(trouble) });
-    assert!(text(&draw(&mut model, &queue, 80, 24)).contains("connection refused by nas.local:7878"));
+    let shown = text(&draw(&mut model, &queue, 80, 24));
+    assert!(
+        shown.contains("connection refused by nas.local:7878") && shown.contains(" not read "),
+        "{shown}"
+    );
     assert!(matches!(&keys(&mut model, &queue, "r")[..], [Effect::List { .. }]));
     keys(&mut model, &queue, "esc");
     assert_eq!((model.panel, model.focus), (Panel::Closed, Focus::Queue));
