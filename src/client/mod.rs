@@ -6,6 +6,7 @@
 //! queue      what is queued and what may run, for a running and a saved queue: no I/O
 //! engine     one task that starts, stops and retries attempts; deletions; the queue, under a lock that is held for a short time
 //! session    a queue that outlives its engine
+//! hooks      the user's commands after downloads
 //! job        one attempt of one job: files, trees, archives that are unpacked
 //! transfer   the content of one file over several connections
 //! source     connections to a server
@@ -21,6 +22,7 @@ pub(crate) mod engine;
 pub(crate) mod error;
 #[cfg(test)]
 mod fuzzing;
+pub(crate) mod hooks;
 pub(crate) mod job;
 pub(crate) mod queue;
 pub mod session;
@@ -34,6 +36,7 @@ pub use api::{
     command::{Command, JobId},
     config::{Config, Extract, Names, Proxy, ProxyAddress, Trust, Web},
     event::{Change, Event},
+    hook::{HookCommand, HookError, Hooks, PLACEHOLDERS},
     limit_schedule::{LimitPeriod, LimitSchedule, NotATime, ScheduleError, TimeOfDay, Zone},
     locator::{Host, Locator, LocatorError, Server},
     new_job::{Existing, Form, NewJob},

@@ -96,6 +96,7 @@ impl Fetch {
                 trust: access::trust(settings, environment),
                 web: client::Web { proxy: client.proxy.0.clone() },
                 undo_time: Duration::ZERO,
+                hooks: client.hooks(),
             },
             jobs: Vec::new(),
             listing: None,

@@ -3,6 +3,7 @@
 mod choices;
 #[cfg(test)]
 mod fuzzing;
+mod hook;
 mod keys;
 mod layers;
 mod look;

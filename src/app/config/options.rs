@@ -9,6 +9,7 @@ use tracing::Level;
 
 use super::{
     choices::{ClassicDialect, Colour, Hidden, When, choices, dialect},
+    hook::Hook,
     section::section,
     types::{Bounded, HostNames, Optional, ProxyChoice, Rate, Seconds, SecondsOrZero},
 };
@@ -123,6 +124,16 @@ section! {
         /// Accept an unknown server and remember it [default: ask, or without a screen, refuse]
         #[arg(long, num_args = 0, default_missing_value = "true", help_heading = "Trust")]
         accept_new: bool = false;
+        /// Run this after each download that is done: a program and its arguments, in which {path}, {name}, {digest}, {size} and {url}
+        /// are replaced
+        #[arg(long, value_name = "COMMAND")]
+        on_done: Hook = Hook(None);
+        /// Run this after each download that failed, with {name}, {url} and {error}
+        #[arg(long, value_name = "COMMAND")]
+        on_failed: Hook = Hook(None);
+        /// Run this once nothing runs or waits any more
+        #[arg(long, value_name = "COMMAND")]
+        on_idle: Hook = Hook(None);
     }
 }
 
@@ -294,6 +305,15 @@ impl Client {
             entries: self.extract_entries.get(),
             bytes: Some(self.extract_bytes.get()).filter(|bytes| *bytes > 0),
             ratio: self.extract_ratio.get(),
+        }
+    }
+
+    /// The commands that run when downloads end.
+    pub fn hooks(&self) -> client::Hooks {
+        client::Hooks {
+            on_done: self.on_done.0.clone(),
+            on_failed: self.on_failed.0.clone(),
+            on_idle: self.on_idle.0.clone(),
         }
     }
 

@@ -13,6 +13,12 @@ use crate::{
 #[error("it must be {0}")]
 pub struct Expected(String);
 
+impl Expected {
+    pub(super) fn new(expected: String) -> Expected {
+        Expected(expected)
+    }
+}
+
 /// A whole number from `MIN` to `MAX`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounded<const MIN: u64, const MAX: u64>(u64);

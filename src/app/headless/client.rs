@@ -107,12 +107,20 @@ async fn drive(
             _ = redraw.tick(), if show.has_bars() => show.rows(engine),
         }
     }
-    // Files that an earlier run of the session did not delete.
-    tokio::select! {
+    // Commands of the user, and files that an earlier run of the session did not delete.
+    let ended = async {
+        engine.hooks_ended().await;
+        engine.all_deleted().await;
+    };
+    let interrupted = tokio::select! {
         biased;
-        signal = signals.next() => Ok(Some(signal)),
-        () = engine.all_deleted() => Ok(None),
+        signal = signals.next() => Some(signal),
+        () = ended => None,
+    };
+    while let Ok(event) = events.try_recv() {
+        show.event(&event);
     }
+    Ok(interrupted)
 }
 
 /// The results of the downloads.

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use crate::client::api::limit_schedule::LimitSchedule;
+use crate::client::api::{hook::Hooks, limit_schedule::LimitSchedule};
 
 /// The settings of an engine.
 #[derive(Clone, Debug)]
@@ -37,6 +37,8 @@ pub struct Config {
     pub web: Web,
     /// For how long cancelling and removing can be undone: partial files are deleted after that.
     pub undo_time: Duration,
+    /// Commands that run when jobs end.
+    pub hooks: Hooks,
 }
 
 impl Default for Config {
@@ -57,6 +59,7 @@ impl Default for Config {
             trust: Trust::default(),
             web: Web::default(),
             undo_time: Duration::ZERO,
+            hooks: Hooks::default(),
         }
     }
 }

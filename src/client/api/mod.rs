@@ -6,6 +6,7 @@ pub(crate) mod checksum;
 pub(crate) mod command;
 pub(crate) mod config;
 pub(crate) mod event;
+pub(crate) mod hook;
 pub(crate) mod limit_schedule;
 pub(crate) mod locator;
 pub(crate) mod new_job;

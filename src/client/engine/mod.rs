@@ -266,6 +266,11 @@ impl Engine {
         self.shared.deletions.all_deleted().await;
     }
 
+    /// Waits until the commands of [`Hooks`](crate::client::Hooks) that were started until now have ended.
+    pub async fn hooks_ended(&self) {
+        self.shared.hooks.all_ended().await;
+    }
+
     /// What a session keeps it by.
     pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.shared
@@ -287,7 +292,9 @@ impl Engine {
 
     fn end(&mut self, timeout: Duration) {
         if let Some(runtime) = self.runtime.take() {
+            let deadline = Instant::now() + timeout;
             self.stopped.wait(timeout);
+            self.shared.hooks.finish(deadline);
             // A name server or a disk that hangs holds a thread, but not us.
             runtime.shutdown_background();
         }

@@ -88,6 +88,7 @@ pub(crate) mod tests {
             trust: Trust::default(),
             web: Default::default(),
             undo_time: Duration::ZERO,
+            hooks: Default::default(),
         }
     }
 

@@ -18,6 +18,7 @@ use crate::{
             saved::{self, SavedQueue},
         },
         disk::{folder::Folders, journal::seal::Seal},
+        hooks::Hooks,
         job::{
             deletions::{Deletion, Deletions},
             placement::claims::Claims,
@@ -52,6 +53,7 @@ pub(crate) struct State {
 pub(crate) struct Shared {
     state: Mutex<State>,
     events: mpsc::UnboundedSender<Event>,
+    pub(crate) hooks: Arc<Hooks>,
     pub(crate) limits: Arc<Limits>,
     pub(crate) folders: Arc<Folders>,
     /// Targets that jobs write to.
@@ -103,6 +105,7 @@ impl Shared {
         let (deletions, requests) = Deletions::new(Arc::clone(&changed));
         let shared = Shared {
             state: Mutex::new(state),
+            hooks: hooks(config, events.clone()),
             events,
             limits: Arc::new(Limits::new(config.limit, config.segments)),
             folders: Arc::new(Folders::sealed(seal)),
@@ -140,7 +143,24 @@ impl Shared {
 
     /// Reports an event. The receiver may be closed already.
     pub(crate) fn report(&self, event: Event) {
-        let _ = self.events.send(event);
+        self.report_all(vec![event]);
+    }
+
+    /// Reports what happened at the same time. Commands of the user are queued before the faces know of it.
+    pub(crate) fn report_all(&self, events: Vec<Event>) {
+        let last = events.len().saturating_sub(1);
+        for (index, event) in events.into_iter().enumerate() {
+            if let Event::Done { id, .. } | Event::Failed { id, .. } = event
+                && self.hooks.is_wanted()
+            {
+                let (job, is_idle) = self.with(|state| {
+                    let job = state.queue.asked(id).map(|(job, _)| job);
+                    (job, index == last && state.queue.is_idle())
+                });
+                self.hooks.job_ended(&event, job, is_idle);
+            }
+            let _ = self.events.send(event);
+        }
     }
 
     /// The server of a job answered; content follows.
@@ -163,4 +183,13 @@ impl Shared {
         self.report(Event::Reachable { server: SafeText::new(&server), seconds: lasted.as_secs_f64() });
         self.freed.notify_one();
     }
+}
+
+/// The commands of the user. What goes wrong with them is a warning as well: without a screen the log may be in a file only.
+fn hooks(config: &Config, events: mpsc::UnboundedSender<Event>) -> Arc<Hooks> {
+    let warn = move |message: String| {
+        // The receiver may be closed already.
+        let _ = events.send(Event::Warning { message: SafeText::new(&message) });
+    };
+    Hooks::new(config.hooks.clone(), Box::new(warn))
 }

@@ -188,6 +188,12 @@ impl Queue {
         self.order[first..].iter().find(startable).copied()
     }
 
+    /// Whether nothing runs, waits or is stopping.
+    pub(crate) fn is_idle(&self) -> bool {
+        let counts = self.sums.counts();
+        counts.running + counts.waiting == 0 && self.jobs.values().all(|job| job.busy == Busy::No)
+    }
+
     /// The servers of jobs that could be started.
     pub(crate) fn ready_servers(&self) -> impl Iterator<Item = ServerId> {
         self.sums.ready_servers()

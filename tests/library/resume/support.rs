@@ -148,6 +148,7 @@ pub fn config() -> Config {
         trust: Trust { secret: Some(SECRET.into()), ..Trust::default() },
         web: fdsp::client::Web { proxy: fdsp::client::Proxy::None },
         undo_time: Duration::ZERO,
+        hooks: Default::default(),
     }
 }
 

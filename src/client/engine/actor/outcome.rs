@@ -122,14 +122,19 @@ impl Actor {
                 trouble.message = SafeText::new(&format!("{} (tried for {tried})", trouble.message));
                 tracing::error!("{peer}: no longer retried: {}", trouble.message);
                 let failed = self.shared.with(|state| state.queue.fail_waiting(server, &trouble));
+                let mut events = Vec::new();
                 for (id, name, trouble) in failed {
                     self.shared.claims.release(id);
                     let event = Event::Failed { id, name, trouble };
                     match self.kept.remove(&id) {
-                        Some(resume) => self.close(id, resume, Some(event), false),
-                        None => self.shared.report(event),
+                        Some(resume) if resume.is_open() => self.close(id, resume, Some(event), false),
+                        resume => {
+                            self.kept.extend(resume.map(|resume| (id, resume)));
+                            events.push(event);
+                        }
                     }
                 }
+                self.shared.report_all(events);
             }
         }
     }

@@ -54,7 +54,7 @@ fn a_limit_is_shown_where_it_applies() {
         queue.limit = Some(2_000_000);
         queue.limit_until = "18:00".parse().ok();
         queue.rows[1].limit = Some(500_000);
-        queue.rows.truncate(if width == 80 { 5 } else { 2 });
+        queue.rows.truncate(if width == 80 { 4 } else { 2 });
         queue.generation += 1;
         keys(&mut model, &queue, "esc enter");
         let frame = text(&draw(&mut model, &queue, width, height));
