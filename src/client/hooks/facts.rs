@@ -9,7 +9,7 @@ use crate::{
     client::api::{
         hook::{PLACEHOLDERS, variable},
         new_job::NewJob,
-        origin::Origin,
+        proof::Proof,
         view::{Finished, Trouble},
     },
     text::SafeText,
@@ -27,9 +27,11 @@ pub(super) struct Facts {
 impl Facts {
     /// About a download that is done.
     pub(super) fn of_done(finished: &Finished, job: Option<&NewJob>) -> Facts {
-        let proof = match finished.origin {
-            Origin::Unknown => String::new(),
-            origin => origin.to_string(),
+        let proof = match finished.proof {
+            None => "",
+            Some(Proof::Verified { .. }) => "verified",
+            Some(Proof::SameVersion) => "same-version",
+            Some(Proof::Unproven) => "unproven",
         };
         let path = finished.path.clone().into_os_string();
         let name = finished.path.file_name().unwrap_or_default().to_owned();
@@ -113,7 +115,8 @@ mod tests {
             transferred: 7,
             resumed: 0,
             blake3: "abc".to_owned(),
-            origin: Origin::plain("nas"),
+            origin: Default::default(),
+            proof: Some(Proof::BLOCKS),
             seconds: 1.0,
             files: None,
             omitted: 0,
@@ -136,7 +139,7 @@ mod tests {
             facts.fill("--x={name}:{size}:{digest}"),
             OsStr::from_bytes(b"--x={size} $(x)\n\xff:7:abc")
         );
-        assert_eq!(facts.fill("{url} {proof}{error}"), "fdsp+plain://nas:7878/a%20b plain");
+        assert_eq!(facts.fill("{url} {proof}{error}"), "fdsp+plain://nas:7878/a%20b verified");
         for argument in
             ["", "{", "}", "{}", "{Path}", "{ path}", "{{path", "${TUI_PATH}", "{print $1}", "ü{ü}"]
         {
