@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-/// Maximum unused allowance, as the time in which it accumulates.
+/// Maximum unused credit, as the time in which it accumulates.
 const BURST_TIME: Duration = Duration::from_millis(100);
 
-/// Allowance that grows with time. It can become negative: the caller then waits until it is 0.
+/// Credit in bytes that grows with time. It can become negative: the caller then waits until it is 0.
 #[derive(Debug)]
 pub(crate) struct Bucket {
     rate: Option<u64>,

@@ -32,8 +32,8 @@ impl Medium {
     }
 }
 
-/// Reads cached bytes at `offset` without waiting for the disk: fewer bytes than the buffer holds, or none. Without support by the
-/// file system it is none, and for one in memory all.
+/// Reads cached bytes at `offset` without waiting for the disk. Returns how many, at most the length of the buffer: always 0 without support by the
+/// file system, and always all on a file system in memory.
 pub(crate) fn read_cached(file: impl AsFd, medium: Medium, buffer: &mut [u8], offset: u64) -> usize {
     let flags = match medium {
         Medium::Memory => ReadWriteFlags::empty(),

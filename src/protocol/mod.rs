@@ -6,8 +6,8 @@
 //!
 //! # Goals and non-goals
 //!
-//! - What arrives is verified block by block, and as a whole by the digest that `b3sum` prints.
-//! - Any range of blocks can be asked for, so that a broken transfer resumes where it broke.
+//! - Received content is verified block by block, and as a whole by the digest that `b3sum` prints.
+//! - Any range of blocks can be requested, so that a broken transfer resumes where it broke.
 //! - A content that changes between or during requests is reported, and two versions are never mixed.
 //! - Requests are pipelined; TCP does flow control, there are no acknowledgements.
 //! - *Not* goals: writing to the server, multiplexing of answers, secrecy (that is the transport's, see "TLS").
@@ -23,18 +23,18 @@
 //!
 //! # The first byte
 //!
-//! The first byte that a client sends decides what it speaks: `0x00` begins the preamble below,
-//! `0x16` a TLS record, anything else is a path in a [`classic`] dialect (refused unless the
-//! server has that switched on).
+//! The first byte that a client sends selects the protocol: `0x00` begins the preamble below,
+//! `0x16` a TLS record, anything else is a path in a [`classic`] dialect (refused unless it is
+//! enabled on the server).
 //!
 //! # TLS
 //!
-//! A server speaks either with TLS or without, and says so in its address: `fdsp://[TOKEN@]HOST[:PORT]/PATH[#PIN]` or
+//! A server uses TLS or not, as its address says: `fdsp://[TOKEN@]HOST[:PORT]/PATH[#PIN]` or
 //! `fdsp+plain://[TOKEN@]HOST[:PORT]/PATH`. The version is TLS 1.3 (RFC 8446), without early data and without client
 //! certificates. A client offers `fdsp/1-proof` and `fdsp/1` by ALPN (RFC 7301), and a server selects the first of them that it is offered; one
-//! that is offered other names only refuses, and one that is offered none accepts. The two differ in what "Tokens" says, and in nothing else; the
-//! first programs that spoke this version know `fdsp/1` only. A client sends nothing to a server that selects neither. Inside of it everything is
-//! as without it, from the preamble on. Classic dialects are never spoken inside of TLS.
+//! that is offered other names only refuses, and one that is offered none accepts. The two differ only in what "Tokens" says; the
+//! first programs of this version support only `fdsp/1`. A client sends nothing to a server that selects neither. Inside TLS everything is
+//! as without it, from the preamble on. Classic dialects are never used inside TLS.
 //!
 //! In *PATH* `%` and two hex digits are the byte of that value, decoded once, before the path is taken apart: `%2F` separates
 //! segments like `/`, `%00` names nothing, and bytes that are not UTF-8 are those of a name that is not. `#`, `%` and what RFC 3986 does not allow in a path are escaped; `?` has no other meaning. *HOST* is
@@ -53,12 +53,12 @@
 //! |---|---|
 //! | a preamble by a server with TLS | it answers with its preamble and `error` `tls_required` for request 0, and closes |
 //! | a TLS record by a server without TLS | it answers with the fatal alert `unexpected_message` (`15 03 03 00 02 02 0a`), and closes |
-//! | that alert as the first answer to a client with TLS | it reports that the server speaks without TLS |
+//! | that alert as the first answer to a client with TLS | it reports that the server does not use TLS |
 //! | what is not a handshake | the fatal alert that RFC 8446 gives for it, and closes; for a record that is empty or too long `decode_error` (`15 03 03 00 02 02 32`), and none for a message that is announced with more than 65535 bytes |
 //!
 //! # Tokens
 //!
-//! A server may want a *token*: 8 to 128 of the characters `A`-`Z`, `a`-`z`, `0`-`9`, `-`, `.`, `_` and `~`. The client shows that it
+//! A server may require a *token*: 8 to 128 of the characters `A`-`Z`, `a`-`z`, `0`-`9`, `-`, `.`, `_` and `~`. The client shows that it
 //! has the token in `hello`, and in no other message. To a server that has selected `fdsp/1-proof` the client sends a proof instead of the token:
 //!
 //! | member | value |
@@ -77,8 +77,8 @@
 //! `token_id` says which of several tokens it is: a name of 1 to 128 bytes, or an object with `path` (path) and `expires` (u64, seconds since
 //! 1970-01-01 UTC) for the token of a share. Without it, it is the server's only one. For a server without such tokens, every `token_id` is wrong.
 //!
-//! A server that wants no token ignores these members. For every server a `hello` is malformed if it has a `token` of another form, both a
-//! `token` and a `token_proof`, a `nonce` or a `token_proof` alone, or a `token_id` out of bounds. A server that wants a token, and was shown
+//! A server that requires no token ignores these members. For every server a `hello` is malformed if it has a `token` of another form, both a
+//! `token` and a `token_proof`, a `nonce` or a `token_proof` alone, or a `token_id` out of bounds. A server that requires a token, and received
 //! another one or none, waits, answers with `error` `denied` for request 0 instead of `welcome`, and closes. After too many wrong tokens, proofs
 //! or `token_id`s a peer gets `denied` with a `retry_after`, in seconds, even for the right token; a server may still accept one that is too
 //! long to be guessed. Without a `retry_after` the client does not try the same token again.
@@ -90,14 +90,14 @@
 //! | offset | size | field |
 //! |---|---|---|
 //! | 0 | 5 | `00 46 44 53 50` (NUL, `FDSP`) |
-//! | 5 | 1 | lowest version that the sender speaks |
-//! | 6 | 1 | highest version that the sender speaks, not less than the lowest |
+//! | 5 | 1 | lowest version that the sender supports |
+//! | 6 | 1 | highest version that the sender supports, not less than the lowest |
 //! | 7 | 1 | zero |
 //!
 //! The server answers with the version that both use from here on in *both* version bytes: the highest
-//! that both speak. If there is none in common it answers with its own range and closes; one that speaks version 1 only with 1 and 1. So
-//! a client takes an answer for the agreement only if it speaks that version. A range of several versions agrees on nothing: if the
-//! client speaks one of them, it is a violation, else there is none in common. This page is version 1.
+//! that both support. If they have no common version, it answers with its own range and closes; one that supports only version 1 answers with 1 and 1. So
+//! a client accepts an answer as the agreed version only if it supports that version. A range of several versions is no agreement: if the
+//! client supports one of them, it is a violation, otherwise there is no common version. This page is version 1.
 //!
 //! # Frames
 //!
@@ -167,12 +167,12 @@
 //! request 0 is about the connection; it may be sent between any two frames, also instead of `welcome`, and
 //! the server closes after it. The client need not wait for `welcome` before its first request. A server
 //! reads at most `pipeline` (see `welcome`) requests ahead of the one that it answers; further ones wait unread,
-//! which is no violation. It does not read on while an answer waits to be sent: a client that sends many requests reads meanwhile, or
+//! which is no violation. It reads nothing while an answer waits to be sent: a client that sends many requests must read meanwhile, or
 //! both may wait forever.
 //!
 //! Either side may end the connection: the client when it has sent its last request, the server between two
 //! answers. It sends `goodbye`, and nothing after it. A server that receives one answers all earlier requests,
-//! may send a goodbye, and closes. Requests that a server's `goodbye` leaves without an answer were not begun; they
+//! may send a goodbye, and closes. Requests that a server's `goodbye` leaves without an answer were not started; they
 //! can be sent again elsewhere. Closing without a goodbye between two answers is no violation. A server reads nothing after a client's
 //! `goodbye`, so that it closes without an `error`, whatever follows. A client that closes only its sending side (in TLS with
 //! `close_notify`) after complete frames receives all answers. But one that has sent no goodbye before it closes
@@ -200,7 +200,7 @@
 //! In CONTENT follows what the table above says, `data` and `block` for a `get` and the server's `hashes` for a `hashes`.
 //! In FILE follow `data` and `block` as for a `get`. A `tree` of one page, and a `files` for no file, leave OPEN for no other
 //! state: the page, or the `end`, is all of the answer.
-//! A `working` that a `get`, `list` or `tree` asks for leaves no state for another. Whatever else a state has no arrow for is a violation.
+//! A `working` that a `get`, `list` or `tree` asks for leaves no state for another. Any other frame that has no arrow in a state is a violation.
 //!
 //! # Messages
 //!
@@ -226,7 +226,7 @@
 //! | `pipeline` | u32 | how many requests the server reads ahead of the one that it answers |
 //! | `parallel` | u32 | how many connections of one client the server serves at the same time; further ones only wait |
 //!
-//! `stat` asks what a path is:
+//! `stat` requests the metadata of a path:
 //!
 //! | member | type | meaning |
 //! |---|---|---|
@@ -243,7 +243,7 @@
 //! | `mode` | mode | |
 //! | `identity` | identity, for files | without meaning for others |
 //!
-//! `list` asks for a page of a directory:
+//! `list` requests a page of a directory:
 //!
 //! | member | type | meaning |
 //! |---|---|---|
@@ -269,22 +269,22 @@
 //! | `size` | u64, optional | bytes; files have one |
 //! | `modified` | time | |
 //!
-//! `get` asks for a range of blocks of a file, or of a directory as an archive:
+//! `get` requests a range of blocks of a file, or of a directory as an archive:
 //!
 //! | member | type | meaning |
 //! |---|---|---|
 //! | `path` | path | |
-//! | `form` | `"auto"`, `"file"` or `"zip"`; optional | `file`: a file as itself; `zip`: a directory as a zip archive; `auto` (the default): whichever fits. What does not fit is answered with `wrong_kind` |
+//! | `form` | `"auto"`, `"file"` or `"zip"`; optional | `file`: a file as itself; `zip`: a directory as a zip archive; `auto` (the default): the one that fits. A form that does not fit is answered with `wrong_kind` |
 //! | `first_block` | u64, optional | index of the first block (default 0) |
 //! | `blocks` | u64, optional | how many blocks at most; to the end if absent |
 //! | `identity` | text, optional | refuse with `changed` unless the content has this identity, also where it cannot be one: empty, or longer than 128 characters |
 //! | `skip` | u64, optional | bytes of the first block that the client has, and that are not sent (default 0); see "Parts of a block" |
 //! | `root` | boolean, optional | `end` is to carry `root` also if the answer is not the whole content, where the server knows it without reading the content (default `false`) |
-//! | `missing` | boolean, optional | `true`: the `end` of an archive names what is missing in it (default `false`) |
+//! | `missing` | boolean, optional | `true`: the `end` of an archive names its missing entries (default `false`) |
 //! | `holes` | boolean, optional | `true`: the client takes `hole` frames (default `false`); see "Holes" |
 //! | `working` | boolean, optional | `true`: the client takes `working` frames before `content` (default `false`); see "Work" |
 //!
-//! `hashes` asks for the hashes of a range of a file's blocks. It has the members of `get`, with the same meaning, but ignores `skip`, `root` and `working`; the
+//! `hashes` requests the hashes of a range of a file's blocks. It has the members of `get`, with the same meaning, but ignores `skip`, `root` and `working`; the
 //! `form` `"zip"` is answered with `wrong_kind`, and so is a directory.
 //!
 //! `content` announces the content, or that whose hashes follow:
@@ -292,9 +292,9 @@
 //! | member | type | meaning |
 //! |---|---|---|
 //! | `form` | `"file"` or `"zip"` | what follows |
-//! | `name` | text | a name for the content: the last segment of the path (of the served folder, its own name), with `.zip` after it for an archive. To be sanitised, never obeyed |
+//! | `name` | text | a name for the content: the last segment of the path (of the served folder, its own name), with `.zip` after it for an archive. To be sanitised, never used as it is |
 //! | `size` | u64; for files always, for archives if known | bytes of the whole content, not of the range |
-//! | `sources` | sources, for archives | what the archive is made from |
+//! | `sources` | sources, for archives | the files of the archive |
 //! | `modified` | time | of the file or directory |
 //! | `mode` | mode | |
 //! | `identity` | identity | |
@@ -331,15 +331,15 @@
 //!
 //! | member | type | meaning |
 //! |---|---|---|
-//! | `path` | text | from the directory that was asked for, for people: what is not UTF-8 or cannot be seen is replaced |
-//! | `reason` | text | why it is missing, for people |
+//! | `path` | text | from the requested directory, for users: bytes that are not UTF-8 and invisible characters are replaced |
+//! | `reason` | text | why it is missing, for users |
 //!
-//! `tree` asks for everything in a directory, at any depth:
+//! `tree` requests the entries of a directory, at any depth:
 //!
 //! | member | type | meaning |
 //! |---|---|---|
 //! | `path` | path | the directory |
-//! | `missing` | boolean, optional | `true`: `totals` names what is missing in the tree (default `false`) |
+//! | `missing` | boolean, optional | `true`: `totals` names the missing entries of the tree (default `false`) |
 //! | `names` | `"utf8"` or `"bytes"`, optional | whether the answer may have escapes in paths and targets, see "Names that are not UTF-8" (default `"utf8"`: it may not) |
 //! | `after` | path, optional | entries after this one only, in the order of a tree: an answer that broke off is continued |
 //! | `working` | boolean, optional | `true`: the client takes `working` frames (default `false`); see "Work" |
@@ -374,7 +374,7 @@
 //! | `omitted` | u64 | entries that are not in the tree by policy: devices, sockets, links that lead nowhere or outside; and the missing ones, if the request was without `missing` |
 //! | `missing` | missing, optional | if the request had `missing`, and anything is |
 //!
-//! `files` asks for files of a tree:
+//! `files` requests files of a tree:
 //!
 //! | member | type | meaning |
 //! |---|---|---|
@@ -388,7 +388,7 @@
 //! | member | type | meaning |
 //! |---|---|---|
 //! | `path` | path | from that directory; an empty one is the directory itself, `missed` as `wrong_kind` |
-//! | `digest` | digest, optional | BLAKE3 of what the client has of it |
+//! | `digest` | digest, optional | BLAKE3 of the client's file |
 //! | `skip` | u64, optional | bytes of its first block that the client has, and that are not sent (default 0); see "Parts of a block" |
 //!
 //! `file` announces one of them:
@@ -398,7 +398,7 @@
 //! | `size` | u64 | bytes |
 //! | `modified` | time | |
 //! | `mode` | mode | |
-//! | `identity` | identity | what it is now, which may be another one than in the tree |
+//! | `identity` | identity | the present one, which may differ from that in the tree |
 //! | `skip` | u64, optional | as in `content` |
 //!
 //! `missed` has the members of `error`. The `end` of a `files` has none.
@@ -408,15 +408,15 @@
 //! | member | type | meaning |
 //! |---|---|---|
 //! | `code` | text | see "Errors" |
-//! | `message` | text | a sentence for people |
-//! | `path` | text, optional | the path that it is about, relative to the served folder; for people |
-//! | `retry_after` | u32, optional | seconds after which trying again makes sense |
+//! | `message` | text | a sentence for users |
+//! | `path` | text, optional | the path of the error, relative to the served folder; for users |
+//! | `retry_after` | u32, optional | seconds after which a retry makes sense |
 //!
 //! `goodbye`:
 //!
 //! | member | type | meaning |
 //! |---|---|---|
-//! | `reason` | text | a sentence for people |
+//! | `reason` | text | a sentence for users |
 //!
 //! # Content
 //!
@@ -450,18 +450,18 @@
 //! A client that has the first bytes of a block, but not all of them, asks with `skip` for the rest: the first `data` of the answer
 //! begins `skip` bytes after the block's first one, and `content` or `file` repeats the number. Everything else is as without it: the `block`
 //! frame, its chaining value, `root` and `done` are of the whole block and the whole content, which the server reads for that. The client
-//! hashes the local bytes together with the received ones. If the chaining value does not match, it cannot know which of both are wrong: it keeps nothing of
-//! the block, and requests all of it. The content may be of another identity than what the client has; then the same happens, unless the `get` names the identity.
+//! hashes the local bytes together with the received ones. If the chaining value does not match, it cannot know which of the two are wrong: it keeps nothing of
+//! the block, and requests all of it. The content may have another identity than the local bytes; then the same happens, unless the `get` names the identity.
 //!
 //! `skip` is less than the length of the first block, and than what is asked for of it; otherwise the answer is `error` with `range`,
 //! for a wanted file `missed` with it. Where the length of an archive is not known before, that may follow `content`. Without a
-//! `skip` in `content` or `file`, or with 0, `data` begins with the block's first byte, whatever was asked for.
+//! `skip` in `content` or `file`, or with 0, `data` begins with the block's first byte, whatever was requested.
 //!
 //! # Holes
 //!
 //! A `get` with `holes` says that the client takes a `hole` instead of the `data` of a block of zeros. It represents the whole
 //! block, as long as the block is in this content, of a file only, and where no byte of it is skipped. Its `block` frame follows as for any other block: both sides hash the zeros. A server
-//! sends it for blocks that have no room on its disk, and may as well send the zeros.
+//! sends it for blocks that take no space on its disk, and may also send the zeros.
 //! A `hashes` with `holes` only has `data_bytes` in its `content`.
 //!
 //! # Block hashes
@@ -476,23 +476,23 @@
 //! | 8 + 32 × *i* | 32 | chaining value of the *i*-th block from there on, as in its `block` frame |
 //!
 //! The range is that of a `get` with the same members, its end included: at most `blocks` of them, until the content ends; an
-//! answer without any where a `get` would have no block. The server may have to read the content for it, and sends what
-//! it has as it goes. `end` carries `root` when the answer began with block 0 and reached the content's end; the receiver compares it with the
-//! root of the tree over the values if there is not exactly one of them, which does not show it. What the hashes say is proven only by the content.
+//! answer without any where a `get` would have no block. The server may have to read the content for it, and sends the hashes
+//! while it reads. `end` carries `root` when the answer began with block 0 and reached the content's end; the receiver compares it with the
+//! root of the tree over the values, unless there is exactly one, which does not determine it. Only the content proves the hashes.
 //!
 //! # Trees
 //!
-//! A directory as itself is fetched in two steps: `tree` says what it holds, and `files` (or for large ones, `get`) fetches the files.
+//! A directory as itself is fetched in two steps: `tree` lists its entries, and `files` (or for large ones, `get`) fetches the files.
 //!
 //! The entries of a tree begin with the directory itself and are sorted by the segments of their paths, each compared by its
 //! bytes (as if `/` were the lowest byte); so each directory directly precedes its entries, and no path occurs twice. All files are regular ones: a
-//! link to one that is not kept as a link is in the tree as the file. The pages are made while the directory is read; an answer is
-//! whole only with its last page. How many entries there are is not limited; a client that keeps them reports an error for more than it has room for.
+//! link to one that is not kept as a link is in the tree as the file. The pages are sent while the directory is read; an answer is
+//! complete only with its last page. The number of entries is not limited; a client that keeps them reports an error if there are too many for it.
 //!
-//! An answer that broke off is continued by a `tree` with `after`, the path of the last received entry. Its entries are those that come
-//! after that one in the directory as it is now; whether the ones before have changed meanwhile, `files` shows. A server that does not know
-//! `after` begins with the directory itself. Pages are small (this server's have at most 16 KiB, or one entry), so that one passes before a
-//! poor link breaks again.
+//! An interrupted answer is continued by a `tree` with `after`, the path of the last received entry. Its entries are those
+//! after that one in the present directory; `files` shows whether earlier ones have changed meanwhile. A server that does not know
+//! `after` begins with the directory itself. Pages are small (those of this server have at most 16 KiB, or one entry), so that one is received before a
+//! bad link breaks again.
 //!
 //! A link is in the tree as a link if it leads to a file or directory of the same tree, and its target is a relative path of at most
 //! 4096 bytes with `..` only before the first other segment, and no more of them than the link's own directory is deep in the tree: then no
@@ -500,28 +500,28 @@
 //!
 //! A `files` is answered file by file. Where a digest is named, and is that of the file as it is now, the file is answered with
 //! `same`. Else it is answered with `differs` if no content is wanted, and otherwise with `file`, its content from the first
-//! block to the last as for a `get` (with its `skip`), and `done`. What `done` carries is the digest of the whole content, which the receiver compares
+//! block to the last as for a `get` (with its `skip`), and `done`. `done` carries the digest of the whole content, which the receiver compares
 //! with the root over the received content; the server has compared the identity after the last block, or sends `missed` with `changed` instead. The
-//! content of a file without `done` is of no use. While the server reads a large file to compare it, it sends a `working` now and then, which says
-//! nothing but that; a client need not wait longer than reading the file can take, however many it receives. `missed` says the same of one file as `error` says of a request, and the answer continues
+//! content of a file without `done` is not verified. While the server reads a large file to compare it, it sends a `working` now and then, which says
+//! nothing else; a client need not wait longer than reading the file can take, however many it receives. `missed` is for one file what `error` is for a request, and the answer continues
 //! with the next file.
 //!
 //! # Work
 //!
 //! A server may have to read all of a large directory before it can send anything of it: to plan an archive, to find the first names of a
 //! `list`, or to find the entries after `after` in a `tree`. Meanwhile it sends a `working` now and then (this server every 250 ms) to a client that asks for
-//! that, so that the client can tell it from a server that is lost. A `working` says nothing else: a client need not wait longer than it allows
+//! it, so that the client can distinguish it from a lost server. A `working` says nothing else: a client need not wait longer than it allows
 //! for that work, however many it receives.
 //!
 //! # Missing entries
 //!
-//! What policy leaves out of an archive or tree is *omitted*: it is counted, and the answer is complete. A file or directory that
-//! belongs to the directory and cannot be delivered is *missing*: what the server may not or cannot read, a file that is shorter than
+//! Entries that the policy excludes from an archive or tree are *omitted*: they are counted, and the answer is complete. A file or directory that
+//! belongs to the directory and cannot be delivered is *missing*: one that the server may not or cannot read, a file that is shorter than
 //! its size, one that changes without a change of its size or times (as in `/proc`), a path of more than 4096 bytes in a tree, a name that is not UTF-8 in a tree that was not asked for with `names` `"bytes"`, and
 //! a path too long for the format of an archive. The answer then has everything else. Each file beneath a
 //! directory whose path or name cannot be carried is counted; a directory that cannot be read, or that is empty, counts as one.
 //!
-//! A server looks for them before the first byte of an archive, and while it walks a tree. What becomes unreadable later ends an archive
+//! A server finds them before the first byte of an archive, and while it walks a tree. A file that becomes unreadable later ends an archive
 //! with `error`, and is `missed` in a `files`.
 //!
 //! # Identity
@@ -533,8 +533,8 @@
 //!
 //! # Paths
 //!
-//! `/`-separated, relative to the served folder; a leading `/` and empty or `.` segments mean nothing.
-//! A path is at most 4096 bytes, a segment at most 255; `..` and NUL, and what is longer, name nothing (answered
+//! `/`-separated, relative to the served folder; a leading `/` and empty or `.` segments are ignored.
+//! A path is at most 4096 bytes, a segment at most 255; `..`, NUL, and longer ones name nothing (answered
 //! with `not_found`). An empty path is the served folder itself.
 //!
 //! # Names that are not UTF-8
@@ -563,7 +563,7 @@
 //! | an archive | its `sources.bytes`, a 64th of them, and 16 KiB for each file and directory and once more |
 //!
 //! No side needs to keep more of an incomplete frame than a control frame's payload. Deadlines, rates, the numbers of connections, of requests of one and of costly
-//! answers at the same time are the server's settings; an `error` says which one was met.
+//! answers at the same time are the server's settings; an `error` says which one was exceeded.
 //!
 //! # Violations
 //!
@@ -575,7 +575,7 @@
 //! | a preamble with an empty range or without the zero | closes |
 //! | no complete request within the handshake deadline, which begins with the connection and has TLS, preamble and `hello` in it | closes, after `error` `timed_out` if the received bytes begin like the preamble |
 //! | no version in common | answers its preamble, closes |
-//! | a wrong token or proof, or none, where the server wants a token | `error` `denied` for request 0, closes |
+//! | a wrong token or proof, or none, where the server requires a token | `error` `denied` for request 0, closes |
 //! | unknown kind, a server's kind, flags or reserved not zero, a length that its kind may not have, malformed JSON, request number 0 or not rising, another number than 0 where 0 must be, anything before `hello`, a second `hello`, anything after `goodbye` | `error` `violation` for request 0, closes |
 //! | a `digest` that is not one | the same |
 //! | the reserved kind (`0x08`), kept for a request of a later version | no violation: `error` `unsupported` for that request, continues |
@@ -583,7 +583,7 @@
 //!
 //! | seen by the client | it |
 //! |---|---|
-//! | not the preamble | reports that the peer is something else (HTTP, SSH, TLS are named), closes |
+//! | not the preamble | reports that the peer uses another protocol (HTTP, SSH, TLS are named), closes |
 //! | a preamble that names no single version | reports which versions the server has, closes |
 //! | unknown kind, a client's or reserved kind, flags or reserved not zero, a length that its kind may not have, malformed JSON | reports a violation, closes |
 //! | a frame that has no arrow in the diagram, or for another request than the first unanswered one | the same |
@@ -598,7 +598,7 @@
 //! | `end` in a block, before the size or the blocks asked for, with another size or identity, with `size` or `root` missing or present against the table (a `root` that the `get` asks for may be either), or with a `root` that is not the digest of the received content | the same; after a wrong `root` no received content may be kept |
 //! | `entries` that do not rise strictly, not after `after`, more than `limit`, none though there are `more`, or with a name that is no segment | the same |
 //! | an escape in an answer to a `list` or `tree` without `names` `"bytes"` | the same |
-//! | a `tree` whose first entry is not the directory (nor, if asked for with `after`, one that may follow that), with entries out of order, a path that is none, before its directory or in what is no directory, without what its kind has or with what only another kind has, with a link that may lead out, with sizes of more than 2^64 − 1 bytes together, no entries though there are `more`, `totals` missing or present against `more` or other than those of the entries | the same |
+//! | a `tree` whose first entry is not the directory (nor, if asked for with `after`, one that may follow that), with entries out of order, an invalid path, before its directory or in an entry that is no directory, without the members of its kind or with those of another kind, with a link that may lead out, with sizes of more than 2^64 − 1 bytes together, no entries though there are `more`, `totals` missing or present against `more` or other than those of the entries | the same |
 //! | `same` for a file without `digest`, `differs` where content is wanted or `file` where none is, a `file` larger than `largest`, `done` before the size or with another digest than that of the received content, `end` before the last file, anything but `end` after it | the same; after a wrong digest no content of the file may be kept |
 //! | a `meta`, `content`, `file` or tree entry whose mode, time or identity is out of its range | the same |
 //! | a chaining value that does not match | reports the block as corrupt; that block's bytes must not be kept, the answer continues |
@@ -613,20 +613,20 @@
 //! | `not_found` | request | the path is absent, or not permitted; the two are not distinguished |
 //! | `wrong_kind` | request | a directory where a file was asked for, or the reverse |
 //! | `range` | request | the first block begins after the end of the content, or `skip` is not less than it |
-//! | `changed` | request | the content is, or during the answer became, another one |
+//! | `changed` | request | the content has changed, before or during the answer |
 //! | `unreadable` | request | the server could not read a source, which `path` names |
 //! | `busy` | request or connection | for a connection: too many of them, or too many requests of this one; for a request: too many archives are being planned, trees read or files hashed at the same time, or what is planned would take too much memory; see `retry_after` |
-//! | `too_slow` | connection | the peer took less than the minimum rate |
+//! | `too_slow` | connection | the peer received less than the minimum rate |
 //! | `timed_out` | connection | a handshake or idle deadline passed |
-//! | `denied` | connection | the server wants a token, and what `hello` shows is not it; see `retry_after` |
-//! | `tls_required` | connection | the server speaks with TLS only |
-//! | `shutting_down` | connection | the server stops, and does not finish what it had begun; see `retry_after` |
+//! | `denied` | connection | the server requires a token, and that of `hello` is wrong; see `retry_after` |
+//! | `tls_required` | connection | the server accepts only TLS |
+//! | `shutting_down` | connection | the server stops, and does not finish running answers; see `retry_after` |
 //! | `internal` | request | anything else on the server's side; also what an unknown code counts as |
 //!
 //! # The machines
 //!
-//! Neither machine does I/O: its owner moves the bytes. Each takes received bytes in any pieces, and gives the same events
-//! however they were cut. What the peer does wrong is a [`error::Violation`].
+//! Neither machine does I/O: its owner moves the bytes. Each takes received bytes in any pieces, and returns the same events
+//! however they were cut. A fault of the peer is a [`error::Violation`].
 //!
 //! | | [`client::Client`] | [`server::Server`] |
 //! |---|---|---|

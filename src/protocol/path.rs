@@ -91,7 +91,7 @@ pub fn length(text: &str) -> usize {
 }
 
 /// Whether this is a path as [`RemotePath`] writes it: segments joined by single `/`, none of them `.` or `..`. The
-/// empty text is none.
+/// empty text is not one.
 pub fn is_normal(text: &str) -> bool {
     length(text) <= MAX_PATH && odd_name::to_bytes(text).is_some() && text.split('/').all(is_segment)
 }

@@ -31,7 +31,7 @@ pub(crate) struct TreeResume {
     pub(super) listing: Listing,
     /// The work directory, open and locked while the job works or waits for its next attempt.
     pub(super) work_dir: Option<TreeWorkDir>,
-    /// How often a file, or more of a large one, was received as it is listed. Anything else brings the tree no nearer to its end.
+    /// How often a file, or more of a large one, was received as it is listed. Nothing else is progress.
     pub(super) advances: u64,
     /// The most bytes of each interrupted file that were local at any time.
     pub(super) furthest: HashMap<String, HighWater>,

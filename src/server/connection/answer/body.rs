@@ -39,7 +39,7 @@ pub(crate) enum Body {
         begin: u64,
         /// Of the byte after the range.
         end: u64,
-        /// The end of the part that the kernel was told to read.
+        /// The end of the part that the kernel was asked to read ahead.
         ahead: u64,
         /// Whether its holes are sent as hole frames.
         holes: bool,
