@@ -1,5 +1,7 @@
 //! The records of a zip archive, byte by byte: APPNOTE.TXT 6.3.10 and Info-ZIP's extended timestamp.
 
+use time::{OffsetDateTime, macros::datetime};
+
 use crate::protocol::message::Timestamp;
 
 /// The value of a size or offset field that refers to the zip64 records.
@@ -27,6 +29,10 @@ const MADE_ON_UNIX: u16 = 3 << 8;
 const FLAG_DESCRIPTOR: u16 = 1 << 3;
 /// The name is UTF-8.
 const FLAG_UTF8: u16 = 1 << 11;
+
+/// The first and the last time that the DOS fields can have.
+const DOS_FIRST: OffsetDateTime = datetime!(1980-01-01 0:00 UTC);
+const DOS_LAST: OffsetDateTime = datetime!(2107-12-31 23:59:59 UTC);
 
 const EXTRA_ZIP64: u16 = 0x0001;
 const EXTRA_TIMESTAMP: u16 = 0x5455;
@@ -276,19 +282,12 @@ impl Entry<'_> {
 
     /// In UTC, since the bytes must not depend on the time zone of the server; limited to 1980 to 2107.
     fn put_dos_time(&self, out: &mut Vec<u8>) {
-        let (year, month, day) = civil_date(self.modified.seconds.div_euclid(86_400));
-        // Seconds of the day, which need more than 16 bits.
-        let second = self.modified.seconds.rem_euclid(86_400);
-        let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-        let time = |hour: i64, minute: i64, second: i64| (hour << 11) | (minute << 5) | (second / 2);
-        let date = |year: i64, month: i64, day: i64| ((year - 1980) << 9) | (month << 5) | day;
-        let (time, date) = match year {
-            ..1980 => (0, date(1980, 1, 1)),
-            2108.. => (time(23, 59, 59), date(2107, 12, 31)),
-            _ => (time(hour, minute, second), date(year, month, day)),
-        };
-        put16(out, time as u16);
-        put16(out, date as u16);
+        let seconds = self.modified.seconds.clamp(DOS_FIRST.unix_timestamp(), DOS_LAST.unix_timestamp());
+        let at = OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(DOS_FIRST);
+        let (hour, minute, second) = at.to_hms();
+        let (year, month, day) = at.to_calendar_date();
+        put16(out, u16::from(hour) << 11 | u16::from(minute) << 5 | u16::from(second / 2));
+        put16(out, ((year - 1980) as u16) << 9 | u16::from(u8::from(month)) << 5 | u16::from(day));
     }
 }
 
@@ -347,19 +346,6 @@ fn put64(out: &mut Vec<u8>, value: u64) {
     out.extend_from_slice(&value.to_le_bytes());
 }
 
-/// Year, month and day of a number of days since 1970-01-01, after Howard Hinnant's `civil_from_days`.
-fn civil_date(days: i64) -> (i64, i64, i64) {
-    // Eras of 400 years, which begin with a March.
-    let days = days.saturating_add(719_468);
-    let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -382,15 +368,14 @@ mod tests {
 
     #[test]
     fn dos_times_match_the_calendar() {
-        assert_eq!(civil_date(0), (1970, 1, 1));
-        assert_eq!(civil_date(11_016), (2000, 2, 29));
-        assert_eq!(civil_date(-1), (1969, 12, 31));
+        // 2000-02-29 12:00:00
+        assert_eq!(dos(951_825_600), (12 << 11, 20 << 9 | 2 << 5 | 29));
         // 2026-11-23 08:36:41
         assert_eq!(dos(1_795_423_001), (8 << 11 | 36 << 5 | 20, 46 << 9 | 11 << 5 | 23));
         // The last second of a day.
         assert_eq!(dos(1_795_478_399), (23 << 11 | 59 << 5 | 29, 46 << 9 | 11 << 5 | 23));
         assert_eq!(dos(0), (0, 1 << 5 | 1), "before the format's time: its first day");
-        assert_eq!(dos(i64::MAX).1 >> 9, 127);
+        assert_eq!(dos(i64::MAX), (23 << 11 | 59 << 5 | 29, 127 << 9 | 12 << 5 | 31));
         assert_eq!(dos(i64::MIN), dos(0));
     }
 
