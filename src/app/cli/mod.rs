@@ -140,8 +140,8 @@ pub struct TaskArgs {
     /// Serve DIR
     #[arg(long, conflicts_with = "demo")]
     pub serve: bool,
-    /// Serve DIR on a free loopback port and fetch from it: with a screen to try, or without a
-    /// terminal, one download of all of it, verified and then deleted
+    /// Serve DIR on a free loopback port and fetch from it: with a screen to try, without DIR with made-up files;
+    /// without a terminal one download of all of it, verified and then deleted
     #[arg(long)]
     pub demo: bool,
 }
