@@ -49,6 +49,7 @@ pub use api::{
     twins, typed,
     view::{Finished, JobState, JobView, LostServer, Snapshot, Totals, Trouble, TroubleKind},
     web::{WebAddress, WebAddressError},
+    web_header::{WebHeader, WebHeaderError},
 };
 pub use engine::{Engine, resume, start};
 pub use queue::saved;

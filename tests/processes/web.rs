@@ -39,7 +39,7 @@ fn an_address_of_a_web_server_is_fetched_and_proven() {
         home.run(["--headless", "--proxy", "none", "--checksum", &digest, "-d", "wrong", &web.url("a.bin")]);
     assert_eq!(wrong.code, 6, "{wrong:#?}");
     let plain = home.run(["--headless", "--proxy", "none", "-d", "plain", &web.url("a.bin")]);
-    assert!(plain.stdout.contains("same version, BLAKE3"), "{plain:#?}");
+    assert!(plain.stderr.contains("same version, BLAKE3"), "{plain:#?}");
 }
 
 /// It has no ranges.

@@ -94,7 +94,12 @@ impl Fetch {
                 extract: client.extract_limits(),
                 names: client.names,
                 trust: access::trust(settings, environment),
-                web: client::Web { proxy: client.proxy.0.clone() },
+                web: client::Web {
+                    proxy: client.proxy.0.clone(),
+                    headers: Vec::new(),
+                    user_agent: client.user_agent.0.as_ref().map(|text| text.0.clone()),
+                    referer: client.referer.0.as_ref().map(|text| text.0.clone()),
+                },
                 undo_time: Duration::ZERO,
                 hooks: client.hooks(),
             },
@@ -200,6 +205,7 @@ impl Cli {
             None => None,
         };
         let mut fetch = Fetch::new(settings, environment, host.clone().map(Server::from));
+        fetch.engine.web.headers.clone_from(&self.client.header);
         if let Some(file) = &fetch.engine.trust.authorities
             && let Err(error) = client::read_authorities(file)
         {

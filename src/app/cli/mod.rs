@@ -20,7 +20,7 @@ use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, error::Error
 
 use crate::{
     app::config::{Bounded, ClientOptions, LimitOptions, Optional, Rate, ScreenOptions, ServerOptions},
-    client::{Checksum, SessionName},
+    client::{Checksum, SessionName, WebHeader},
     protocol::trust::pin::Pin,
     text::SafeText,
 };
@@ -129,6 +129,9 @@ pub struct ClientArgs {
     /// Fail unless the file has this checksum; ALGO is blake3, sha256, sha512 or md5
     #[arg(long, value_name = "ALGO:HEX", value_parser = values::checksum)]
     pub checksum: Option<Checksum>,
+    /// Send this header field to web servers, but not to where they redirect; may be given several times
+    #[arg(long, value_name = "NAME: VALUE", value_parser = WebHeader::parse, help_heading = "Web servers")]
+    pub header: Vec<WebHeader>,
     /// The server's certificate must have this pin: sha256: and 64 hex digits
     #[arg(long, value_name = "PIN", help_heading = "Trust")]
     pub pin: Option<Pin>,

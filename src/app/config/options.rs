@@ -11,7 +11,7 @@ use super::{
     choices::{ClassicDialect, Colour, Hidden, When, choices, dialect},
     hook::Hook,
     section::section,
-    types::{Bounded, HostNames, Optional, ProxyChoice, Rate, Seconds, SecondsOrZero},
+    types::{Bounded, FieldText, HostNames, Optional, ProxyChoice, Rate, Seconds, SecondsOrZero},
 };
 use crate::{
     client::{self, Existing, Extract, Form, LimitSchedule, Names, Proxy, Speak},
@@ -116,8 +116,14 @@ section! {
         protocol: Speak = Speak::V1;
         /// The proxy for http and https: http://, socks5:// or socks5h:// with [USER:PASSWORD@]HOST[:PORT], or none
         /// [default: that of the environment, HTTPS_PROXY and so on]
-        #[arg(long, value_name = "URL")]
+        #[arg(long, value_name = "URL", help_heading = "Web servers")]
         proxy: ProxyChoice = ProxyChoice(Proxy::Environment);
+        /// What to call this program for web servers [default: fdsp/VERSION]
+        #[arg(long, value_name = "NAME", help_heading = "Web servers")]
+        user_agent: Optional<FieldText> = Optional(None);
+        /// The page that is named as the source of a link
+        #[arg(long, value_name = "URL", help_heading = "Web servers")]
+        referer: Optional<FieldText> = Optional(None);
         /// A PEM file with certificate authorities to trust, beside those of the system
         #[arg(long, value_name = "FILE", value_parser = path(), help_heading = "Trust")]
         ca_file: Optional<PathBuf> = Optional(None);

@@ -67,7 +67,7 @@ fn the_help_names_the_defaults() {
         match long.as_str() {
             // Their defaults depend on something else, or are described in words.
             "dir" | "speed_time" | "classic_dialect" | "tls_cert" | "print_token" | "allow_missing"
-            | "accept_new" | "proxy" => {}
+            | "accept_new" | "proxy" | "user_agent" => {}
             _ => assert_eq!(default, written, "--{long}"),
         }
         compared += 1;

@@ -262,3 +262,34 @@ impl Setting for ProxyChoice {
         }
     }
 }
+
+/// The value of a header field: visible ASCII and blanks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldText(pub String);
+
+impl FieldText {
+    const EXPECTED: &str = "letters, digits, signs and blanks of ASCII";
+
+    fn checked(text: &str) -> Option<FieldText> {
+        let is_valid = |byte: u8| byte == b' ' || byte.is_ascii_graphic();
+        (!text.trim().is_empty() && text.bytes().all(is_valid)).then(|| FieldText(text.to_owned()))
+    }
+}
+
+impl FromStr for Optional<FieldText> {
+    type Err = Expected;
+
+    fn from_str(text: &str) -> Result<Optional<FieldText>, Expected> {
+        let text = FieldText::checked(text).ok_or_else(|| Expected(FieldText::EXPECTED.to_owned()))?;
+        Ok(Optional(Some(text)))
+    }
+}
+
+impl Setting for Optional<FieldText> {
+    fn read(value: &Value<'_>) -> Result<Optional<FieldText>, String> {
+        match String::read(value)?.as_str() {
+            "" => Ok(Optional(None)),
+            text => text.parse().map_err(|_: Expected| value.not(FieldText::EXPECTED)),
+        }
+    }
+}

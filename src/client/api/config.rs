@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use crate::client::api::{hook::Hooks, limit_schedule::LimitSchedule};
+use crate::client::api::{hook::Hooks, limit_schedule::LimitSchedule, web_header::WebHeader};
 
 /// The settings of an engine.
 #[derive(Clone, Debug)]
@@ -85,6 +85,12 @@ pub struct Trust {
 pub struct Web {
     /// The proxy.
     pub proxy: Proxy,
+    /// Header fields of the user. They are sent to the server of an address only, and not to where it redirects.
+    pub headers: Vec<WebHeader>,
+    /// The value of `User-Agent`; `None` is that of this program.
+    pub user_agent: Option<String>,
+    /// The value of `Referer`, which is sent to the server of an address only.
+    pub referer: Option<String>,
 }
 
 /// The proxy of web servers.

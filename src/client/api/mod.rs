@@ -23,3 +23,4 @@ pub mod twins;
 pub mod typed;
 pub(crate) mod view;
 pub(crate) mod web;
+pub(crate) mod web_header;

@@ -1,6 +1,6 @@
 //! Redirects: what belongs to one server is not sent to another one, and encryption is not given up.
 
-use fdsp::client::{Locator, TroubleKind};
+use fdsp::client::{Config, Locator, TroubleKind, WebHeader};
 
 use super::{TAG, assert_content, get, once};
 use crate::{
@@ -40,6 +40,30 @@ fn a_redirect_without_a_valid_address_is_an_error() {
         });
         let trouble = get(&mut Client::new(once()), &web, "a").unwrap_err();
         assert_eq!(trouble.kind, TroubleKind::Other, "{location}: {trouble}");
+    }
+}
+
+#[test]
+fn header_fields_of_the_user_are_not_sent_to_another_server() {
+    let other = Web::new(|request| Answer::of(request, b"content", TAG, &[]));
+    let location = format!("Location: {}", other.url("x"));
+    let web = Web::new(move |_| Answer::empty("302 Found", &[&location]));
+    let config = once();
+    let settings = fdsp::client::Web {
+        headers: ["X-Key: s3cret", "Cookie: a=b"].map(|field| WebHeader::parse(field).unwrap()).into(),
+        user_agent: Some("browser".to_owned()),
+        referer: Some("https://example.org/".to_owned()),
+        ..config.web.clone()
+    };
+    let mut client = Client::new(Config { web: settings, ..config });
+    get(&mut client, &web, "a").unwrap();
+    for (server, is_own) in [(&web, true), (&other, false)] {
+        for request in server.requests() {
+            let sent = |name, value| request.header(name) == is_own.then_some(value);
+            assert!(sent("x-key", "s3cret") && sent("cookie", "a=b"), "{request:?}");
+            assert!(sent("referer", "https://example.org/"), "{request:?}");
+            assert_eq!(request.header("user-agent"), Some("browser"));
+        }
     }
 }
 

@@ -146,7 +146,7 @@ pub fn config() -> Config {
         extract: Default::default(),
         names: Default::default(),
         trust: Trust { secret: Some(SECRET.into()), ..Trust::default() },
-        web: fdsp::client::Web { proxy: fdsp::client::Proxy::None },
+        web: fdsp::client::Web { proxy: fdsp::client::Proxy::None, ..Default::default() },
         undo_time: Duration::ZERO,
         hooks: Default::default(),
     }

@@ -148,7 +148,7 @@ impl Actor {
                 let (size, digest) = (units::bytes(finished.bytes), units::short_digest(&finished.blake3));
                 let from = finished.origin.brief().map_or(String::new(), |from| format!(", {from}"));
                 let proof = finished.proof.filter(|proof| !proof.is_by_blocks());
-                let from = proof.map_or(from.clone(), |proof| format!("{from}, {}", proof.brief()));
+                let from = proof.map_or(from.clone(), |proof| format!(", {}{from}", proof.brief()));
                 if finished.missing.is_none() {
                     tracing::info!("{name}: done, {size}, BLAKE3 {digest}{from}");
                 } else {

@@ -32,6 +32,9 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Time without received bytes before the first TCP keepalive probe.
 const KEEPALIVE_TIME: Duration = Duration::from_secs(30);
 
+/// The value of `User-Agent`, unless the user has given one.
+const USER_AGENT: &str = concat!("fdsp/", env!("CARGO_PKG_VERSION"));
+
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Clients {
@@ -51,6 +54,11 @@ pub(super) struct Client {
 impl Clients {
     pub(crate) fn new(timeouts: Timeouts, servers: Arc<KnownServers>, web: Web) -> Clients {
         Clients { timeouts, servers, web, clients: Mutex::default() }
+    }
+
+    /// How web servers are reached.
+    pub(super) fn web(&self) -> &Web {
+        &self.web
     }
 
     /// The timeouts of all connections.
@@ -88,7 +96,7 @@ impl Clients {
             .tls_backend_preconfigured(tls)
             .redirect(Policy::none())
             .referer(false)
-            .user_agent(concat!("fdsp/", env!("CARGO_PKG_VERSION")))
+            .user_agent(self.web.user_agent.as_deref().unwrap_or(USER_AGENT))
             .connect_timeout(self.timeouts.silence)
             .pool_idle_timeout(IDLE_TIMEOUT)
             .tcp_keepalive(KEEPALIVE_TIME)

@@ -4,7 +4,7 @@ use std::{sync::PoisonError, time::Instant};
 
 use reqwest::{
     Method, Response, StatusCode, Url,
-    header::{ACCEPT, ACCEPT_ENCODING, IF_RANGE, LOCATION, RANGE},
+    header::{ACCEPT, ACCEPT_ENCODING, HeaderMap, HeaderValue, IF_RANGE, LOCATION, RANGE, REFERER},
 };
 use tokio::time::timeout;
 
@@ -85,6 +85,20 @@ impl Http {
         Ok(reply)
     }
 
+    /// The header fields that only the server of the address gets.
+    fn own_fields(&self) -> HeaderMap {
+        let web = self.clients.web();
+        let mut fields = HeaderMap::new();
+        if let Some(referer) = web.referer.as_deref().and_then(|referer| HeaderValue::from_str(referer).ok())
+        {
+            fields.insert(REFERER, referer);
+        }
+        for field in &web.headers {
+            fields.append(field.name(), field.value().clone());
+        }
+        fields
+    }
+
     /// Where redirects have led; `now` replaces it.
     fn found(&self, now: Option<Url>) -> Option<Url> {
         let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
@@ -123,8 +137,11 @@ impl Http {
         if let Some(condition) = &ask.condition {
             request = request.header(IF_RANGE, condition);
         }
-        if let Some((user, password)) = self.address.user().filter(|_| is_own) {
-            request = request.basic_auth(user, password);
+        if is_own {
+            if let Some((user, password)) = self.address.user() {
+                request = request.basic_auth(user, password);
+            }
+            request = request.headers(self.own_fields());
         }
         let (began, silence) = (Instant::now(), self.clients.timeouts().silence);
         // Connecting and answering may take this long each.
