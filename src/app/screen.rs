@@ -65,7 +65,12 @@ pub(super) fn serve(config: server::Config, settings: &Settings, ring: LogRing) 
     let wake = Wake::default();
     let waker = wake.clone();
     let server = server::start(config.clone(), Arc::new(move |_| waker.wake()))?;
-    Ok(end(dashboard::run(server, &config, wake, ring, &options(settings)?)?))
+    let (exit, summary) = dashboard::run(server, &config, wake, ring, &options(settings)?)?;
+    // A terminal that is gone shows nothing.
+    if exit != ui::Exit::TerminalLost {
+        headless::eprint_line(&summary.to_string());
+    }
+    Ok(end(exit))
 }
 
 /// Fetches, with the download screen.
@@ -169,7 +174,7 @@ mod tests {
     #[test]
     fn keys_can_be_changed() {
         let keys = |content: &str| Options::from_file(Path::new("c.toml"), content).expect("keys").keys;
-        let changed = key_map(&keys("[keys]\nquit = [\"Q\"]\nsuspend = []")).expect("right");
+        let changed = key_map(&keys("[keys]\nquit = [\"X\"]\nsuspend = []")).expect("right");
         assert!(changed.keys(GlobalAction::Suspend).is_empty());
         assert_eq!(changed.keys(GlobalAction::Quit).len(), 1);
         let cases = [

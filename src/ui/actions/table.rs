@@ -205,8 +205,14 @@ actions! {
         Reload "reload" &[Browser], ["r"], "reload", "Reload the listing";
     }
     Dashboard DashboardAction {
-        ConnectionDetails "connection-details" &[Connections], ["enter"], "details", "Show or hide all about the selected connection";
-        Disconnect "disconnect" &[Connections], ["d"], "disconnect", "Disconnect the selected client; asks first";
+        ConnectionDetails "connection-details" &[Connections], ["enter"], "details", "Open or close a client, or the details of one connection";
+        OpenClient "open-client" &[Connections], ["right"], "open", "Show the connections of a client";
+        CloseClient "close-client" &[Connections], ["left"], "close", "Hide the connections of a client";
+        SortClients "sort-clients" &[Connections], ["S"], "sort", "Sort by the next column";
+        ReverseClients "reverse-clients" &[Connections], ["R"], "reverse", "Reverse the order of the rows";
+        Disconnect "disconnect" &[Connections], ["d"], "disconnect", "Disconnect the client; asks first, and offers to block it";
+        Unblock "unblock" &[Connections], ["u"], "unblock", "Lift the block of the selected address";
+        QrCode "qr-code" &[Connections, Log, Page], ["Q"], "QR code", "Show the address as a QR code";
         Freeze "freeze" &[Connections, Log], ["f"], "freeze", "Freeze or resume the display";
         Drain "drain" &[Connections, Log], ["D"], "drain", "Take no more clients, finish what runs, then stop; asks first";
     }
@@ -219,6 +225,7 @@ actions! {
         Accept "accept" &[Prompt, Palette, Question], ["enter"], "accept", "Accept what was typed, run the action; yes to a question that deletes nothing";
         Dismiss "dismiss" &[Prompt, Palette], ["esc", "ctrl-c"], "dismiss", "Close the prompt and change nothing";
         Yes "yes" &[Question], ["y"], "yes", "Do it";
+        Block "block" &[Question], ["b"], "block", "Disconnect, and block the address for ten minutes";
         No "no" &[Question], ["n", "esc", "q", "ctrl-c"], "no", "Do not";
         Close "close" &[Page], ["q", "?", "f1", "enter", "ctrl-c"], "close", "Close the help page";
     }

@@ -1,10 +1,14 @@
-//! All about one connection.
+//! All about one client, connection or blocked address.
 
 use ratatui::{buffer::Buffer, layout::Rect};
 
-use super::model::{Model, coarse, state_word};
+use super::{
+    clients::RowKey,
+    model::{Details, Model},
+    row::State,
+};
 use crate::{
-    text::units,
+    text::units::{self, counted},
     ui::components::widgets::{inset, put, rule, wrap},
 };
 
@@ -13,24 +17,36 @@ const NAME_COLUMNS: u16 = 10;
 
 /// Draws the details under a rule.
 pub fn render(model: &Model, area: Rect, buf: &mut Buffer) {
-    let (Some((row, alive)), false) = (&model.details, area.is_empty()) else { return };
+    let (Some(Details { key, row, alive }), false) = (&model.details, area.is_empty()) else { return };
     let unknown = model.look.glyphs.unknown;
-    let number = row.id.map_or(String::new(), |id| format!("connection {}", id.0));
-    rule(buf, area, &row.peer.to_string(), &number, false, &model.look);
-    let state = if *alive { state_word(row.state) } else { "ended" };
-    let rate = model.rate(row).map_or(String::new(), |rate| format!(", {}", units::rate(rate)));
+    let (title, note) = match key {
+        RowKey::Client(address) => (address.to_string(), counted(row.connections as u64, "connection")),
+        RowKey::Connection(id, peer) => {
+            (peer.to_string(), id.map_or(String::new(), |id| format!("connection {}", id.0)))
+        }
+        RowKey::Block(_) => (row.name.clone(), String::new()),
+    };
+    rule(buf, area, &title, &note, false, &model.look);
+    let state = if *alive { row.state.word() } else { "ended" };
+    let rate = row.rate.filter(|_| *alive).map_or(String::new(), |rate| format!(", {}", units::rate(rate)));
     let progress = match row.progress {
-        Some((done, total)) => format!("{} of {}", units::bytes(done), units::bytes(total)),
+        Some((done, total)) => units::bytes_of(done, total),
         None => unknown.to_owned(),
     };
-    let facts = [
-        ("State", if *alive { format!("{state}{rate}") } else { state.to_owned() }),
-        ("Progress", progress),
-        ("Sent", format!("{} in all", units::bytes(row.sent))),
-        ("Path", row.path.to_string()),
-        ("Dialect", row.dialect.unwrap_or(unknown).to_owned()),
-        ("Age", coarse(row.age)),
-    ];
+    let age = row.age.map_or(unknown.to_owned(), units::duration);
+    let facts = match row.state {
+        State::Blocked if *alive => {
+            vec![("State", state.to_owned()), ("Left", age), ("Since then", row.what.clone())]
+        }
+        _ => vec![
+            ("State", state.to_owned() + &rate),
+            ("Progress", progress),
+            ("Sent", format!("{} in all", units::bytes(row.sent))),
+            ("Path", row.what.clone()),
+            ("Protocol", row.dialect.unwrap_or(unknown).to_owned()),
+            ("Age", age),
+        ],
+    };
     let body = inset(area);
     let mut y = area.y + 1;
     let columns = usize::from(body.width.saturating_sub(NAME_COLUMNS + 2)).max(1);

@@ -2,9 +2,12 @@
 //!
 //! ```text
 //! row 0      served folder, architecture, transport, start      throughput
-//! row 1      address to paste, on more rows where it is longer than one
-//! row 2      rule: connections                                     totals
-//! row 3…     table, or table and details
+//! row 1      address to paste, on more rows where it is longer than one; who can reach it
+//! …          graph of the throughput
+//! …          rule: clients and connections                         totals
+//! …          headers of the table's columns
+//! …          table, or table and details
+//! …          last error, if there was one
 //! …          rule: log, and the log
 //! last row   hints, a question, a prompt or what just happened
 //! ```
@@ -20,6 +23,8 @@ const MIN_COMPACT: Size = Size { width: 40, height: 8 };
 const MAX_ADDRESS_ROWS: u16 = 4;
 /// Lines of the details, with their rule.
 const DETAILS_ROWS: u16 = 8;
+/// Rows of the window from which there is a graph, and its rows; the highest first.
+const GRAPH_ROWS: [(u16, u16); 3] = [(38, 5), (30, 3), (20, 2)];
 
 /// How much is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,12 +46,18 @@ pub struct Layout {
     pub header: Rect,
     /// The address.
     pub address: Rect,
+    /// The graph of the throughput.
+    pub graph: Rect,
     /// The rule over the table.
     pub table_rule: Rect,
+    /// The headers of the table's columns.
+    pub heads: Rect,
     /// The table.
     pub table: Rect,
     /// The details with their rule.
     pub details: Rect,
+    /// The last error.
+    pub problem: Rect,
     /// The rule over the log.
     pub log_rule: Rect,
     /// The log.
@@ -55,9 +66,24 @@ pub struct Layout {
     pub hints: Rect,
 }
 
-/// The layout for a size, with `address` rows for the address if there is room.
-/// `large_log`: the log has most of the rows.
-pub fn layout(size: Size, details: bool, address: u16, large_log: bool) -> Layout {
+/// What is to be shown where there is room.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted {
+    /// Rows of the address, with who can reach it.
+    pub address: u16,
+    /// Whether there is a graph.
+    pub graph: bool,
+    /// Whether there was an error.
+    pub problem: bool,
+    /// Whether details are shown.
+    pub details: bool,
+    /// Whether the log has most of the rows.
+    pub large_log: bool,
+}
+
+/// The layout for a size.
+pub fn layout(size: Size, wanted: &Wanted) -> Layout {
+    let Wanted { address, graph, problem, details, large_log } = *wanted;
     let Size { width, height } = size;
     let mut next = 0;
     let mut part = |rows: u16| {
@@ -73,9 +99,12 @@ pub fn layout(size: Size, details: bool, address: u16, large_log: bool) -> Layou
             form: Form::Line,
             header,
             address: nothing,
+            graph: nothing,
             table_rule: nothing,
+            heads: nothing,
             table: nothing,
             details: nothing,
+            problem: nothing,
             log_rule: nothing,
             log: nothing,
             hints: nothing,
@@ -90,16 +119,22 @@ pub fn layout(size: Size, details: bool, address: u16, large_log: bool) -> Layou
             form: Form::Compact,
             header,
             address,
+            graph: part(0),
             table_rule: part(0),
+            heads: part(0),
             table: part(table_rows),
             details: part(detail_rows),
+            problem: part(0),
             log_rule: part(0),
             log: part(1),
             hints: part(1),
         };
     }
     let address = address.clamp(1, MAX_ADDRESS_ROWS);
-    let body = height - 4 - address;
+    let graph_rows = GRAPH_ROWS.into_iter().find(|(least, _)| graph && height >= *least);
+    let graph_rows = graph_rows.map_or(0, |(_, rows)| rows);
+    let problem_rows = u16::from(problem);
+    let body = height - 5 - address - graph_rows - problem_rows;
     let detail_rows = if details { DETAILS_ROWS.min(body / 2) } else { 0 };
     let table_rows =
         if large_log { (body - detail_rows) / 4 } else { (body - detail_rows).div_ceil(2) }.max(1);
@@ -107,9 +142,12 @@ pub fn layout(size: Size, details: bool, address: u16, large_log: bool) -> Layou
         form: Form::Full,
         header: part(1),
         address: part(address),
+        graph: part(graph_rows),
         table_rule: part(1),
+        heads: part(1),
         table: part(table_rows),
         details: part(detail_rows),
+        problem: part(problem_rows),
         log_rule: part(1),
         log: part(body - detail_rows - table_rows),
         hints: part(1),
@@ -124,11 +162,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn parts_follow_each_other_and_fill_the_window(width in 1_u16..300, height in 1_u16..100, details: bool, rows in 0_u16..5, large: bool) {
-            let Layout { form, header, address, table_rule, table, details, log_rule, log, hints } =
-                layout(Size { width, height }, details, rows, large);
+        fn parts_follow_each_other_and_fill_the_window(
+            width in 1_u16..300, height in 1_u16..100, address in 0_u16..6, graph: bool, problem: bool, details: bool, large_log: bool,
+        ) {
+            let wanted = Wanted { address, graph, problem, details, large_log };
+            let Layout { form, header, address, graph, table_rule, heads, table, details, problem, log_rule, log, hints } =
+                layout(Size { width, height }, &wanted);
             let mut next = 0;
-            for part in [header, address, table_rule, table, details, log_rule, log, hints] {
+            for part in [header, address, graph, table_rule, heads, table, details, problem, log_rule, log, hints] {
                 prop_assert!(part.is_empty() || (part.y == next && part.width == width));
                 next += part.height;
             }

@@ -1,9 +1,14 @@
 //! The dashboard of a server: who is connected, what they get and how fast, and what can be done about it.
 
+mod clients;
+mod code;
 pub mod details;
+mod header;
 pub mod layout;
 pub mod model;
 pub mod rates;
+mod row;
+mod sort;
 pub mod table;
 pub mod update;
 pub mod view;
@@ -19,14 +24,14 @@ use self::{
 };
 use crate::{
     logging::{self, LogRing},
-    server::{Command, Config, Server},
-    text::SafeText,
+    server::{Command, Config, Server, Summary},
+    text::{SafeText, qr::Qr},
     ui::{Control, Error, Event, Exit, Options, Pace, Screen, Wake, terminal::runtime},
 };
 
 /// Shows the dashboard of a server that runs with this configuration until it is left, the server has stopped
 /// or a signal ends the process; the server is stopped then. `wake` is to be woken by each event of the
-/// server.
+/// server. Returns what the server did as well.
 ///
 /// # Errors
 /// See [`Error`].
@@ -36,13 +41,16 @@ pub fn run(
     wake: Wake,
     log: LogRing,
     options: &Options,
-) -> Result<Exit, Error> {
+) -> Result<(Exit, Summary), Error> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::System)?;
     let snapshot = server.snapshot(0..0);
+    let address = server.address().revealed();
     let about = About {
         root: SafeText::from_path(&config.root),
-        address: SafeText::new(&server.address().revealed()),
+        code: Qr::new(&address),
+        address: SafeText::new(&address),
+        is_local: server.local_addr().ip().to_canonical().is_loopback(),
         others: others(&server),
         web: SafeText::new(&server.web().address),
         security: server.address().authority.security,
@@ -55,11 +63,12 @@ pub fn run(
     let exit = runtime.block_on(runtime::run(&mut dashboard, &log, options));
     let server = dashboard.server;
     server.command(Command::Stop);
+    let handle = server.handle();
     // An error of the server's loop is in the log.
     if let Err(error) = server.join() {
         tracing::error!("the server did not end in order: {error}");
     }
-    exit
+    Ok((exit?, handle.summary()))
 }
 
 /// Where the server is besides its first address.
@@ -86,9 +95,8 @@ struct Dashboard {
 }
 
 impl Dashboard {
-    fn read(&mut self, rows: std::ops::Range<usize>, now: Instant) {
-        let first = rows.start;
-        self.model.take(self.server.snapshot(rows), first, now);
+    fn read(&mut self, now: Instant) {
+        self.model.take(self.server.snapshot(0..usize::MAX), now);
     }
 
     fn perform(&mut self, effects: Vec<Effect>, now: Instant) -> Control {
@@ -98,11 +106,10 @@ impl Dashboard {
                 Effect::Command(command) => self.server.command(command),
                 Effect::Copy(text) => control = Control::Copy(text),
                 Effect::Freeze => {
-                    let rows = self.server.snapshot(self.model.all()).rows;
-                    self.read(self.model.all(), now);
+                    self.read(now);
                     let time = OffsetDateTime::now_utc().to_offset(self.model.about.since.offset());
                     let clock = format!("{:02}:{:02}:{:02}", time.hour(), time.minute(), time.second());
-                    self.model.freeze(clock, rows);
+                    self.model.frozen = Some(clock);
                 }
                 Effect::Suspend => control = Control::Suspend,
                 Effect::Repaint => control = Control::Repaint,
@@ -137,10 +144,7 @@ impl Screen for Dashboard {
         self.model.resize(size);
         self.model.log.refresh();
         if self.model.frozen.is_none() {
-            self.read(self.model.wanted(), now);
-            if self.model.misses_rows() {
-                self.read(self.model.wanted(), now);
-            }
+            self.read(now);
             if self.model.picture.snapshot.stopped {
                 return Control::Quit;
             }

@@ -1,7 +1,7 @@
 //! What the dashboard knows and shows.
 
 use std::{
-    ops::Range,
+    net::{IpAddr, SocketAddr},
     time::{Duration, Instant},
 };
 
@@ -9,29 +9,30 @@ use ratatui::layout::Size;
 use time::OffsetDateTime;
 
 use super::{
-    layout::{self, Layout},
+    clients::{Clients, RowKey, View},
+    layout::{self, Layout, Wanted},
     rates::{Rates, Throughput},
+    row::Row,
 };
 use crate::{
     logging::LogRing,
     protocol::address::Security,
-    server::{Arch, Command, ConnectionId, ConnectionState, ConnectionView, Snapshot},
-    text::{SafeText, units},
+    server::{Arch, Command, ConnectionId, Snapshot},
+    text::{SafeText, qr::Qr, units::counted},
     ui::{
         Look, Pace,
         actions::{Context, KeyMap, MoveAction},
         components::{
             dialog::{self, Question},
+            list::List,
             log::LogPane,
-            viewport::Viewport,
             widgets::wrap,
         },
     },
 };
 
-/// Rows that are read above and below the visible ones, so that a selected row is found again when
-/// connections before it end.
-const MARGIN: usize = 16;
+/// How long an address is blocked.
+pub const BLOCK_TIME: Duration = Duration::from_secs(600);
 
 /// What never changes while the server runs.
 #[derive(Clone, Debug)]
@@ -40,10 +41,14 @@ pub struct About {
     pub root: SafeText,
     /// The address to paste, with everything that opens the server.
     pub address: SafeText,
+    /// The same as a QR code; `None` if it is too long for one.
+    pub code: Option<Qr>,
     /// Where the same server is besides; empty if nowhere.
     pub others: SafeText,
     /// Its address for browsers and curl.
     pub web: SafeText,
+    /// Whether only this machine can reach it.
+    pub is_local: bool,
     /// TLS or not.
     pub security: Security,
     /// The architecture.
@@ -52,6 +57,16 @@ pub struct About {
     pub max_connections: usize,
     /// When it was started, in the local time zone.
     pub since: OffsetDateTime,
+}
+
+impl About {
+    /// Who can reach the server, beside its address.
+    pub fn note(&self) -> &str {
+        match self.is_local {
+            true => "only this machine can reach it; set host in [server]",
+            false => self.others.as_str(),
+        }
+    }
 }
 
 /// Which pane keys go to.
@@ -67,35 +82,34 @@ pub enum Focus {
 /// What has the keys before the panes: prompts are for the filter of a pane.
 pub type Dialog = dialog::Dialog<Focus, Pending>;
 
+/// What is to be disconnected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// All connections of a client.
+    Client(IpAddr),
+    /// One of them.
+    Connection(ConnectionId, SocketAddr),
+}
+
 /// What waits for a yes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pending {
-    /// Disconnect a client.
-    Disconnect(ConnectionId, std::net::SocketAddr),
+    /// Disconnect.
+    Disconnect(Target),
     /// Drain.
     Drain,
     /// Quit, which stops the server.
     Quit,
 }
 
-/// A connection, named so that it is found again.
-pub type RowKey = (Option<ConnectionId>, std::net::SocketAddr);
-
-/// The names of rows.
-pub fn key(row: &ConnectionView) -> RowKey {
-    (row.id, row.peer)
-}
-
 /// What is read from the server: what a freeze keeps.
 #[derive(Clone, Debug)]
 pub struct Picture {
-    /// The last reading. Its rows are those from number `first` on.
+    /// The last reading, without its rows.
     pub snapshot: Snapshot,
-    /// See `snapshot`.
-    pub first: usize,
-    /// Rows in all that could be shown.
-    pub total: usize,
-    /// Of the rows.
+    /// Its rows.
+    pub clients: Clients,
+    /// Of the connections.
     pub rates: Rates,
     /// Of the server.
     pub throughput: Throughput,
@@ -103,13 +117,15 @@ pub struct Picture {
     pub at: Instant,
 }
 
-/// A frozen display.
+/// A row whose details are shown.
 #[derive(Clone, Debug)]
-pub struct Frozen {
-    /// Since when, as a time of day.
-    pub since: String,
-    /// All rows there were, whatever the filter is.
-    pub rows: Vec<ConnectionView>,
+pub struct Details {
+    /// Which one.
+    pub key: RowKey,
+    /// As it was last seen.
+    pub row: Row,
+    /// Whether it is still there.
+    pub alive: bool,
 }
 
 /// The state of the dashboard.
@@ -125,19 +141,21 @@ pub struct Model {
     pub size: Size,
     /// What was last read.
     pub picture: Picture,
-    /// Set while the display is frozen.
-    pub frozen: Option<Frozen>,
+    /// The time of day since which the display is frozen, if it is.
+    pub frozen: Option<String>,
     /// Where keys go.
     pub focus: Focus,
     /// What has the keys before the panes.
     pub dialog: Dialog,
-    /// The selected and the visible rows.
-    pub rows: Viewport,
-    /// The selected connection.
-    pub selected_key: Option<RowKey>,
-    /// The connection whose details are shown, as it was last seen, and whether it still lives.
-    pub details: Option<(ConnectionView, bool)>,
-    /// Only connections whose row contains this are shown.
+    /// Whether the QR code is shown, before everything else.
+    pub shows_code: bool,
+    /// The rows.
+    pub rows: List<RowKey>,
+    /// Which rows there are, and in which order.
+    pub view: View,
+    /// The row whose details are shown.
+    pub details: Option<Details>,
+    /// Only rows that contain this are shown.
     pub filter: String,
     /// The log.
     pub log: LogPane,
@@ -164,8 +182,7 @@ impl Model {
             size: Size::ZERO,
             picture: Picture {
                 throughput: Throughput::new(now, snapshot.sent),
-                first: 0,
-                total: snapshot.live + snapshot.waiting,
+                clients: Clients::default(),
                 rates: Rates::default(),
                 at: now,
                 snapshot: snapshot.clone(),
@@ -173,8 +190,9 @@ impl Model {
             frozen: None,
             focus: Focus::default(),
             dialog: Dialog::None,
-            rows: Viewport::default(),
-            selected_key: None,
+            shows_code: false,
+            rows: List::default(),
+            view: View::default(),
             details: None,
             filter: String::new(),
             log: LogPane::new(log),
@@ -182,162 +200,171 @@ impl Model {
             notice: None,
         };
         model.log.refresh();
-        model.take(snapshot, 0, now);
+        model.take(snapshot, now);
         model
     }
 
     /// The window has this size now.
     pub fn resize(&mut self, size: Size) {
-        if self.size != size {
-            self.size = size;
-            self.select(self.rows.cursor());
-        }
+        self.size = size;
+        self.measure();
+    }
+
+    /// Makes the visible rows as many as there is room for.
+    pub fn measure(&mut self) {
+        self.rows.set_height(usize::from(self.layout().table.height));
     }
 
     /// Where things are on the screen.
     pub fn layout(&self) -> Layout {
         // What clients are to compare is there as a whole where there is room for it.
         let columns = usize::from(self.size.width.saturating_sub(2)).max(1);
-        let rows = wrap(self.about.address.as_str(), columns).len() as u16;
-        let others = u16::from(!self.about.others.as_str().is_empty());
-        layout::layout(self.size, self.details.is_some(), rows + others, self.large_log)
+        let address = wrap(self.about.address.as_str(), columns).len() as u16;
+        layout::layout(
+            self.size,
+            &Wanted {
+                address: address + u16::from(!self.about.note().is_empty()),
+                graph: self.picture.snapshot.sent > 0,
+                problem: self.picture.snapshot.last_error.is_some(),
+                details: self.details.is_some(),
+                large_log: self.large_log,
+            },
+        )
     }
 
     /// The context that keys are looked up in.
     pub fn context(&self) -> Context {
+        if self.shows_code {
+            return Context::Page;
+        }
         self.dialog.context().unwrap_or(match self.focus {
             Focus::Connections => Context::Connections,
             Focus::Log => Context::Log,
         })
     }
 
-    /// The rows to read for the next frame: those that are visible and a few around them. A filter needs all
-    /// of them, and a freeze keeps all.
-    pub fn wanted(&self) -> Range<usize> {
-        if !self.filter.is_empty() {
-            return self.all();
-        }
-        let visible = usize::from(self.layout().table.height);
-        let top = self.rows.window().start;
-        top.saturating_sub(MARGIN)..top + visible + MARGIN
-    }
-
-    /// All rows, and those of clients that connect until they are read.
-    pub fn all(&self) -> Range<usize> {
-        let Snapshot { live, waiting, .. } = self.picture.snapshot;
-        0..live + waiting + 4 * MARGIN
-    }
-
-    /// Takes in a reading whose rows are those from number `first` on.
-    pub fn take(&mut self, mut snapshot: Snapshot, first: usize, now: Instant) {
+    /// Takes in a reading with all rows.
+    pub fn take(&mut self, mut snapshot: Snapshot, now: Instant) {
         let picture = &mut self.picture;
         picture.throughput.read(now, snapshot.sent);
         picture.rates.read(now, &snapshot.rows);
-        picture.total = snapshot.live + snapshot.waiting;
-        picture.first = first;
-        if let Some((shown, alive)) = &mut self.details {
-            match snapshot.rows.iter().find(|row| key(row) == key(shown)) {
-                Some(row) => (*shown, *alive) = (row.clone(), true),
-                // Rows are in the order of their numbers: an older one may lie before those that were read.
-                None => *alive &= first > 0 && snapshot.rows.first().is_some_and(|row| shown.id < row.id),
-            }
-        }
-        if !self.filter.is_empty() {
-            let needle = self.filter.to_lowercase();
-            snapshot.rows.retain(|row| matches(row, &needle));
-            picture.total = snapshot.rows.len();
-        }
+        picture.clients.read(std::mem::take(&mut snapshot.rows));
         picture.snapshot = snapshot;
         picture.at = now;
-        if let Dialog::Question(question) = &mut self.dialog {
-            question.text = question.pending.sentence(&picture.snapshot);
+        self.arrange();
+        if let Some(Details { key, .. }) = self.details {
+            match (self.row(key), &mut self.details) {
+                (Some(row), Some(details)) => *details = Details { key, row, alive: true },
+                (None, Some(details)) => details.alive = false,
+                (_, None) => {}
+            }
         }
-        self.find_selected();
+        if let Dialog::Question(Question { pending, .. }) = self.dialog {
+            self.ask(pending);
+        }
     }
 
-    /// Freezes the display, of which these are all rows.
-    pub fn freeze(&mut self, since: String, rows: Vec<ConnectionView>) {
-        self.frozen = Some(Frozen { since, rows });
+    /// Puts the rows in order; the selected one stays selected.
+    pub fn arrange(&mut self) {
+        let Picture { snapshot, clients, rates, at, .. } = &mut self.picture;
+        let keys = clients.rows(&self.view, &snapshot.blocks, rates, *at);
+        self.rows.set_keys(keys);
+        self.measure();
+    }
+
+    /// Sorts the rows another way.
+    pub fn sort(&mut self, sort: super::sort::Sort) {
+        self.view.sort = sort;
+        self.picture.clients.sort_anew();
+        self.arrange();
     }
 
     /// Shows only what contains a text, from the top.
     pub fn set_filter(&mut self, text: &str) {
         text.clone_into(&mut self.filter);
-        if let Some(frozen) = &self.frozen {
-            let needle = text.to_lowercase();
-            let rows: Vec<_> = frozen.rows.iter().filter(|row| matches(row, &needle)).cloned().collect();
-            self.picture.total = rows.len();
-            self.picture.first = 0;
-            self.picture.snapshot.rows = rows;
-        }
-        self.select(0);
-    }
-
-    /// Finds the selected connection again, whose number changes when one before it ends.
-    fn find_selected(&mut self) {
-        let picture = &self.picture;
-        if let Some(selected) = self.selected_key
-            && let Some(index) = picture.snapshot.rows.iter().position(|row| key(row) == selected)
-        {
-            self.rows.follow(picture.first + index);
-        }
-        self.select(self.rows.cursor());
-    }
-
-    /// Selects a row by number, as near as there is one, and scrolls to it.
-    pub fn select(&mut self, number: usize) {
-        self.measure();
-        self.rows.go(number);
-        self.name_selected();
+        self.view.needle = text.to_lowercase();
+        self.arrange();
+        self.rows.go(0);
     }
 
     /// Moves the selection as a key says.
     pub fn travel(&mut self, action: MoveAction) {
-        self.measure();
         self.rows.travel(action);
-        self.name_selected();
+        self.follow();
     }
 
-    fn measure(&mut self) {
-        self.rows.set_height(usize::from(self.layout().table.height));
-        self.rows.set_len(self.picture.total);
+    /// The details are those of the selected row, if there are any.
+    fn follow(&mut self) {
+        if self.details.is_some()
+            && let Some(details) = self.selected_details()
+        {
+            self.details = Some(details);
+        }
     }
 
-    /// A row outside what was read gets its name with the next reading.
-    fn name_selected(&mut self) {
-        self.selected_key = self.selected_row().map(key);
+    /// The details of the selected row.
+    pub fn selected_details(&self) -> Option<Details> {
+        let key = self.rows.selected()?;
+        Some(Details { key, row: self.row(key)?, alive: true })
+    }
+
+    /// Shows the connections of a client that has several. Returns whether it has.
+    pub fn open(&mut self, address: IpAddr) -> bool {
+        let has_several = self.picture.clients.of(address).len() > 1;
+        if has_several {
+            self.view.open.insert(address);
+            self.arrange();
+        }
+        has_several
+    }
+
+    /// Hides the connections of a client, which is selected then. Returns whether they were shown.
+    pub fn close(&mut self, address: IpAddr) -> bool {
+        let was_open = self.view.open.remove(&address);
+        if was_open {
+            self.rows.select(RowKey::Client(address));
+            self.arrange();
+            self.follow();
+        }
+        was_open
+    }
+
+    /// What a row says.
+    pub fn row(&self, key: RowKey) -> Option<Row> {
+        let Picture { clients, rates, snapshot, .. } = &self.picture;
+        match key {
+            RowKey::Client(address) => {
+                let members = clients.of(address);
+                (members.len() > 0).then(|| Row::of_client(address, members, rates))
+            }
+            RowKey::Connection(id, peer) => {
+                clients.connection(id, peer).map(|row| Row::of_connection(row, rates))
+            }
+            RowKey::Block(address) => {
+                snapshot.blocks.iter().find(|block| block.address == address).map(Row::of_block)
+            }
+        }
     }
 
     /// Asks before it is done.
     pub fn ask(&mut self, pending: Pending) {
-        let text = pending.sentence(&self.picture.snapshot);
+        let text = self.sentence(pending);
         self.dialog = Dialog::Question(Question { text, pending });
     }
 
-    /// The row with this number, if it was read.
-    pub fn row(&self, number: usize) -> Option<&ConnectionView> {
-        self.picture.snapshot.rows.get(number.checked_sub(self.picture.first)?)
-    }
-
-    /// Whether visible rows were not read: many clients before them have left.
-    pub fn misses_rows(&self) -> bool {
-        let visible = usize::from(self.layout().table.height);
-        let top = self.rows.window().start;
-        let shown = top..(top + visible).min(self.picture.total);
-        !shown.is_empty() && (self.row(shown.start).is_none() || self.row(shown.end - 1).is_none())
-    }
-
-    /// The selected row.
-    pub fn selected_row(&self) -> Option<&ConnectionView> {
-        self.row(self.rows.cursor())
-    }
-
-    /// Bytes a second of a row, where that means anything.
-    pub fn rate(&self, row: &ConnectionView) -> Option<f64> {
-        if row.state != ConnectionState::Sending {
-            return None;
+    fn sentence(&self, pending: Pending) -> String {
+        match pending {
+            Pending::Disconnect(Target::Client(address)) => match self.picture.clients.of(address).len() {
+                0 | 1 => format!("Disconnect {address}?"),
+                count => format!("Disconnect {address} ({count} connections)?"),
+            },
+            Pending::Disconnect(Target::Connection(_, peer)) => format!("Disconnect {peer}?"),
+            Pending::Drain => "Take no more clients, finish what runs, then stop?".to_owned(),
+            Pending::Quit => {
+                let clients = counted(self.picture.clients.len() as u64, "client");
+                format!("Stop now and disconnect {clients}?")
+            }
         }
-        self.picture.rates.rate(row.id?)
     }
 
     /// How often to read.
@@ -345,12 +372,16 @@ impl Model {
         if self.frozen.is_some() {
             return Pace::Still;
         }
-        let Picture { snapshot, throughput, at, .. } = &self.picture;
-        let sends = |row: &ConnectionView| row.state.is_working();
-        if throughput.moves(*at) || snapshot.rows.iter().any(sends) {
+        let Picture { snapshot, throughput, clients, at, .. } = &self.picture;
+        if throughput.moves(*at) || clients.is_working() {
             Pace::Moving
-        } else if !throughput.is_at_rest() || snapshot.live > 0 || snapshot.waiting > 0 || snapshot.draining {
-            // A connection may begin to send, and a drain end, without an event.
+        } else if !throughput.is_at_rest()
+            || snapshot.live > 0
+            || snapshot.waiting > 0
+            || snapshot.draining
+            || !snapshot.blocks.is_empty()
+        {
+            // A connection may begin to send, and a drain or a block end, without an event.
             Pace::Slow
         } else {
             Pace::Still
@@ -359,65 +390,32 @@ impl Model {
 }
 
 impl Pending {
-    /// The question.
-    fn sentence(self, snapshot: &Snapshot) -> String {
+    /// What the server does after a yes.
+    pub fn command(self) -> Command {
         match self {
-            Pending::Disconnect(_, peer) => format!("Disconnect {peer}?"),
-            Pending::Drain => "Take no more clients, finish what runs, then stop?".to_owned(),
-            Pending::Quit => match snapshot.live {
-                1 => "Stop now and disconnect 1 client?".to_owned(),
-                live => format!("Stop now and disconnect {} clients?", units::count(live as u64)),
-            },
+            Pending::Disconnect(Target::Client(address)) => Command::DisconnectAddress(address),
+            Pending::Disconnect(Target::Connection(id, _)) => Command::Disconnect(id),
+            Pending::Drain => Command::Drain,
+            Pending::Quit => Command::Stop,
         }
     }
 
-    /// The verbs of the two answers.
+    /// The verbs of yes and no.
     pub fn words(self) -> (&'static str, &'static str) {
         match self {
-            Pending::Disconnect(..) => ("disconnect", "keep"),
+            Pending::Disconnect(_) => ("disconnect", "keep"),
             Pending::Drain => ("drain", "keep serving"),
             Pending::Quit => ("stop", "keep serving"),
         }
     }
 
-    /// What the server does after a yes.
-    pub fn command(self) -> Command {
-        match self {
-            Pending::Disconnect(id, _) => Command::Disconnect(id),
-            Pending::Drain => Command::Drain,
-            Pending::Quit => Command::Stop,
-        }
-    }
-}
-
-/// Whether a row contains a text in small letters.
-fn matches(row: &ConnectionView, needle: &str) -> bool {
-    row.path.as_str().to_lowercase().contains(needle)
-        || row.peer.to_string().contains(needle)
-        || row.dialect.is_some_and(|dialect| dialect.contains(needle))
-        || state_word(row.state).contains(needle)
-}
-
-/// The word for a state.
-pub fn state_word(state: ConnectionState) -> &'static str {
-    match state {
-        ConnectionState::Waiting => "waiting",
-        ConnectionState::Handshake => "greeting",
-        ConnectionState::Idle => "idle",
-        ConnectionState::Planning => "planning",
-        ConnectionState::Hashing => "hashing",
-        ConnectionState::Sending => "sending",
-        ConnectionState::Refused => "refused",
-    }
-}
-
-/// A duration in one unit and at most 4 columns, so coarse that it changes once a minute at most.
-pub fn coarse(age: Duration) -> String {
-    let minutes = age.as_secs() / 60;
-    match minutes {
-        0 => "<1 m".to_owned(),
-        1..60 => format!("{minutes} m"),
-        60..1440 => format!("{} h", minutes / 60),
-        _ => format!("{} d", (minutes / 1440).min(99)),
+    /// What the server does if the address is to be blocked as well, if that is offered.
+    pub fn block(self) -> Option<Command> {
+        let address = match self {
+            Pending::Disconnect(Target::Client(address)) => address,
+            Pending::Disconnect(Target::Connection(_, peer)) => peer.ip(),
+            Pending::Drain | Pending::Quit => return None,
+        };
+        Some(Command::Block(address, BLOCK_TIME))
     }
 }

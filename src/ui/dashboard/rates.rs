@@ -1,5 +1,4 @@
-//! Rates from counters that are read now and then: of each connection that is looked at, and of the whole
-//! server with its recent past.
+//! Rates from counters that are read now and then: of each connection, and of the whole server with its recent past.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -15,7 +14,9 @@ const MIN_WINDOW: Duration = Duration::from_millis(400);
 /// A server that has sent nothing for this time is idle.
 const IDLE_TIME: Duration = Duration::from_secs(5);
 /// Seconds that the sparkline goes back.
-pub const MAX_SECONDS: usize = 30;
+const SPARK_SECONDS: usize = 30;
+/// Seconds that the graph goes back at most; then it begins again with half of them.
+const MAX_SECONDS: usize = 600;
 
 /// The last readings of a counter, oldest first.
 #[derive(Clone, Debug, Default)]
@@ -39,24 +40,28 @@ impl Readings {
 
 /// The rates of connections.
 #[derive(Clone, Debug, Default)]
-pub struct Rates(HashMap<ConnectionId, Readings>);
+pub struct Rates {
+    readings: HashMap<ConnectionId, (u64, Readings)>,
+    /// Number of the last reading.
+    last: u64,
+}
 
 impl Rates {
-    /// Takes in the connections that are looked at and forgets all others.
+    /// Takes in all connections and forgets those that have ended.
     pub fn read(&mut self, now: Instant, rows: &[ConnectionView]) {
-        let mut kept = HashMap::with_capacity(rows.len());
+        self.last += 1;
         for row in rows {
             let Some(id) = row.id else { continue };
-            let mut readings = self.0.remove(&id).unwrap_or_default();
+            let (last, readings) = self.readings.entry(id).or_default();
             readings.read(now, row.sent);
-            kept.insert(id, readings);
+            *last = self.last;
         }
-        self.0 = kept;
+        self.readings.retain(|_, (last, _)| *last == self.last);
     }
 
     /// Bytes a second of a connection; `None` before there was time to measure.
     pub fn rate(&self, id: ConnectionId) -> Option<f64> {
-        self.0.get(&id)?.rate()
+        self.readings.get(&id)?.1.rate()
     }
 }
 
@@ -67,9 +72,11 @@ pub struct Throughput {
     /// When time began for the buckets below.
     origin: Instant,
     /// Bytes sent in each of the last seconds, the present one last.
-    seconds: VecDeque<u64>,
+    seconds: VecDeque<f64>,
     /// Which second since `origin` the last bucket is.
     second: u64,
+    /// The last reading.
+    at: Instant,
     sent: u64,
     moved: Option<Instant>,
 }
@@ -80,32 +87,43 @@ impl Throughput {
         Throughput {
             readings: Readings::default(),
             origin: now,
-            seconds: VecDeque::from([0]),
+            seconds: VecDeque::from([0.0]),
             second: 0,
+            at: now,
             sent,
             moved: None,
         }
     }
 
-    /// Takes in the number of bytes sent so far.
+    /// Takes in the number of bytes sent so far. They are shared out over the time since the last reading, so that a pause between
+    /// two readings leaves no peak.
     pub fn read(&mut self, now: Instant, sent: u64) {
         self.readings.read(now, sent);
-        let second = now.saturating_duration_since(self.origin).as_secs();
-        for _ in 0..(second - self.second).min(MAX_SECONDS as u64) {
-            self.seconds.push_back(0);
+        let since = self.at.saturating_duration_since(self.origin).as_secs_f64();
+        let until = now.saturating_duration_since(self.origin).as_secs_f64();
+        let second = until as u64;
+        for _ in 0..second.saturating_sub(self.second).min(MAX_SECONDS as u64) {
+            self.seconds.push_back(0.0);
         }
-        self.second = second;
-        while self.seconds.len() > MAX_SECONDS {
-            self.seconds.pop_front();
-        }
-        let more = sent.saturating_sub(self.sent);
-        if more > 0 {
+        self.second = self.second.max(second);
+        let more = sent.saturating_sub(self.sent) as f64;
+        if more > 0.0 {
             self.moved = Some(now);
+            let mut begin = self.second as f64;
+            for bucket in self.seconds.iter_mut().rev() {
+                let share = until.min(begin + 1.0) - since.max(begin);
+                // Two readings at one moment have no time between them.
+                *bucket += if until > since { more * share.max(0.0) / (until - since) } else { more };
+                if begin <= since {
+                    break;
+                }
+                begin -= 1.0;
+            }
         }
-        if let Some(present) = self.seconds.back_mut() {
-            *present += more;
+        if self.seconds.len() > MAX_SECONDS {
+            self.seconds.drain(..self.seconds.len() - MAX_SECONDS / 2);
         }
-        self.sent = sent;
+        (self.at, self.sent) = (now, sent);
     }
 
     /// Bytes a second over the last seconds.
@@ -117,7 +135,7 @@ impl Throughput {
     /// among them: it would grow in each frame.
     pub fn past(&self, columns: usize) -> impl ExactSizeIterator<Item = f64> + Clone + '_ {
         let whole = self.seconds.len() - 1;
-        self.seconds.range(whole.saturating_sub(columns)..whole).map(|bytes| *bytes as f64)
+        self.seconds.range(whole.saturating_sub(columns)..whole).copied()
     }
 
     /// Whether bytes moved lately.
@@ -125,9 +143,9 @@ impl Throughput {
         self.moved.is_some_and(|moved| now.saturating_duration_since(moved) < IDLE_TIME)
     }
 
-    /// Whether nothing of what is shown would change if nothing moved any more.
+    /// Whether nothing of what is shown would change if nothing moved any more, but for the time that passes in the graph.
     pub fn is_at_rest(&self) -> bool {
-        self.rate() == 0.0 && self.seconds.iter().all(|bytes| *bytes == 0)
+        self.rate() == 0.0 && self.seconds.iter().rev().take(SPARK_SECONDS).all(|bytes| *bytes == 0.0)
     }
 }
 
@@ -163,14 +181,34 @@ mod tests {
         throughput.read(after(start, 500), 600);
         throughput.read(after(start, 1500), 800);
         throughput.read(after(start, 3500), 900);
-        assert_eq!(throughput.past(8).collect::<Vec<_>>(), [100.0, 200.0, 0.0]);
-        assert_eq!(throughput.past(2).collect::<Vec<_>>(), [200.0, 0.0]);
+        // Each reading is shared out over the time since the one before.
+        assert_eq!(throughput.past(8).collect::<Vec<_>>(), [200.0, 125.0, 50.0]);
+        assert_eq!(throughput.past(2).collect::<Vec<_>>(), [125.0, 50.0]);
         assert!(throughput.moves(after(start, 8000)) && !throughput.moves(after(start, 8500)));
         for second in 4..40 {
             throughput.read(after(start, second * 1000), 900);
         }
         assert!(throughput.is_at_rest(), "the past is forgotten");
         throughput.read(after(start, 1_000_000_000), 900);
-        assert_eq!(throughput.past(100).len(), MAX_SECONDS - 1);
+        assert_eq!(throughput.past(MAX_SECONDS).len(), MAX_SECONDS / 2 - 1);
+    }
+
+    #[test]
+    fn a_pause_between_two_readings_leaves_no_peak() {
+        let start = Instant::now();
+        let mut throughput = Throughput::new(start, 0);
+        let mut readings = Readings::default();
+        for second in (1..=10).chain(100..=110) {
+            throughput.read(after(start, second * 1000), second * 1000);
+            readings.read(after(start, second * 1000), second * 1000);
+            assert!(readings.rate().is_none_or(|rate| rate == 1000.0), "{second}: {readings:?}");
+        }
+        let past: Vec<_> = throughput.past(MAX_SECONDS).collect();
+        assert_eq!(past.len(), 110);
+        assert!(past.iter().all(|bytes| (bytes - 1000.0).abs() < 1e-6), "{past:?}");
+        assert_eq!(throughput.rate(), 1000.0);
+        throughput.read(after(start, 10_000_000), 10_000_000);
+        let past: Vec<_> = throughput.past(MAX_SECONDS).collect();
+        assert!(past.iter().all(|bytes| *bytes < 1001.0), "{past:?}");
     }
 }

@@ -1,68 +1,118 @@
-//! The table of connections: the visible rows only.
+//! The table of clients: the headers, and the visible rows only.
 
-use ratatui::{buffer::Buffer, layout::Rect};
+use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 
-use super::model::{Focus, Model, coarse, state_word};
-use crate::{
-    server::{ConnectionState, ConnectionView},
-    text::units,
-    ui::components::widgets::{clip, clip_middle, gauge, put, put_line, width},
+use super::{
+    model::{Focus, Model},
+    row::{Row, State},
+    sort::Column,
 };
-
-/// Widths of the columns; 0 leaves a column out. The path has what is left.
-#[derive(Clone, Copy)]
-struct Columns {
-    peer: u16,
-    dialect: u16,
-    gauge: u16,
-    state: u16,
-    rate: u16,
-    age: u16,
-}
-
-impl Columns {
-    fn of(width: u16) -> Columns {
-        match width {
-            110.. => Columns { peer: 28, dialect: 14, gauge: 16, state: 8, rate: 9, age: 4 },
-            72.. => Columns { peer: 21, dialect: 7, gauge: 0, state: 8, rate: 9, age: 4 },
-            56.. => Columns { peer: 15, dialect: 0, gauge: 0, state: 8, rate: 9, age: 4 },
-            // The path, or the peer while there is none.
-            _ => Columns { peer: 0, dialect: 0, gauge: 0, state: 8, rate: 9, age: 0 },
-        }
-    }
-
-    /// Columns of the path, once all others have theirs with a space before each.
-    fn path(self, width: u16) -> u16 {
-        let Columns { peer, dialect, gauge, state, rate, age } = self;
-        let others = [peer, dialect, gauge, state, rate, age].into_iter().filter(|columns| *columns > 0);
-        width.saturating_sub(MARKER + others.map(|columns| columns + 1).sum::<u16>())
-    }
-}
+use crate::{
+    server::ConnectionState,
+    text::units,
+    ui::components::{
+        columns::{Header, header},
+        widgets::{clip, clip_middle, gauge, put, put_line, put_right, width},
+    },
+};
 
 /// The marker of the selected row, and a space on either side of it.
 const MARKER: u16 = 3;
+/// Columns of the progress, as a word or in percent.
+const PROGRESS: u16 = 8;
+/// Columns of the speed.
+const SPEED: u16 = 9;
+
+/// The places of the columns in a row. One that has no room is empty.
+#[derive(Clone, Copy)]
+struct Cells {
+    client: Rect,
+    protocol: Rect,
+    what: Rect,
+    gauge: Rect,
+    progress: Rect,
+    speed: Rect,
+    age: Rect,
+}
+
+impl Cells {
+    /// The columns of a row, with a space between two of them. What is sent has what is left.
+    fn of(area: Rect) -> Cells {
+        // The last column stays free, so that no terminal wraps.
+        let area = Rect { width: area.width.saturating_sub(1), ..area };
+        let (client, protocol, gauge, age) = match area.width {
+            110.. => (32, 14, 16, 9),
+            72.. => (19, 8, 0, 9),
+            56.. => (15, 0, 0, 4),
+            // The name of the row is in the place of what is sent, while nothing is.
+            _ => (0, 0, 0, 0),
+        };
+        let others = [client, protocol, gauge, PROGRESS, SPEED, age];
+        let taken: u16 = others.into_iter().filter(|columns| *columns > 0).map(|columns| columns + 1).sum();
+        let what = area.width.saturating_sub(MARKER + taken);
+        let mut x = area.x + MARKER;
+        let mut cell = |columns: u16| {
+            let cell = Rect { x, width: columns, ..area }.intersection(area);
+            x += columns + u16::from(columns > 0);
+            cell
+        };
+        Cells {
+            client: cell(client),
+            protocol: cell(protocol),
+            what: cell(what),
+            gauge: cell(gauge),
+            progress: cell(PROGRESS),
+            speed: cell(SPEED),
+            age: cell(age),
+        }
+    }
+}
+
+/// Draws the headers of the columns.
+pub fn heads(model: &Model, area: Rect, buf: &mut Buffer) {
+    if area.is_empty() {
+        return;
+    }
+    let Cells { client, protocol, what, gauge, progress, speed, age } = Cells::of(area);
+    let focused = model.focus == Focus::Connections;
+    // Beside a gauge its word is above it.
+    let (progress, right) = if gauge.is_empty() { (progress, true) } else { (gauge, false) };
+    let all = [
+        (client, "CLIENT", Column::Client, false),
+        (protocol, "PROTOCOL", Column::Protocol, false),
+        (what, "PATH", Column::Path, false),
+        (progress, "PROGRESS", Column::Progress, right),
+        (speed, "SPEED", Column::Speed, true),
+        (age, "AGE", Column::Age, true),
+    ];
+    for (area, word, column, right) in all {
+        let sorted = model.view.sort.mark(column);
+        header(Header { area, word, right, sorted }, focused, buf, &model.look);
+    }
+}
 
 /// Draws the visible rows.
 pub fn render(model: &Model, area: Rect, buf: &mut Buffer) {
     if area.is_empty() {
         return;
     }
-    if model.picture.total == 0 {
+    if model.rows.keys().is_empty() {
         return empty(model, area, buf);
     }
-    for (y, number) in (area.y..area.bottom()).zip(model.rows.window()) {
-        // A row that was scrolled to is read for this very frame; only a client that left just now is not there.
-        if let Some(row) = model.row(number) {
-            draw_row(model, row, number == model.rows.cursor(), Rect { y, height: 1, ..area }, buf);
+    for (y, key) in (area.y..area.bottom()).zip(model.rows.visible()) {
+        let line = Rect { y, height: 1, ..area };
+        if let Some(row) = model.row(*key) {
+            draw(model, &row, model.rows.selected() == Some(*key), line, buf);
         }
     }
 }
 
 fn empty(model: &Model, area: Rect, buf: &mut Buffer) {
-    let text = match (model.filter.is_empty(), model.picture.snapshot.served) {
+    let text = match (model.filter.is_empty(), model.picture.snapshot.clients) {
+        (true, 0) if model.about.is_local => "No client yet. Give the address above to tui on this machine.",
         (true, 0) => "No client yet. Give the address above to tui on another machine.",
         (true, _) => "No client at the moment.",
-        (false, _) => "No connection contains the filter's text.",
+        (false, _) => "No row contains the filter's text.",
     };
     let mut lines = vec![text.to_owned()];
     if model.filter.is_empty() && model.picture.snapshot.served == 0 {
@@ -74,86 +124,99 @@ fn empty(model: &Model, area: Rect, buf: &mut Buffer) {
     }
 }
 
-fn draw_row(model: &Model, row: &ConnectionView, selected: bool, area: Rect, buf: &mut Buffer) {
+fn draw(model: &Model, row: &Row, selected: bool, area: Rect, buf: &mut Buffer) {
     let (theme, glyphs) = (&model.look.theme, &model.look.glyphs);
-    // The last column stays free, so that no terminal wraps.
-    let area = Rect { width: area.width.saturating_sub(1), ..area };
-    let columns = Columns::of(area.width);
+    let cells = Cells::of(area);
     let y = area.y;
     let base = match row.state {
-        ConnectionState::Sending => theme.plain,
-        ConnectionState::Refused => theme.warn,
-        _ => theme.dim,
+        State::Live(ConnectionState::Sending) => theme.plain,
+        State::Live(ConnectionState::Refused) | State::Blocked => theme.warn,
+        State::Live(_) => theme.dim,
     };
+    let left = |buf: &mut Buffer, cell: Rect, text: &str, style: Style| {
+        put(buf, cell, cell.x, y, text, style);
+    };
+    left(buf, cells.client, &name(model, row, usize::from(cells.client.width)), base);
+    let dialect = match (row.dialect, row.state) {
+        (Some("classic-select"), _) if cells.protocol.width < 14 => "select",
+        (Some(dialect), _) => dialect,
+        (None, State::Blocked) => "",
+        (None, _) => glyphs.unknown,
+    };
+    left(buf, cells.protocol, &clip(dialect, usize::from(cells.protocol.width), glyphs), base);
+    let room = usize::from(cells.what.width);
+    let what = match row.what.as_str() {
+        "" if cells.client.is_empty() => name(model, row, room),
+        _ if cells.client.is_empty() && row.state == State::Blocked => name(model, row, room),
+        what => clip_middle(what, room, glyphs),
+    };
+    left(buf, cells.what, &what, base);
+    let mut bar = Rect { x: area.right(), width: 0, ..area };
+    if let (true, Some(fraction), false) = (row.state.is_sending(), row.fraction(), cells.gauge.is_empty()) {
+        put_line(buf, cells.gauge, y, &gauge(fraction, cells.gauge.width, &model.look));
+        bar = cells.gauge;
+    }
+    put_right(buf, cells.progress, y, &progress(row), base);
+    put_right(buf, cells.speed, y, &speed(row, glyphs.unknown), base);
+    put_right(buf, cells.age, y, &age(row, usize::from(cells.age.width)), theme.dim);
     if selected {
+        let focused = model.focus == Focus::Connections;
+        let style = if focused { theme.selected } else { theme.selected_idle };
+        let right = area.right().saturating_sub(1);
+        // The colours of the gauge stay.
+        buf.set_style(Rect { width: bar.x.min(right) - area.x, ..area }, style);
+        buf.set_style(
+            Rect { x: bar.right().min(right), width: right.saturating_sub(bar.right()), ..area },
+            style,
+        );
         put(buf, area, area.x + 1, y, glyphs.selected, theme.accent);
-    }
-    let mut x = area.x + MARKER;
-    let peer = row.peer.to_string();
-    if columns.peer > 0 {
-        put(buf, area, x, y, &clip_middle(&peer, usize::from(columns.peer), glyphs), base);
-        x += columns.peer + 1;
-    }
-    if columns.dialect > 0 {
-        let dialect = match row.dialect {
-            Some("classic-select") if columns.dialect < 14 => "select",
-            Some(dialect) => dialect,
-            None => glyphs.unknown,
-        };
-        put(buf, area, x, y, &clip(dialect, usize::from(columns.dialect), glyphs), base);
-        x += columns.dialect + 1;
-    }
-    let path = columns.path(area.width);
-    let what = match row.path.as_str() {
-        "" if columns.peer == 0 => peer.as_str(),
-        path => path,
-    };
-    put(buf, area, x, y, &clip_middle(what, usize::from(path), glyphs), base);
-    x += path + 1;
-    if columns.gauge > 0 {
-        if let (ConnectionState::Sending, Some(fraction)) = (row.state, fraction(row)) {
-            let cell = Rect { x, width: columns.gauge, ..area }.intersection(area);
-            put_line(buf, cell, y, &gauge(fraction, columns.gauge, &model.look));
-        }
-        x += columns.gauge + 1;
-    }
-    let mut right = |columns: u16, text: &str, style| {
-        if columns > 0 {
-            let indent = columns.saturating_sub(u16::try_from(width(text)).unwrap_or(columns));
-            put(buf, area, x + indent, y, text, style);
-            x += columns + 1;
-        }
-    };
-    right(columns.state, &state(row), base);
-    let rate = match (row.state, model.rate(row)) {
-        (ConnectionState::Sending, Some(rate)) if rate < 1.0 => "stalled".to_owned(),
-        (ConnectionState::Sending, Some(rate)) => units::rate(rate),
-        (ConnectionState::Sending, None) => glyphs.unknown.to_owned(),
-        _ => String::new(),
-    };
-    right(columns.rate, &rate, base);
-    // The system does not report how long a client has been waiting.
-    let age = if row.state == ConnectionState::Waiting { String::new() } else { coarse(row.age) };
-    right(columns.age, &age, theme.dim);
-    if selected {
-        let style = if model.focus == Focus::Connections { theme.selected } else { theme.selected_idle };
-        buf.set_style(area, style);
     }
 }
 
-/// How much of the running answer is sent; below 1 until all of it is.
-fn fraction(row: &ConnectionView) -> Option<f64> {
-    let (done, total) = row.progress?;
-    (total > 0).then(|| done as f64 / total as f64)
+/// The name of a row in this many columns, with the number of connections if there are several.
+fn name(model: &Model, row: &Row, columns: usize) -> String {
+    let glyphs = &model.look.glyphs;
+    if row.is_member {
+        return clip(&format!("  {}", row.name), columns, glyphs);
+    }
+    let count = match row.connections {
+        0 | 1 => String::new(),
+        count if glyphs.ascii => format!(" x{count}"),
+        count => format!(" ×{count}"),
+    };
+    clip_middle(&row.name, columns.saturating_sub(width(&count)), glyphs) + &count
 }
 
 /// The share sent while something is being sent, else the state's word.
-fn state(row: &ConnectionView) -> String {
-    match (row.state, fraction(row)) {
+fn progress(row: &Row) -> String {
+    match row.fraction() {
         // The last percent is not shown before the answer is over.
-        (ConnectionState::Sending, Some(fraction)) => {
+        Some(fraction) if row.state.is_sending() => {
             format!("{:.0} %", (fraction * 100.0).floor().min(99.0))
         }
-        (state, _) => state_word(state).to_owned(),
+        _ => row.state.word().to_owned(),
+    }
+}
+
+/// The speed; of a blocked address the time that is left.
+fn speed(row: &Row, unknown: &str) -> String {
+    match (row.state, row.rate) {
+        (State::Blocked, _) => row.age.map_or(String::new(), units::duration),
+        (State::Live(ConnectionState::Sending), Some(rate)) if rate < 1.0 => "stalled".to_owned(),
+        (State::Live(ConnectionState::Sending), Some(rate)) => units::rate(rate),
+        (State::Live(ConnectionState::Sending), None) => unknown.to_owned(),
+        _ => String::new(),
+    }
+}
+
+/// The age, in two units if there is room for them.
+fn age(row: &Row, columns: usize) -> String {
+    if row.state == State::Blocked {
+        return String::new();
+    }
+    let age = row.age.map_or(String::new(), units::duration);
+    match age.match_indices(' ').nth(1) {
+        Some((end, _)) if width(&age) > columns => age[..end].to_owned(),
+        _ => age,
     }
 }

@@ -2,7 +2,11 @@
 
 use crossterm::event::KeyEvent;
 
-use super::model::{Dialog, Focus, Model, Pending};
+use super::{
+    clients::RowKey,
+    model::{Dialog, Focus, Model, Pending, Target},
+    sort::Sort,
+};
 use crate::{
     server::Command,
     ui::{
@@ -160,14 +164,34 @@ fn run(model: &mut Model, action: Action) -> Vec<Effect> {
 
 fn dashboard(model: &mut Model, action: DashboardAction) -> Vec<Effect> {
     match action {
-        DashboardAction::ConnectionDetails => {
-            model.details = match model.details {
-                Some(_) => None,
-                None => model.selected_row().map(|row| (row.clone(), true)),
-            };
-            model.select(model.rows.cursor());
+        DashboardAction::ConnectionDetails => enter(model),
+        DashboardAction::OpenClient => {
+            if let Some(RowKey::Client(address)) = model.rows.selected()
+                && !model.open(address)
+            {
+                model.notice = Some("this client has one connection".to_owned());
+            }
         }
+        DashboardAction::CloseClient => {
+            let address = match model.rows.selected() {
+                Some(RowKey::Client(address)) => Some(address),
+                Some(RowKey::Connection(_, peer)) => Some(peer.ip()),
+                Some(RowKey::Block(_)) | None => None,
+            };
+            if let Some(address) = address {
+                model.close(address);
+            }
+        }
+        DashboardAction::SortClients => sort(model, model.view.sort.next()),
+        DashboardAction::ReverseClients => sort(model, model.view.sort.reversed()),
         DashboardAction::Disconnect => disconnect(model),
+        DashboardAction::Unblock => match model.rows.selected() {
+            Some(RowKey::Block(address)) => return vec![Effect::Command(Command::Unblock(address))],
+            _ => model.notice = Some("select a blocked address to lift its block".to_owned()),
+        },
+        DashboardAction::QrCode => {
+            model.shows_code = !model.shows_code && !matches!(model.dialog, Dialog::Help(_));
+        }
         DashboardAction::Freeze => match model.frozen.take() {
             Some(_) => {}
             None => return vec![Effect::Freeze],
@@ -178,6 +202,27 @@ fn dashboard(model: &mut Model, action: DashboardAction) -> Vec<Effect> {
         DashboardAction::Drain => model.ask(Pending::Drain),
     }
     Vec::new()
+}
+
+/// Opens or closes a client with several connections; of another row the details.
+fn enter(model: &mut Model) {
+    if let Some(RowKey::Client(address)) = model.rows.selected()
+        && model.details.is_none()
+        && (model.close(address) || model.open(address))
+    {
+        return;
+    }
+    model.details = match model.details {
+        Some(_) => None,
+        None => model.selected_details(),
+    };
+    model.measure();
+}
+
+fn sort(model: &mut Model, sort: Sort) {
+    model.sort(sort);
+    let first = if sort.descends() { "largest" } else { "smallest" };
+    model.notice = Some(format!("sorted by {}, the {first} first", sort.column.word()));
 }
 
 /// Quitting stops the server; that is asked only while clients are connected.
@@ -196,22 +241,28 @@ fn back(model: &mut Model) {
             model.dialog = Dialog::None;
         }
     } else if model.details.take().is_some() {
-        model.select(model.rows.cursor());
+        model.measure();
     } else {
         filter(model, model.focus, "");
     }
 }
 
 fn disconnect(model: &mut Model) {
-    let row = match &model.details {
-        Some((row, alive)) => alive.then_some(row),
-        None => model.selected_row(),
+    let key = match &model.details {
+        Some(details) => details.alive.then_some(details.key),
+        None => model.rows.selected(),
     };
-    match row.map(|row| (row.id, row.peer)) {
-        Some((Some(id), peer)) => model.ask(Pending::Disconnect(id, peer)),
-        Some((None, _)) => {
-            model.notice = Some("not accepted yet: it waits until the present client is done".to_owned());
+    let waits = "not accepted yet: it waits until the present client is done";
+    match key {
+        Some(RowKey::Client(address)) if model.picture.clients.of(address).all(|row| row.id.is_none()) => {
+            model.notice = Some(waits.to_owned());
         }
+        Some(RowKey::Client(address)) => model.ask(Pending::Disconnect(Target::Client(address))),
+        Some(RowKey::Connection(Some(id), peer)) => {
+            model.ask(Pending::Disconnect(Target::Connection(id, peer)));
+        }
+        Some(RowKey::Connection(None, _)) => model.notice = Some(waits.to_owned()),
+        Some(RowKey::Block(_)) => model.notice = Some("already blocked, and disconnected".to_owned()),
         None => model.notice = Some("there is no connection to disconnect".to_owned()),
     }
 }
@@ -225,8 +276,12 @@ fn filter(model: &mut Model, focus: Focus, text: &str) {
     }
 }
 
-/// The keys of a dialog. One that the open dialog has no use for leaves it open.
+/// The keys of a dialog. One that the open dialog has no use for leaves it open: no question takes Enter.
 fn dialog(model: &mut Model, action: DialogAction) -> Vec<Effect> {
+    if model.shows_code {
+        model.shows_code = action != DialogAction::Close;
+        return Vec::new();
+    }
     if let Dialog::Help(page) = &mut model.dialog {
         if !page.act(action) {
             model.dialog = Dialog::None;
@@ -237,35 +292,35 @@ fn dialog(model: &mut Model, action: DialogAction) -> Vec<Effect> {
         return palette.selected().map(|action| run(model, action)).unwrap_or_default();
     }
     match (&model.dialog, action) {
-        (Dialog::Question(Question { pending, .. }), DialogAction::Yes | DialogAction::Accept) => {
+        (Dialog::Question(Question { pending, .. }), DialogAction::Yes) => {
             let pending = *pending;
-            return confirmed(model, pending);
+            return confirmed(model, pending, pending.command());
+        }
+        (Dialog::Question(Question { pending, .. }), DialogAction::Block) => {
+            let pending = *pending;
+            return match pending.block() {
+                Some(command) => confirmed(model, pending, command),
+                None => Vec::new(),
+            };
         }
         (Dialog::Prompt(Prompt { purpose, .. }), DialogAction::Dismiss) => filter(model, *purpose, ""),
         (Dialog::Question(_), DialogAction::No)
         | (Dialog::Prompt(_), DialogAction::Accept)
         | (Dialog::Palette(_), DialogAction::Dismiss) => {}
-        (Dialog::Question(_), DialogAction::Dismiss | DialogAction::Close)
-        | (Dialog::Prompt(_), DialogAction::Yes | DialogAction::No | DialogAction::Close)
-        | (Dialog::Palette(_), _)
-        | (
-            Dialog::None | Dialog::Help(_),
-            DialogAction::Accept
-            | DialogAction::Dismiss
-            | DialogAction::Yes
-            | DialogAction::No
-            | DialogAction::Close,
+        (
+            Dialog::None | Dialog::Help(_) | Dialog::Palette(_) | Dialog::Prompt(_) | Dialog::Question(_),
+            _,
         ) => return Vec::new(),
     }
     model.dialog = Dialog::None;
     Vec::new()
 }
 
-fn confirmed(model: &mut Model, pending: Pending) -> Vec<Effect> {
+fn confirmed(model: &mut Model, pending: Pending, command: Command) -> Vec<Effect> {
     model.dialog = Dialog::None;
-    let mut effects = vec![Effect::Command(pending.command())];
+    let mut effects = vec![Effect::Command(command)];
     match pending {
-        Pending::Disconnect(..) => {}
+        Pending::Disconnect(_) => {}
         // A frozen display would hide what was asked for.
         Pending::Drain => model.frozen = None,
         Pending::Quit => effects.push(Effect::Quit),
@@ -274,6 +329,9 @@ fn confirmed(model: &mut Model, pending: Pending) -> Vec<Effect> {
 }
 
 fn travel(model: &mut Model, action: MoveAction) {
+    if model.shows_code {
+        return;
+    }
     match &mut model.dialog {
         Dialog::Help(page) => return page.scroll(action, model.size, &model.keys, &model.look),
         Dialog::Palette(palette) => return palette.travel(action),
@@ -282,9 +340,6 @@ fn travel(model: &mut Model, action: MoveAction) {
     match model.focus {
         Focus::Connections => {
             model.travel(action);
-            if model.details.is_some() {
-                model.details = model.selected_row().map(|row| (row.clone(), true)).or(model.details.take());
-            }
         }
         Focus::Log => {
             let height = usize::from(model.layout().log.height);

@@ -7,26 +7,26 @@ use ratatui::{
     style::Style,
     text::Line,
 };
+use time::OffsetDateTime;
 
 use super::{
-    details,
+    clients::RowKey,
+    code, details,
+    header::{address, graph, header, totals},
     layout::{Form, Layout},
-    model::{Dialog, Focus, Model},
+    model::{Dialog, Focus, Model, Pending},
     table,
 };
 use crate::{
-    text::units,
+    text::units::{self, counted},
     ui::{
         actions::{
-            Context, DashboardAction, GlobalAction, LogAction, MoveAction,
+            Context, DashboardAction, DialogAction, GlobalAction, LogAction, MoveAction,
             hints::{self, Hint},
         },
         components::{
             bar, help, palette,
-            widgets::{
-                clip, clip_middle, inset, put, put_line, put_right, rule, sparkline, transport, width,
-                wrap_in,
-            },
+            widgets::{clip, inset, put, put_line, rule, width},
         },
     },
 };
@@ -41,6 +41,9 @@ pub fn view(model: &Model, frame: &mut Frame<'_>) {
         }
         return;
     }
+    if model.shows_code {
+        return code::render(model, area, buf);
+    }
     let layout = model.layout();
     match layout.form {
         Form::Line => line(model, layout.header, buf),
@@ -52,11 +55,12 @@ pub fn view(model: &Model, frame: &mut Frame<'_>) {
         Form::Full => {
             header(model, layout.header, buf);
             address(model, layout.address, buf);
+            graph(model, layout.graph, buf);
             rules(model, &layout, buf);
             panes(model, &layout, buf);
         }
     }
-    let typed = last_line(model, layout.hints, buf);
+    let typed = last_line(model, &layout, buf);
     let cursor = match &model.dialog {
         Dialog::Palette(open) => palette::render(area, buf, open, &model.keys, &model.look),
         _ => typed,
@@ -67,8 +71,10 @@ pub fn view(model: &Model, frame: &mut Frame<'_>) {
 }
 
 fn panes(model: &Model, layout: &Layout, buf: &mut Buffer) {
+    table::heads(model, layout.heads, buf);
     table::render(model, layout.table, buf);
     details::render(model, layout.details, buf);
+    problem(model, layout.problem, buf);
     let focused = model.focus == Focus::Log;
     if model.log.hides_all() {
         let area = inset(layout.log);
@@ -79,16 +85,15 @@ fn panes(model: &Model, layout: &Layout, buf: &mut Buffer) {
 
 /// The smallest form: `3 clients  84.2 MB/s`.
 fn line(model: &Model, area: Rect, buf: &mut Buffer) {
-    let live = model.picture.snapshot.live;
-    let clients = if live == 1 { "client" } else { "clients" };
+    let clients = counted(model.picture.clients.len() as u64, "client");
     let rate = units::rate(model.picture.throughput.rate());
     let state = state(model).map_or(String::new(), |word| format!("  {word}"));
-    let text = format!("{} {clients}  {rate}{state}", units::count(live as u64));
+    let text = format!("{clients}  {rate}{state}");
     put(buf, area, area.x, area.y, &clip(&text, usize::from(area.width), &model.look.glyphs), Style::new());
 }
 
 /// What of the server's state deserves a word.
-fn state(model: &Model) -> Option<&'static str> {
+pub fn state(model: &Model) -> Option<&'static str> {
     let snapshot = &model.picture.snapshot;
     match (snapshot.stopped, snapshot.draining) {
         (true, _) => Some("stopped"),
@@ -97,127 +102,42 @@ fn state(model: &Model) -> Option<&'static str> {
     }
 }
 
-fn counts(model: &Model) -> String {
-    let snapshot = &model.picture.snapshot;
-    let mut counts = format!(
-        "{} of {}",
-        units::count(snapshot.live as u64),
-        units::count(model.about.max_connections as u64)
-    );
-    if snapshot.waiting > 0 {
-        counts.push_str(&format!(", {} waiting", units::count(snapshot.waiting as u64)));
-    }
-    if let Some(state) = state(model) {
-        counts.push_str(&format!(", {state}"));
-    }
-    counts
-}
-
-/// The first line of the compact form.
-fn totals(model: &Model, area: Rect, buf: &mut Buffer) {
+/// The last error, with the number of errors.
+fn problem(model: &Model, area: Rect, buf: &mut Buffer) {
+    let (Some(error), false) = (&model.picture.snapshot.last_error, area.is_empty()) else { return };
     let area = inset(area);
-    let theme = &model.look.theme;
-    let left = put_right(buf, area, area.y, &units::rate(model.picture.throughput.rate()), theme.strong);
-    let room = usize::from(left.saturating_sub(area.x + 1));
-    let text = match &model.frozen {
-        Some(frozen) => format!("Clients {}, frozen {}", counts(model), frozen.since),
-        None => format!("Clients {}", counts(model)),
-    };
-    put(buf, area, area.x, area.y, &clip(&text, room, &model.look.glyphs), theme.strong);
-}
-
-fn header(model: &Model, area: Rect, buf: &mut Buffer) {
-    let area = inset(area);
-    let (theme, glyphs) = (&model.look.theme, &model.look.glyphs);
-    let throughput = &model.picture.throughput;
-    let rate_columns = 9;
-    let rate = format!("{:>rate_columns$}", units::rate(throughput.rate()));
-    let mut right = put_right(buf, area, area.y, &rate, theme.strong);
-    let columns = if area.width >= 100 { 24 } else { 8 };
-    let spark = sparkline(throughput.past(columns), glyphs);
-    right = right.saturating_sub(1 + columns as u16);
-    put(buf, area, right + (columns - width(&spark)) as u16, area.y, &spark, theme.gauge);
-
-    let arch = model.about.arch;
-    let since = since(model);
-    let room = usize::from(right.saturating_sub(area.x + 2));
-    let others = format!("Serving {}   {arch}      up since {since}", model.about.root);
-    let transport = transport(model.about.security.is_encrypted(), room.saturating_sub(width(&others)));
-    let facts = format!("{arch}   {transport}   up since {since}");
-    let folder_room = room.saturating_sub(width(&facts) + 3 + "Serving ".len());
-    let folder = clip_middle(model.about.root.as_str(), folder_room, glyphs);
-    let mut x = put(buf, area, area.x, area.y, "Serving ", theme.plain);
-    x = put(buf, area, x, area.y, &folder, theme.accent);
-    put(buf, area, x + 3, area.y, &clip(&facts, room, glyphs), theme.plain);
-}
-
-/// When the server was started. Not how long ago: that would be drawn again each minute on an idle server,
-/// or be wrong.
-fn since(model: &Model) -> String {
-    let since = model.about.since;
-    let started_today = model.picture.snapshot.uptime < since_midnight(model);
-    let clock = format!("{:02}:{:02}", since.hour(), since.minute());
-    if started_today { clock } else { format!("{} {} {clock}", since.day(), month(since.month())) }
-}
-
-/// The time from midnight before the start to the start, turned around: how long a server that was started
-/// then has been up when its first day ends.
-fn since_midnight(model: &Model) -> std::time::Duration {
-    let since = model.about.since;
-    let seconds = u64::from(since.hour()) * 3600 + u64::from(since.minute()) * 60 + u64::from(since.second());
-    std::time::Duration::from_secs(86_400 - seconds)
-}
-
-fn month(month: time::Month) -> &'static str {
-    const NAMES: [&str; 12] =
-        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    NAMES[usize::from(u8::from(month)) - 1]
-}
-
-fn address(model: &Model, area: Rect, buf: &mut Buffer) {
-    let area = inset(area);
-    let theme = &model.look.theme;
-    let hint = model
-        .keys
-        .shown(Context::Connections, GlobalAction::Copy)
-        .map_or(String::new(), |key| format!("   {} copies it", key.label(model.look.glyphs.ascii)));
-    let address = model.about.address.as_str();
-    let room = usize::from(area.width);
-    if area.height > 1 {
-        let (mut x, mut last) = (area.x, area.y);
-        let glyphs = &model.look.glyphs;
-        let others = model.about.others.as_str();
-        let rows = area.height - u16::from(!others.is_empty());
-        for (y, line) in (area.y..area.bottom()).zip(wrap_in(address, room, rows, glyphs)) {
-            (x, last) = (put(buf, area, area.x, y, &line, theme.accent), y);
-        }
-        put(buf, area, x, last, &hint, theme.dim);
-        put(buf, area, area.x, last + 1, &clip(others, room, glyphs), theme.dim);
-        return;
-    }
-    // An address that is cut off can still be copied; the hint shows it.
-    let least = if width(address) > room { 2 } else { 3 };
-    let hint = if width(&hint) * least <= room { hint } else { String::new() };
-    let shown = clip(address, room - width(&hint), &model.look.glyphs);
-    let x = put(buf, area, area.x, area.y, &shown, theme.accent);
-    put(buf, area, x, area.y, &hint, theme.dim);
+    let at = OffsetDateTime::from(error.at).to_offset(model.about.since.offset());
+    let count = counted(model.picture.snapshot.errors, "error");
+    let which = if model.picture.snapshot.errors > 1 { ", the last" } else { "" };
+    let (hour, minute, second) = at.to_hms();
+    let text = format!("{count}{which} at {hour:02}:{minute:02}:{second:02}: {}", error.message);
+    let text = clip(&text, usize::from(area.width), &model.look.glyphs);
+    put(buf, area, area.x, area.y, &text, model.look.theme.bad);
 }
 
 fn rules(model: &Model, layout: &Layout, buf: &mut Buffer) {
     let snapshot = &model.picture.snapshot;
-    let title = format!("Connections {}", counts(model));
+    let mut title = counted(model.picture.clients.len() as u64, "client");
+    if snapshot.waiting > 0 {
+        title.push_str(&format!(", {} waiting", units::count(snapshot.waiting as u64)));
+    }
+    if let Some(state) = state(model) {
+        title.push_str(&format!(", {state}"));
+    }
     let mut parts = Vec::new();
-    if let Some(frozen) = &model.frozen {
-        parts.push(format!("frozen at {}", frozen.since));
+    if let Some(since) = &model.frozen {
+        parts.push(format!("frozen at {since}"));
     }
     if !model.filter.is_empty() {
-        parts.push(format!("{} with \"{}\"", units::count(model.picture.total as u64), model.filter));
+        parts.push(format!("{} with \"{}\"", units::count(model.rows.keys().len() as u64), model.filter));
     }
-    parts.push(format!("{} served", units::count(snapshot.served)));
+    parts.push(format!("{} sent", units::bytes(snapshot.sent)));
+    parts.push(counted(snapshot.requests, "request"));
+    let (live, most) = (snapshot.live as u64, model.about.max_connections as u64);
+    parts.push(format!("{} of {} connections", units::count(live), units::count(most)));
     if snapshot.refused > 0 {
         parts.push(format!("{} refused", units::count(snapshot.refused)));
     }
-    parts.push(format!("{} sent", units::bytes(snapshot.sent)));
     let room = usize::from(layout.table_rule.width).saturating_sub(width(&title) + 11);
     let note = (0..=parts.len()).rev().map(|some| parts[..some].join(", ")).find(|note| width(note) <= room);
     let note = note.unwrap_or_default();
@@ -226,8 +146,8 @@ fn rules(model: &Model, layout: &Layout, buf: &mut Buffer) {
 }
 
 /// Draws the last line: a prompt, a question, what just happened, or what can be done. Returns the place of the cursor, if there is one.
-fn last_line(model: &Model, area: Rect, buf: &mut Buffer) -> Option<Position> {
-    let area = inset(area);
+fn last_line(model: &Model, layout: &Layout, buf: &mut Buffer) -> Option<Position> {
+    let area = inset(layout.hints);
     if area.is_empty() {
         return None;
     }
@@ -243,8 +163,17 @@ fn last_line(model: &Model, area: Rect, buf: &mut Buffer) -> Option<Position> {
             return bar::prompt(&label, &prompt.line, &model.keys, area, buf, &model.look);
         }
         (Dialog::Question(question), _) => {
-            let answers = bar::answers(&model.keys, question.pending.words(), room, &model.look);
-            bar::question(&question.text, theme.warn, &answers, area, buf, &model.look);
+            let answers = answers(model, question.pending, room);
+            // In a small window the question has the line of the log, and the answers this one.
+            match layout.form {
+                Form::Compact => {
+                    let line = inset(layout.log);
+                    let text = clip(&question.text, room, &model.look.glyphs);
+                    put(buf, line, line.x, line.y, &format!("{text:room$}"), theme.warn);
+                    put_line(buf, area, area.y, &answers);
+                }
+                _ => bar::question(&question.text, theme.warn, &answers, area, buf, &model.look),
+            }
         }
         (Dialog::None | Dialog::Help(_) | Dialog::Palette(_), Some(notice)) => {
             bar::notice(notice, theme.good, |columns| hints(model, columns), area, buf, &model.look);
@@ -254,6 +183,16 @@ fn last_line(model: &Model, area: Rect, buf: &mut Buffer) -> Option<Position> {
         }
     }
     None
+}
+
+/// The keys of the answers to a question.
+fn answers(model: &Model, pending: Pending, columns: usize) -> Line<'static> {
+    let (yes, no) = pending.words();
+    let block = pending.block().map(|_| Hint::saying(DialogAction::Block, "block 10 m"));
+    let answers =
+        [Some(Hint::saying(DialogAction::Yes, yes)), block, Some(Hint::saying(DialogAction::No, no))];
+    let answers: Vec<Hint> = answers.into_iter().flatten().collect();
+    hints::bar(&model.keys, Context::Question, &[], &answers, columns, &model.look)
 }
 
 fn hints(model: &Model, columns: usize) -> Line<'static> {
@@ -271,23 +210,41 @@ fn hints(model: &Model, columns: usize) -> Line<'static> {
         _ => None,
     };
     let mut hints: Vec<Hint> = back.into_iter().collect();
-    match model.focus {
-        Focus::Connections if model.picture.total > 0 => hints.extend([
-            DashboardAction::ConnectionDetails.into(),
-            DashboardAction::Disconnect.into(),
-            freeze,
-            DashboardAction::Drain.into(),
-            GlobalAction::Filter.into(),
-            GlobalAction::FocusNext.into(),
-        ]),
-        Focus::Connections => {
+    let code = Hint::saying(DashboardAction::QrCode, "QR");
+    match (model.focus, model.rows.selected()) {
+        (Focus::Connections, Some(selected)) => {
+            let enter = match selected {
+                RowKey::Client(address) if model.view.open.contains(&address) => "close",
+                RowKey::Client(address) if model.picture.clients.of(address).len() > 1 => "open",
+                _ => "details",
+            };
+            let disconnect = match selected {
+                RowKey::Block(_) => DashboardAction::Unblock.into(),
+                _ => Hint::from(DashboardAction::Disconnect),
+            };
+            // Details are closed with the key for that.
+            hints.extend(
+                model.details.is_none().then(|| Hint::saying(DashboardAction::ConnectionDetails, enter)),
+            );
             hints.extend([
+                disconnect,
+                DashboardAction::SortClients.into(),
+                freeze,
+                DashboardAction::Drain.into(),
+                GlobalAction::Filter.into(),
+                code,
+                GlobalAction::FocusNext.into(),
+            ]);
+        }
+        (Focus::Connections, None) => {
+            hints.extend([
+                code,
                 Hint::from(DashboardAction::Drain),
                 GlobalAction::FocusNext.into(),
                 LogAction::Level.into(),
             ]);
         }
-        Focus::Log => hints.extend([
+        (Focus::Log, _) => hints.extend([
             LogAction::Level.into(),
             GlobalAction::Filter.into(),
             Hint::saying(MoveAction::Last, "follow"),

@@ -50,7 +50,7 @@ fn a_second_signal_stops_a_server_at_once() {
 fn whole_run(options: &[&str]) -> (Vec<String>, String) {
     let home = home();
     let mut command = home.command(["--serve", "-P", "0", "--plain"]);
-    command.args(options).arg("served").env("LC_ALL", "C.UTF-8");
+    command.args(options).arg("served").env("LC_ALL", "C.UTF-8").env("TERM", "xterm-256color");
     let mut server = Running::start(command);
     let mut lines = server.stdout();
     let first = lines.next();

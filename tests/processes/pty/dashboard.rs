@@ -20,7 +20,7 @@ fn served() -> TempDir {
 fn serve(folder: &TempDir) -> Session {
     let session =
         Session::start(TUI, &["--serve", "--plain", "--port", "0", "served"], folder.path(), (80, 24));
-    session.wait_for("Connections 0 of");
+    session.wait_for("0 clients ");
     session.wait_for("q quit");
     session
 }
@@ -35,7 +35,7 @@ fn the_dashboard_shows_its_address_and_restores_the_terminal() {
     session.send("G");
     session.wait_for("Server dashboard");
     session.send("q");
-    session.wait_for("Connections 0 of");
+    session.wait_for("0 clients ");
     session.send("q");
     let end = session.end();
     assert_eq!(end.code, 0);
@@ -56,10 +56,78 @@ fn a_client_is_listed_and_logged() {
         .status()
         .expect("a client");
     assert!(status.success());
-    session.wait_for("1 served");
+    session.wait_for("6 B sent");
     session.wait_for("readme.txt");
     session.send("q");
     session.send("y");
+    assert_eq!(session.end().code, 0);
+}
+
+/// Fetches a file with this much patience for a busy server. Returns the exit code.
+fn fetch(address: &str, name: &str, seconds: &str) -> Option<i32> {
+    let target = tempfile::tempdir().expect("a folder");
+    let status = std::process::Command::new(TUI)
+        .args(["--headless", "-q", "--retry-max-time", seconds, "-d"])
+        .arg(target.path())
+        .arg(format!("{address}{name}"))
+        .env("XDG_STATE_HOME", target.path())
+        .stderr(std::process::Stdio::null())
+        .status();
+    status.expect("a client").code()
+}
+
+#[test]
+fn a_client_is_disconnected_and_its_address_blocked_until_the_block_is_lifted() {
+    let folder = served();
+    let file = fs::File::create(folder.path().join("served/large.bin")).expect("a file");
+    file.set_len(100_000_000).expect("space");
+    let mut session = serve(&folder);
+    let address = address(&session);
+    let target = tempfile::tempdir().expect("a folder");
+    let mut client = std::process::Command::new(TUI)
+        .args(["--headless", "-q", "--limit", "200k", "-d"])
+        .arg(target.path())
+        .arg(format!("{address}large.bin"))
+        .env("XDG_STATE_HOME", target.path())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .expect("a client");
+    session.wait_for("1 client ");
+    session.wait_for("large.bin");
+    session.send("d");
+    session.wait_for("Disconnect 127.0.0.1");
+    session.send("\r");
+    session.send("b");
+    session.wait_for("127.0.0.1: blocked for 10 m");
+    session.wait_for("disconnected by the operator");
+    client.kill().expect("it runs");
+    client.wait().expect("it ran");
+    session.wait("the block alone", |screen| {
+        screen.contents().contains("0 clients ") && screen.contents().contains("blocked  9 m ")
+    });
+    assert_eq!(fetch(&address, "readme.txt", "1"), Some(3));
+    session.wait_for("its address is blocked");
+    session.send("u");
+    session.wait_for("127.0.0.1: no longer blocked");
+    assert_eq!(fetch(&address, "readme.txt", "60"), Some(0));
+    session.send("q");
+    session.send("y");
+    session.wait_for("stopped after ");
+    session.wait_for("1 client, ");
+    assert_eq!(session.end().code, 0);
+}
+
+#[test]
+fn the_address_is_shown_as_a_qr_code() {
+    let folder = served();
+    let mut session = serve(&folder);
+    session.wait_for("only this machine can reach it");
+    session.resize(80, 40);
+    session.send("Q");
+    session.wait("a code", |screen| screen.contents().matches(['\u{2588}', '#']).count() > 100);
+    session.send("Q");
+    session.wait_for("0 clients ");
+    session.send("q");
     assert_eq!(session.end().code, 0);
 }
 
@@ -103,13 +171,13 @@ fn the_dashboard_adapts_to_every_size() {
     let folder = served();
     let mut session = serve(&folder);
     session.resize(40, 8);
-    session.wait("the compact form", |screen| screen.contents().starts_with(" Clients 0 of"));
+    session.wait("the compact form", |screen| screen.contents().starts_with(" 0 clients"));
     session.resize(20, 2);
     session.wait("a line", |screen| screen.contents().trim() == "0 clients  0 B/s");
     session.resize(1, 1);
     session.resize(200, 60);
     session.wait("everything again", |screen| {
-        screen.contents().contains("Connections 0 of")
+        screen.contents().contains("0 clients ")
             && screen.rows(0, 200).last().is_some_and(|row| row.contains("q quit"))
     });
     session.send("q");
@@ -147,7 +215,7 @@ fn the_dashboard_is_stopped_and_continued_by_the_shell() {
         "set -m; '{TUI}' --serve --port 0 served ; echo in the shell; read line; fg >/dev/null; echo left $?"
     );
     let mut session = Session::start("sh", &["-c", &script], folder.path(), (80, 24));
-    session.wait_for("Connections 0 of");
+    session.wait_for("0 clients ");
     session.wait_for("q quit");
     session.send("\x1a");
     session.wait_for("in the shell");
@@ -180,8 +248,8 @@ fn the_dashboard_redraws_everything_after_a_stop_by_a_signal() {
     let before = session.bytes().len();
     session.signal(Signal::STOP);
     session.signal(Signal::CONT);
-    session.wait("a whole frame", |screen| screen.contents().contains("Connections 0 of"));
-    while !String::from_utf8_lossy(&session.bytes()[before..]).contains("Connections") {
+    session.wait("a whole frame", |screen| screen.contents().contains("0 clients "));
+    while !String::from_utf8_lossy(&session.bytes()[before..]).contains("connections") {
         session.bytes_within(Duration::from_millis(20));
     }
     session.send("q");
@@ -208,7 +276,7 @@ fn a_stalled_terminal_blocks_neither_the_server_nor_the_exit() {
     session.send("?");
     session.wait_for("Everywhere");
     session.send("q");
-    session.wait_for("Connections 0 of");
+    session.wait_for("0 clients ");
     let bytes = session.bytes().len() - before;
     assert!(bytes < 200 * 1024, "{bytes} bytes: frames were queued");
     session.stall(true);

@@ -50,6 +50,11 @@ pub(super) fn act(model: &mut Model, jobs: &impl Queue, action: DialogAction) ->
             }
             DialogAction::Yes | DialogAction::Accept => confirmed(model, question.pending),
             DialogAction::No | DialogAction::Dismiss | DialogAction::Close => Vec::new(),
+            // The dashboard's.
+            DialogAction::Block => {
+                model.dialog = Dialog::Question(question);
+                Vec::new()
+            }
         },
         Dialog::Prompt(prompt) => match action {
             DialogAction::Accept => accepted(model, prompt),
@@ -59,7 +64,7 @@ pub(super) fn act(model: &mut Model, jobs: &impl Queue, action: DialogAction) ->
                 }
                 apply(model, jobs, &prompt.purpose, &prompt.before)
             }
-            DialogAction::Yes | DialogAction::No | DialogAction::Close => {
+            DialogAction::Yes | DialogAction::No | DialogAction::Block | DialogAction::Close => {
                 model.dialog = Dialog::Prompt(prompt);
                 Vec::new()
             }
