@@ -9,7 +9,10 @@ use std::{
 use backon::{BackoffBuilder, ExponentialBuilder};
 
 use crate::{
-    client::api::view::{Trouble, TroubleKind},
+    client::api::{
+        question::{Facts, Question},
+        view::{Trouble, TroubleKind},
+    },
     platform::reason,
     protocol::{
         error::{Code, UnknownProtocol, Violation},
@@ -32,6 +35,8 @@ pub(crate) enum Verdict {
     Never,
     /// It cannot: the server is not able to read the source.
     Unreadable,
+    /// It cannot with the token that the job has, or without one.
+    WrongToken,
     /// It may, from what is verified, not before this. It counts as an attempt that failed.
     Again(Duration),
     /// The same, and it counts also if bytes were received: there were too few of them.
@@ -82,6 +87,31 @@ impl Fault {
         Fault::new(kind, message.as_ref(), Verdict::Never)
     }
 
+    /// The same with options of the command line that help, as the end of the sentence.
+    pub(crate) fn or_by(mut self, options: impl AsRef<str>) -> Fault {
+        self.trouble.options = SafeText::new(options.as_ref());
+        self
+    }
+
+    /// The same with what the user can decide about it.
+    pub(crate) fn asking(mut self, question: Question) -> Fault {
+        self.trouble.question = Some(Box::new(question));
+        self
+    }
+
+    /// The same with what is known of the content that an existing target differs from.
+    pub(crate) fn compared_with(mut self, remote: Facts, is_archive: bool) -> Fault {
+        if let Some(Question::Exists(conflict)) = self.trouble.question.as_deref_mut() {
+            conflict.describe(remote, is_archive);
+        }
+        self
+    }
+
+    /// Whether another attempt cannot help, unless the user does something.
+    pub(crate) fn is_final(&self) -> bool {
+        matches!(self.verdict, Verdict::Never | Verdict::Unreadable | Verdict::WrongToken)
+    }
+
     /// The connection was lost.
     pub(crate) fn lost(message: impl AsRef<str>) -> Fault {
         Fault::new(TroubleKind::Connection, message.as_ref(), Verdict::Again(Duration::ZERO))
@@ -123,6 +153,7 @@ impl Fault {
             Verdict::TooSlow | Verdict::Unreachable(_) | Verdict::Silent(_) => Some(Duration::ZERO),
             Verdict::Never
             | Verdict::Unreadable
+            | Verdict::WrongToken
             | Verdict::StartOver
             | Verdict::Discard
             | Verdict::UnknownHost(_) => None,
@@ -158,11 +189,9 @@ impl Fault {
         match violation {
             Violation::NotOurs(UnknownProtocol::Tls) => Fault::never(
                 TroubleKind::Connection,
-                format!(
-                    "{peer} {}; use fdsp:// instead of fdsp+plain://, or leave out --plain",
-                    UnknownProtocol::Tls
-                ),
-            ),
+                format!("{peer} {}; use fdsp:// instead of fdsp+plain://", UnknownProtocol::Tls),
+            )
+            .or_by(", or leave out --plain"),
             Violation::NotOurs(_) => {
                 Fault::never(TroubleKind::Connection, format!("{peer}: {violation}; check host and port"))
             }
@@ -222,14 +251,15 @@ impl Fault {
             ),
             Code::Denied => Fault::new(
                 TroubleKind::Refused,
-                "the server wants its token, and got none or a wrong one; paste the address that it shows, or give the \
-                 token with --token-file",
-                Verdict::Never,
-            ),
+                "the server wants its token, and got none or a wrong one; paste the address that it shows",
+                Verdict::WrongToken,
+            )
+            .or_by(", or give the token with --token-file"),
             Code::TlsRequired => Fault::never(
                 TroubleKind::Connection,
-                "the server speaks with TLS only; use fdsp:// instead of fdsp+plain://, or leave out --plain",
-            ),
+                "the server speaks with TLS only; use fdsp:// instead of fdsp+plain://",
+            )
+            .or_by(", or leave out --plain"),
             Code::Unsupported | Code::Violation => Fault::never(TroubleKind::Other, text(said)),
         }
     }

@@ -27,7 +27,7 @@ pub(crate) use output::note_output;
 pub(crate) use process::status;
 pub(crate) use process::{boot, check_threads, umask};
 pub use process::{catch_file_size_signal, protect_memory};
-pub(crate) use rename::{exchange, move_directory, rename_new};
+pub(crate) use rename::{exchange, move_directory, move_file, rename_new};
 pub(crate) use rustix::fd::AsFd;
 pub(crate) use shared::{is_of_another, is_shared, of_another_on_way};
 pub(crate) use socket::{has_peer_ended, readable, shutdown};

@@ -25,6 +25,21 @@ pub(crate) fn rename_new(
     }
 }
 
+/// Moves a file to `to` in another directory of the same file system.
+///
+/// # Errors
+/// [`io::ErrorKind::AlreadyExists`] if there is a `to`, which is left as it is; and the errors of the system.
+pub(crate) fn move_file(
+    (source, from): (impl AsFd, impl AsRef<Path>),
+    (target, to): (impl AsFd, impl AsRef<Path>),
+) -> io::Result<()> {
+    let (source, target) = ((source.as_fd(), from.as_ref()), (target.as_fd(), to.as_ref()));
+    match rustix::fs::renameat_with(source.0, source.1, target.0, target.1, RenameFlags::NOREPLACE) {
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => by_placeholder(source, target),
+        result => Ok(result?),
+    }
+}
+
 /// Moves a directory to `to` in another directory of the same file system.
 ///
 /// # Errors
@@ -85,18 +100,21 @@ fn by_link(directory: BorrowedFd<'_>, from: &Path, to: &Path) -> io::Result<()> 
     match rustix::fs::linkat(directory, from, directory, to, AtFlags::empty()) {
         Ok(()) => Ok(rustix::fs::unlinkat(directory, from, AtFlags::empty())?),
         Err(Errno::PERM | Errno::OPNOTSUPP | Errno::NOSYS | Errno::MLINK) => {
-            by_placeholder(directory, from, to)
+            by_placeholder((directory, from), (directory, to))
         }
         Err(error) => Err(error.into()),
     }
 }
 
 /// Creates an empty file with that name, and renames over it.
-fn by_placeholder(directory: BorrowedFd<'_>, from: &Path, to: &Path) -> io::Result<()> {
+fn by_placeholder(
+    (source, from): (BorrowedFd<'_>, &Path),
+    (target, to): (BorrowedFd<'_>, &Path),
+) -> io::Result<()> {
     let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
-    drop(rustix::fs::openat(directory, to, flags, Mode::RUSR | Mode::WUSR)?);
-    rustix::fs::renameat(directory, from, directory, to).map_err(|error| {
-        let _ = rustix::fs::unlinkat(directory, to, AtFlags::empty());
+    drop(rustix::fs::openat(target, to, flags, Mode::RUSR | Mode::WUSR)?);
+    rustix::fs::renameat(source, from, target, to).map_err(|error| {
+        let _ = rustix::fs::unlinkat(target, to, AtFlags::empty());
         error.into()
     })
 }
@@ -181,6 +199,7 @@ mod tests {
     fn no_rename_replaces_a_file() {
         holds(|directory, from, to| rename_new(directory, from, to));
         holds(by_link);
-        holds(by_placeholder);
+        holds(|directory, from, to| by_placeholder((directory, from), (directory, to)));
+        holds(|directory, from, to| move_file((directory, from), (directory, to)));
     }
 }

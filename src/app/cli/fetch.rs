@@ -102,6 +102,7 @@ impl Fetch {
                 },
                 undo_time: Duration::ZERO,
                 hooks: client.hooks(),
+                asks: false,
             },
             jobs: Vec::new(),
             listing: None,
@@ -149,6 +150,7 @@ impl Fetch {
                 },
                 // The screen shows that a server is unreachable, and the user decides.
                 retry_max_time: self.engine.retry_max_time.filter(|_| !has_screen),
+                asks: has_screen,
                 undo_time: if has_screen { UNDO_TIME } else { Duration::ZERO },
                 ..self.engine.clone()
             },
@@ -187,6 +189,7 @@ impl Fetch {
             checksum: None,
             extract: self.extract,
             listed: None,
+            earlier: Vec::new(),
         }
     }
 }

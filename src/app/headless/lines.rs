@@ -68,7 +68,9 @@ impl Lines {
             }
             Event::Warning { message } => Some(format!("tui: warning: {message}")),
             Event::Done { name, finished, .. } => Some(done(name, finished)),
-            Event::Failed { name, trouble, .. } => Some(failed(name, trouble)),
+            Event::Failed { name, trouble, .. } | Event::Undecided { name, trouble, .. } => {
+                Some(failed(name, trouble))
+            }
         }
     }
 }

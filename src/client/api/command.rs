@@ -1,11 +1,30 @@
 //! What a face asks the engine to do.
 
-use crate::client::api::{locator::Server, new_job::NewJob, trust::NewServer};
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
+
+use crate::client::api::{
+    locator::{Locator, Server},
+    new_job::NewJob,
+    question::Answer,
+    serial,
+    trust::NewServer,
+};
 
 /// A number for a job, never used twice by one engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct JobId(pub u64);
+
+/// A change of a job.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Edit {
+    /// Request it from here.
+    Address(Locator),
+    /// Save it here: in this folder, under the content's name if the path ends with a slash.
+    Path(#[serde(with = "serial::path")] PathBuf),
+}
 
 /// What a face can ask the engine to do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -41,6 +60,17 @@ pub enum Command {
     /// Use this token and pin, where they are given, for all jobs with this server that are not done; and retry those that it has
     /// refused.
     Reach(Server),
+    /// Answer the questions of these jobs; `for_all`: and all others of the same kind, now and later, of the jobs that are in the queue.
+    Answer {
+        /// The jobs.
+        ids: Vec<JobId>,
+        /// The answer.
+        answer: Answer,
+        /// See above.
+        for_all: bool,
+    },
+    /// Request a job that is not done from another address, or save it elsewhere. What was received stays.
+    Edit(JobId, Edit),
     /// Change the bandwidth limit; if one by the time of day is in force, that one, until it ends.
     SetLimit(Option<u64>),
     /// Change the limits of these jobs.

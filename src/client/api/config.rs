@@ -39,6 +39,8 @@ pub struct Config {
     pub undo_time: Duration,
     /// Commands that run when jobs end.
     pub hooks: Hooks,
+    /// Whether a user can be asked. If not, what only a user can decide is an error.
+    pub asks: bool,
 }
 
 impl Default for Config {
@@ -60,6 +62,7 @@ impl Default for Config {
             web: Web::default(),
             undo_time: Duration::ZERO,
             hooks: Hooks::default(),
+            asks: false,
         }
     }
 }

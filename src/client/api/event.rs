@@ -139,6 +139,16 @@ pub enum Event {
         #[serde(flatten)]
         trouble: Trouble,
     },
+    /// A job waits for a decision of the user. Sent only by an engine that can ask; others report a failure.
+    Undecided {
+        /// The job.
+        id: JobId,
+        /// Its name.
+        name: SafeText,
+        /// What happened, with the question.
+        #[serde(flatten)]
+        trouble: Trouble,
+    },
     /// A job was paused, resumed, cancelled or removed by a command, or its content gets another name than its own.
     Changed {
         /// The job.

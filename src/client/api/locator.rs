@@ -13,7 +13,7 @@ use crate::{
     protocol::{
         address::{Address, AddressError, Authority},
         path::{PathError, RemotePath},
-        trust::pin::Pin,
+        trust::{pin::Pin, token::Token},
     },
 };
 
@@ -253,6 +253,13 @@ impl Server {
         match &self.0 {
             Locator::Fdsp(address) => address.authority.token.is_some(),
             Locator::Http(address) => address.has_user(),
+        }
+    }
+
+    /// The same server, reached with this token or without one.
+    pub fn with_token(&self, token: Option<Token>) -> Server {
+        match &self.0 {
+            Locator::Fdsp(address) => Authority { token, ..address.authority.clone() }.into(),
         }
     }
 

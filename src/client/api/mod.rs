@@ -13,6 +13,7 @@ pub(crate) mod new_job;
 pub(crate) mod origin;
 pub(crate) mod picture;
 pub(crate) mod proof;
+pub(crate) mod question;
 pub(crate) mod saved;
 pub(crate) mod serial;
 pub(crate) mod speak;

@@ -14,6 +14,9 @@ use crate::{
     protocol::message,
 };
 
+/// Earlier places of a job that are remembered.
+const MAX_EARLIER: usize = 8;
+
 /// The form in which a content is received.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -84,6 +87,26 @@ pub struct NewJob {
     /// Its size in a listing of the server; the server's answer replaces it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub listed: Option<u64>,
+    /// Where it was requested from and saved before the user changed that, the last one at the end: the partial file may still be there.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub earlier: Vec<Earlier>,
+}
+
+/// Where a job was requested from, and where it was saved.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Earlier {
+    /// See [`NewJob::address`].
+    pub address: Locator,
+    /// See [`NewJob::folder`].
+    #[serde(with = "serial::folder")]
+    pub folder: PathBuf,
+    /// See [`NewJob::save_as`].
+    #[serde(with = "serial::optional_path", default, skip_serializing_if = "Option::is_none")]
+    pub save_as: Option<PathBuf>,
+    /// See [`NewJob::existing`].
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub existing: Existing,
 }
 
 impl NewJob {
@@ -99,7 +122,24 @@ impl NewJob {
             checksum: None,
             extract: false,
             listed: None,
+            earlier: Vec::new(),
         }
+    }
+
+    /// Notes where it is requested from and saved, before that changes.
+    pub(crate) fn note_earlier(&mut self) {
+        let NewJob { address, folder, save_as, existing, .. } = self;
+        let (address, folder) = (address.clone(), folder.clone());
+        self.earlier.push(Earlier { address, folder, save_as: save_as.clone(), existing: *existing });
+        if self.earlier.len() > MAX_EARLIER {
+            self.earlier.remove(0);
+        }
+    }
+
+    /// The job as it was at an earlier time.
+    pub(crate) fn at(&self, earlier: &Earlier) -> NewJob {
+        let Earlier { address, folder, save_as, existing } = earlier.clone();
+        NewJob { address, folder, save_as, existing, earlier: Vec::new(), ..self.clone() }
     }
 
     /// Whether both would write to the same place from the same source, in whatever way they are allowed to.

@@ -77,6 +77,8 @@ pub enum SavedState {
     Paused,
     /// It failed.
     Failed(Trouble),
+    /// It waits for a decision of the user; where nobody can be asked, it has failed.
+    Undecided(Trouble),
     /// Cancelled by the user.
     Cancelled,
     /// The content is in place.
@@ -99,8 +101,8 @@ impl From<NewJob> for SavedJob {
 }
 
 impl SavedJob {
-    /// Whether it is queued or paused.
+    /// Whether it is queued or paused, or waits for a decision.
     pub fn is_unfinished(&self) -> bool {
-        matches!(self.state, SavedState::Queued | SavedState::Paused)
+        matches!(self.state, SavedState::Queued | SavedState::Paused | SavedState::Undecided(_))
     }
 }

@@ -6,17 +6,22 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     client::api::{
-        command::{Command, JobId},
+        command::{Command, Edit, JobId},
         event::{Change, Event},
         locator::Locator,
-        new_job::{Existing, Form, NewJob},
+        new_job::{Earlier, Existing, Form, NewJob},
         origin::Origin,
+        question::{Answer, Claimed, Conflict, ConflictKind, Facts, Question},
         saved::{Limits, SavedJob, SavedQueue, SavedState},
         speak::Speak,
-        trust::{Doubt, NewServer, Question},
+        trust::{Doubt, NewServer},
         view::{Finished, JobState, JobView, Snapshot, Totals, Trouble, TroubleKind},
     },
-    protocol::{classic::Dialect, message::Missing, trust::pin::Pin},
+    protocol::{
+        classic::Dialect,
+        message::{Missing, Timestamp},
+        trust::pin::Pin,
+    },
     text::SafeText,
 };
 
@@ -41,6 +46,12 @@ fn new() -> NewJob {
         checksum: Some(format!("sha256:{}", "0a".repeat(32)).parse().unwrap()),
         extract: true,
         listed: None,
+        earlier: vec![Earlier {
+            address: Locator::parse("fdsp://h/a").unwrap(),
+            folder: "/e".into(),
+            save_as: Some("y".into()),
+            existing: Existing::Rename,
+        }],
     }
 }
 
@@ -64,12 +75,35 @@ fn finished() -> Finished {
     }
 }
 
+fn questions() -> [Question; 9] {
+    let path = PathBuf::from(OsStr::from_bytes(b"/d/\xfe"));
+    let facts = Facts { size: Some(1), modified: Some(Timestamp { seconds: -1, nanoseconds: 2 }) };
+    let conflict = |kind| {
+        Question::Exists(Conflict { path: path.clone(), kind, local: facts, remote: Facts::default() })
+    };
+    [
+        conflict(ConflictKind::File),
+        conflict(ConflictKind::Unpacked),
+        conflict(ConflictKind::Fixed),
+        Question::Claimed(Claimed { path: path.clone(), by: None, other: "fdsp://h/a".into() }),
+        Question::Token(server().server),
+        Question::Gone,
+        Question::Changed { part: path, received: 1 },
+        Question::Trust(Doubt::New(server())),
+        Question::Trust(Doubt::Other(server().server)),
+    ]
+}
+
 fn troubles() -> Vec<Trouble> {
-    let doubt = |doubt| Trouble { doubt: Some(Box::new(doubt)), ..Trouble::new(TroubleKind::Refused, "no") };
+    let asks = |question| Trouble {
+        options: SafeText::new("; use --update"),
+        question: Some(Box::new(question)),
+        ..Trouble::new(TroubleKind::Refused, "no")
+    };
     use TroubleKind::{Connection, Disk, Integrity, NotFound, Other, Refused};
     let kinds = [Other, Connection, NotFound, Refused, Integrity, Disk];
     let plain = kinds.map(|kind| Trouble::new(kind, "no"));
-    plain.into_iter().chain([doubt(Doubt::New(server())), doubt(Doubt::Other(server().server))]).collect()
+    plain.into_iter().chain(questions().map(asks)).collect()
 }
 
 #[test]
@@ -89,6 +123,9 @@ fn commands_are_read_as_they_were_written() {
         Command::ClearFinished,
         Command::Trust(server()),
         Command::Reach(server().server),
+        Command::Answer { ids: vec![JobId(1)], answer: Answer::Keep, for_all: true },
+        Command::Edit(JobId(1), Edit::Address(new().address)),
+        Command::Edit(JobId(1), Edit::Path(new().folder)),
         Command::SetLimit(Some(7)),
         Command::SetLimit(None),
         Command::SetJobLimit(vec![JobId(1)], Some(7)),
@@ -108,7 +145,8 @@ fn events_are_read_as_they_were_written() {
         same(Event::Changed { id, name: name.clone(), what });
     }
     for trouble in troubles() {
-        same(Event::Failed { id, name: name.clone(), trouble });
+        same(Event::Failed { id, name: name.clone(), trouble: trouble.clone() });
+        same(Event::Undecided { id, name: name.clone(), trouble });
     }
     for event in [
         Event::Queued { id, address: "fdsp://h/a".into() },
@@ -153,6 +191,7 @@ fn snapshots_are_read_as_they_were_written() {
         JobState::Cancelled,
     ];
     states.extend(troubles().into_iter().map(JobState::Failed));
+    states.extend(troubles().into_iter().map(JobState::Undecided));
     let row = |state| JobView {
         id: JobId(1),
         address: "fdsp://h/a".into(),
@@ -180,7 +219,6 @@ fn snapshots_are_read_as_they_were_written() {
             limit_until: "08:00".parse().ok(),
             ..Totals::default()
         },
-        questions: vec![Question { doubt: Doubt::New(server()), jobs: 2 }],
     });
 }
 
@@ -191,6 +229,7 @@ fn saved_queues_are_read_as_they_were_written() {
         queue: [SavedState::Queued, SavedState::Paused, SavedState::Cancelled, SavedState::Done(finished())]
             .into_iter()
             .chain(troubles().into_iter().map(SavedState::Failed))
+            .chain(troubles().into_iter().map(SavedState::Undecided))
             .map(job)
             .collect(),
         limits: Limits { jobs: 1, segments: 2, rate: Some(3) },

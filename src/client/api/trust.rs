@@ -34,12 +34,3 @@ impl NewServer {
         (self.server.host(), self.pin) == (other.server.host(), other.pin)
     }
 }
-
-/// A server whose certificate is not trusted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Question {
-    /// Which, and why.
-    pub doubt: Doubt,
-    /// How many failed jobs wait for a decision.
-    pub jobs: usize,
-}

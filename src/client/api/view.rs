@@ -10,8 +10,9 @@ use crate::{
         limit_schedule::TimeOfDay,
         origin::Origin,
         proof::Proof,
+        question::Question,
         serial::{self, is_default},
-        trust::{Doubt, Question},
+        trust::Doubt,
     },
     protocol::message::Missing,
     text::SafeText,
@@ -49,6 +50,8 @@ pub enum JobState {
     Done(Finished),
     /// Failed; it does not resume by itself.
     Failed(Trouble),
+    /// Waits for a decision of the user, see [`Trouble::question`].
+    Undecided(Trouble),
     /// Paused by the user.
     Paused,
     /// Cancelled by the user.
@@ -117,21 +120,38 @@ pub enum TroubleKind {
 /// Why a job failed: what happened, to which file or peer, and what to do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, thiserror::Error)]
 #[serde(deny_unknown_fields)]
-#[error("{message}")]
+#[error("{message}{options}")]
 pub struct Trouble {
     /// The kind.
     pub kind: TroubleKind,
     /// A sentence.
     pub message: SafeText,
-    /// Why the server's certificate is not trusted, if that is the reason.
+    /// The end of the sentence, with options of the command line that help. A screen has keys in their place.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub options: SafeText,
+    /// What the user can decide about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub doubt: Option<Box<Doubt>>,
+    pub question: Option<Box<Question>>,
 }
 
 impl Trouble {
     /// Of a kind, in a sentence.
     pub fn new(kind: TroubleKind, message: impl Into<SafeText>) -> Trouble {
-        Trouble { kind, message: message.into(), doubt: None }
+        Trouble { kind, message: message.into(), options: SafeText::default(), question: None }
+    }
+
+    /// The same where nobody can be asked: the sentence names the options that help.
+    pub(crate) fn for_command_line(self) -> Trouble {
+        let message = SafeText::new(&self.to_string());
+        Trouble { message, options: SafeText::default(), ..self }
+    }
+
+    /// Why the certificate of the server is not trusted, if that is the reason.
+    pub fn doubt(&self) -> Option<&Doubt> {
+        match self.question.as_deref() {
+            Some(Question::Trust(doubt)) => Some(doubt),
+            _ => None,
+        }
     }
 }
 
@@ -202,6 +222,8 @@ pub struct Totals {
     pub done: usize,
     /// Failed.
     pub failed: usize,
+    /// Waiting for a decision of the user.
+    pub undecided: usize,
     /// Bytes a second of all.
     pub speed: f64,
     /// Progress of all jobs whose size is known: done and total bytes.
@@ -243,6 +265,4 @@ pub struct Snapshot {
     pub rows: Vec<JobView>,
     /// The sums.
     pub totals: Totals,
-    /// What the user has to decide before failed jobs can resume.
-    pub questions: Vec<Question>,
 }

@@ -6,7 +6,12 @@ pub(crate) mod high_water;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    client::api::{checksum::Checksum, locator::Locator, origin::Origin, serial::is_default},
+    client::{
+        api::{
+            checksum::Checksum, locator::Locator, origin::Origin, question::Facts, serial::is_default,
+        },
+        error::Fault,
+    },
     protocol::message::{Form, Sources, Timestamp},
 };
 
@@ -53,6 +58,16 @@ impl Content {
     /// Whether a source that announces this has the same version of the content.
     pub(crate) fn is_same_as(&self, identity: &str, size: Option<u64>) -> bool {
         self.identity == identity && (self.size.is_none() || size.is_none() || self.size == size)
+    }
+
+    /// Its size and time.
+    pub(crate) fn facts(&self) -> Facts {
+        Facts { size: self.size, modified: self.modified }
+    }
+
+    /// Adds to an error about an existing target that differs what this content is.
+    pub(crate) fn describe(&self, fault: Fault) -> Fault {
+        fault.compared_with(self.facts(), self.form == Form::Zip)
     }
 
     /// Whether it comes from this address.

@@ -22,6 +22,7 @@ use crate::{
         error::Fault,
     },
     platform::{self, of_another_on_way},
+    protocol::message::Timestamp,
     text::ShowPath,
 };
 /// An open folder.
@@ -117,6 +118,7 @@ impl Folder {
             Ok(stat) => Ok(Some(Found {
                 kind: FileType::from_raw_mode(stat.st_mode),
                 size: u64::try_from(stat.st_size).unwrap_or(0),
+                modified: Timestamp { seconds: stat.st_mtime, nanoseconds: stat.st_mtime_nsec as u32 },
                 owner: stat.st_uid,
                 id: (stat.st_dev, stat.st_ino),
             })),
@@ -207,9 +209,10 @@ pub(crate) fn refuse_way_of_another(path: &Path) -> Result<(), Fault> {
 pub(crate) fn of_another(path: &Path, owner: u32) -> Fault {
     Fault::disk(format!(
         "{} belongs to another user ({owner}), who could change it at any time; save in a folder of your own, or under another \
-         name (--local)",
+         name",
         path.shown()
     ))
+    .or_by(" (--local)")
 }
 
 /// Identifies a file: its device and inode.
@@ -220,6 +223,7 @@ pub(crate) type FileId = (u64, u64);
 pub(crate) struct Found {
     pub(crate) kind: FileType,
     pub(crate) size: u64,
+    pub(crate) modified: Timestamp,
     pub(crate) owner: u32,
     pub(crate) id: FileId,
 }

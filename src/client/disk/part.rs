@@ -10,7 +10,7 @@ use std::{
     ffi::{OsStr, OsString},
     fs::File,
     io,
-    os::unix::fs::MetadataExt,
+    os::unix::fs::{FileExt, MetadataExt},
     path::PathBuf,
     sync::Arc,
 };
@@ -22,7 +22,10 @@ use rustix::{
 
 use crate::{
     client::{
-        content::{Content, blocks::Blocks},
+        content::{
+            Content,
+            blocks::{self, Blocks},
+        },
         disk::{
             attributes::make_private,
             folder::{FileId, Folder},
@@ -36,6 +39,7 @@ use crate::{
         error::Fault,
     },
     platform,
+    protocol::digest::BLOCK_SIZE,
     text::{ShowPath, units},
 };
 use stamp::Stamp;
@@ -150,6 +154,62 @@ impl Part {
                 Err(error) => return Err(Fault::io("move away", &self.path(), &error)),
             }
         }
+    }
+
+    /// Makes it the one of another target, which has none. Its content stays: on another file system it is copied.
+    pub(crate) fn move_to(mut self, folder: &Arc<Folder>, target: &OsStr) -> Result<(), Fault> {
+        let Some((FileLines { content, blocks, .. }, as_left)) = self.recorded()? else { return Ok(()) };
+        let blocks = if as_left { blocks.into_blocks() } else { blocks.still_in(self.file()?).0 };
+        let (from, name) = (self.path(), folder.part_name(target));
+        let journal = Journal::<FileLines>::new(folder, journal_name(&name), journal_name(&name));
+        // First, because nothing else shows what the content is.
+        journal.replace(&content, |out| file::all(&blocks).try_for_each(|line| out.add(&line)));
+        journal.close();
+        match platform::move_file((&self.folder.handle, &self.name), (&folder.handle, &name)) {
+            Ok(()) => {
+                self.journal.remove();
+                self.open = None;
+                Part::open(folder, target)?.close(Some((&content, &blocks)));
+            }
+            Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
+                let mut copy = Part::open(folder, target)?;
+                let copied = self.copy_to(&copy, &blocks);
+                copy.close(Some((&content, &blocks)));
+                if let Err(fault) = copied {
+                    copy.discard();
+                    return Err(fault);
+                }
+                self.discard();
+            }
+            Err(error) => {
+                journal.remove();
+                return Err(Fault::io("move", &from, &error));
+            }
+        }
+        tracing::info!("{} is now {}", from.shown(), folder.join(&name).shown());
+        Ok(())
+    }
+
+    /// Copies these blocks to another one.
+    fn copy_to(&self, copy: &Part, blocks: &Blocks) -> Result<(), Fault> {
+        let mut buffer = blocks::buffer();
+        let verified = blocks.verified().map(|(index, _)| (index, blocks.length(index)));
+        let begun = blocks.begun().iter().map(|(index, bytes)| (*index, u64::from(*bytes)));
+        for (index, length) in verified.chain(begun) {
+            let bytes = &mut buffer[..usize::try_from(length).unwrap_or(0)];
+            let offset = index * BLOCK_SIZE;
+            self.file()?
+                .read_exact_at(bytes, offset)
+                .map_err(|error| Fault::io("read", &self.path(), &error))?;
+            copy.write(bytes, offset)?;
+        }
+        Ok(())
+    }
+
+    /// The address that the content of the `.part` of a target comes from, by its journal.
+    pub(crate) fn source(folder: &Arc<Folder>, target: &OsStr) -> Option<Content> {
+        let name = journal_name(&folder.part_name(target));
+        Journal::<FileLines>::new(folder, name.clone(), name).header()
     }
 
     /// Whether this program has created it.
@@ -343,14 +403,17 @@ fn open(folder: &Folder, name: &OsStr, target: &OsStr) -> Result<File, Fault> {
     let mode = Mode::from_raw_mode(0o600);
     let open = || {
         let opened = rustix::io::retry_on_intr(|| rustix::fs::openat(&folder.handle, name, flags, mode));
-        let file = File::from(opened.map_err(|errno| match errno {
-            Errno::LOOP => refuse("is a symbolic link, which is not followed"),
-            Errno::ISDIR => refuse("is a directory"),
-            Errno::NXIO => refuse("is not a regular file"),
-            errno if is_no_name(&errno.into()) => Fault::disk(format!(
-                "{path} is not a valid name on its file system; use --names portable, or choose a name with --local"
-            )),
-            errno => Fault::io("write to", &full, &errno.into()),
+        let file = File::from(opened.map_err(|errno| {
+            match errno {
+                Errno::LOOP => refuse("is a symbolic link, which is not followed"),
+                Errno::ISDIR => refuse("is a directory"),
+                Errno::NXIO => refuse("is not a regular file"),
+                errno if is_no_name(&errno.into()) => {
+                    Fault::disk(format!("{path} is not a valid name on its file system; choose another name"))
+                        .or_by(" with --local, or use --names portable")
+                }
+                errno => Fault::io("write to", &full, &errno.into()),
+            }
         })?);
         match file.metadata().is_ok_and(|data| data.is_file()) {
             true => Ok(Some(file)),

@@ -6,8 +6,11 @@ use std::{
     sync::Arc,
 };
 
+use rustix::fs::FileType;
+
 use crate::{
     client::{
+        api::question::{Conflict, ConflictKind, Facts, Question},
         disk::folder::{Folder, Found, of_another},
         error::Fault,
     },
@@ -52,14 +55,10 @@ impl Target {
     /// Claims the path of the target and that of its `.part`, which may be the target of another job.
     ///
     /// # Errors
-    /// Another job has claimed one of them.
-    pub(crate) fn claim<E>(&self, claim: impl Fn(&Path) -> Result<(), E>) -> Result<(), Fault> {
-        self.try_claim(claim).map_err(|path| claimed_by_another(&path))
-    }
-
-    fn try_claim<E>(&self, claim: impl Fn(&Path) -> Result<(), E>) -> Result<(), PathBuf> {
+    /// This other job has claimed this one of them.
+    pub(crate) fn claim<E>(&self, claim: impl Fn(&Path) -> Result<(), E>) -> Result<(), (PathBuf, E)> {
         let part = self.folder.join(&self.folder.part_name(&self.name));
-        [self.path(), part].into_iter().try_for_each(|path| claim(&path).map_err(|_| path))
+        [self.path(), part].into_iter().try_for_each(|path| claim(&path).map_err(|other| (path, other)))
     }
 
     /// Claims the first of the wanted name, `name (1).ext`, `name (2).ext` and so on that no file has.
@@ -67,9 +66,18 @@ impl Target {
     /// # Errors
     /// 10,000 of these names exist or are claimed.
     pub(crate) fn numbered<E>(&self, claim: impl Fn(&Path) -> Result<(), E>) -> Result<Target, Fault> {
+        self.numbered_where(claim, |_| true)
+    }
+
+    /// The same with only the names that are free for this.
+    pub(crate) fn numbered_where<E>(
+        &self,
+        claim: impl Fn(&Path) -> Result<(), E>,
+        is_free: impl Fn(&Target) -> bool,
+    ) -> Result<Target, Fault> {
         let mut target = Target { name: self.wanted.clone(), ..self.clone() };
         for number in 1..=MAX_NUMBER {
-            if target.look()?.is_none() && target.try_claim(&claim).is_ok() {
+            if target.look()?.is_none() && is_free(&target) && target.claim(&claim).is_ok() {
                 return Ok(target);
             }
             target.name = target.folder.numbered(&target.wanted, number);
@@ -89,33 +97,42 @@ impl Target {
     /// The error for an existing target whose name only the server chose.
     pub(crate) fn not_by_server(&self) -> Fault {
         Fault::disk(format!(
-            "{} exists, and it is the server that chose this name; if you mean this file, name it with --local",
+            "{} exists, and it is the server that chose this name; if you mean this file, name it",
             self.path().shown()
         ))
+        .or_by(" with --local")
+        .asking(Question::Exists(self.conflict(ConflictKind::Fixed)))
     }
 
     /// The error for an existing target that differs from the server's content. `part`: where the received content is.
     pub(crate) fn differs(&self, part: Option<&Path>) -> Fault {
         let kept = part.map(|part| format!("; what was fetched is in {}", part.shown())).unwrap_or_default();
-        let advice = match self.by_server {
+        let (kind, options) = match self.by_server {
             // The other options are refused for a name that the user did not choose.
-            true => "use --rename, or choose a name with --local",
-            false => "use --update, --overwrite or --rename",
+            true => (ConflictKind::Fixed, "; use --rename, or choose a name with --local"),
+            false => (ConflictKind::File, "; use --update, --overwrite or --rename"),
         };
         let path = self.path();
-        Fault::disk(format!("{} exists and differs from the server's{kept}; {advice}", path.shown()))
+        Fault::disk(format!("{} exists and differs from the server's{kept}", path.shown()))
+            .or_by(options)
+            .asking(Question::Exists(self.conflict(kind)))
     }
-}
 
-/// The error for a path that another job of the queue saves to.
-pub(crate) fn claimed_by_another(path: &Path) -> Fault {
-    Fault::disk(format!("another job of the queue saves to {}", path.shown()))
+    /// What the user can decide about this target, which exists.
+    pub(crate) fn conflict(&self, kind: ConflictKind) -> Conflict {
+        let local = self.look().ok().flatten().map(|found| Facts {
+            size: (found.kind == FileType::RegularFile).then_some(found.size),
+            modified: Some(found.modified),
+        });
+        Conflict { path: self.path(), kind, local: local.unwrap_or_default(), remote: Facts::default() }
+    }
 }
 
 /// The error for unfinished content of another download under a name that only the server chose.
 pub(crate) fn of_another_download(part: &Path) -> Fault {
     Fault::disk(format!(
-        "{} is of another download, and it is the server that chose this name; move it away, or choose a name with --local",
+        "{} is of another download, and it is the server that chose this name; move it away, or choose a name",
         part.shown()
     ))
+    .or_by(" with --local")
 }

@@ -1,10 +1,12 @@
 //! The engine's one task that decides: takes commands, starts, stops and retries transfers.
 
+mod answers;
 mod attempts;
 mod changes;
 mod commands;
 mod limits;
 mod outcome;
+mod questions;
 mod undo;
 
 use std::{
@@ -20,12 +22,13 @@ use tokio::{
     time::{MissedTickBehavior, interval, sleep_until, timeout_at},
 };
 
-use self::{limits::Followed, undo::Undo};
+use self::{answers::Standing, limits::Followed, undo::Undo};
 use crate::client::{
     api::{
         command::{Command, JobId},
         config::Config,
         event::Event,
+        question::QuestionKind,
         trust::NewServer,
     },
     engine::shared::Shared,
@@ -75,6 +78,8 @@ pub(crate) struct Actor {
     kept: HashMap<JobId, JobResume>,
     /// What can be undone.
     undo: Undo,
+    /// Answers for all jobs of the queue.
+    standing: HashMap<QuestionKind, Standing>,
     /// When progress was last reported.
     reported: Instant,
     random: RandomState,
@@ -99,6 +104,7 @@ impl Actor {
             followed: Followed::default(),
             kept: HashMap::new(),
             undo: Undo::default(),
+            standing: HashMap::new(),
             reported: Instant::now(),
             random: RandomState::new(),
         }

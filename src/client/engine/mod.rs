@@ -27,6 +27,7 @@ use crate::{
             event::Event,
             locator::{Locator, Server},
             picture::Picture,
+            question::QuestionKind,
             saved::{SavedJob, SavedQueue, SavedState},
             speak::Speak,
             view::{JobView, LostServer, Snapshot, Totals, Trouble},
@@ -101,7 +102,7 @@ pub fn resume(config: Config, queue: Vec<SavedJob>) -> io::Result<(Engine, mpsc:
     let (shared, requests) = Shared::new(&config, events);
     let shared = Arc::new(shared);
     runtime.spawn(reaper::run(Arc::clone(&shared), config.names, requests));
-    restore(&shared, queue);
+    restore(&shared, queue, config.asks);
     let stopped = Arc::new(Stopped::default());
     let sources = Arc::new(Sources::new(Timeouts::of(&config), config.trust.clone(), config.web.clone()));
     let names = config.names;
@@ -115,9 +116,14 @@ pub fn resume(config: Config, queue: Vec<SavedJob>) -> io::Result<(Engine, mpsc:
 }
 
 /// Puts jobs into a queue that is still at rest.
-fn restore(shared: &Shared, queue: Vec<SavedJob>) {
+fn restore(shared: &Shared, queue: Vec<SavedJob>, asks: bool) {
     let queued: Vec<_> = shared.with(|state| {
-        let restore = |saved: SavedJob| {
+        let restore = |mut saved: SavedJob| {
+            if let SavedState::Undecided(trouble) = &saved.state
+                && !asks
+            {
+                saved.state = SavedState::Failed(trouble.clone().for_command_line());
+            }
             let server = state.servers.number(&saved.new.address, saved.new.speak);
             let address = SafeText::new(&saved.new.address.to_string());
             // Only an answer of the server has these.
@@ -146,7 +152,6 @@ impl Engine {
         self.shared.with(|state| Snapshot {
             rows: state.queue.at(rows, Instant::now(), &state.servers),
             totals: Totals { limit, limit_until: state.limit_until, ..state.queue.totals() },
-            questions: state.queue.questions(),
         })
     }
 
@@ -190,7 +195,7 @@ impl Engine {
                 shared.reached(server);
             }
             // The receiver may be closed already.
-            let _ = answer.send(listed.map_err(|fault| fault.trouble));
+            let _ = answer.send(listed.map_err(|fault| shared.refused_by(&directory.server(), fault)));
         });
         answered
     }
@@ -234,6 +239,11 @@ impl Engine {
             time(one).total_cmp(&time(other)).then_with(|| one.server.as_str().cmp(other.server.as_str()))
         });
         lost
+    }
+
+    /// The jobs that wait for a decision of the user, in order, with the kind of each.
+    pub fn undecided(&self) -> Vec<(JobId, QuestionKind)> {
+        self.shared.with(|state| state.queue.undecided())
     }
 
     /// Whether [`Command::Undo`] has something to undo.

@@ -89,6 +89,7 @@ pub(crate) mod tests {
             web: Default::default(),
             undo_time: Duration::ZERO,
             hooks: Default::default(),
+            asks: false,
         }
     }
 

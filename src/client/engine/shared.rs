@@ -15,10 +15,14 @@ use crate::{
             config::Config,
             event::Event,
             limit_schedule::TimeOfDay,
+            locator::Server,
+            question::Question,
             saved::{self, SavedQueue},
+            view::Trouble,
         },
         disk::{folder::Folders, journal::seal::Seal},
         hooks::Hooks,
+        error::{Fault, Verdict},
         job::{
             deletions::{Deletion, Deletions},
             placement::claims::Claims,
@@ -61,6 +65,8 @@ pub(crate) struct Shared {
     pub(crate) deletions: Arc<Deletions>,
     /// A server may have room for another connection.
     pub(crate) freed: Notify,
+    /// Whether a user can be asked.
+    asks: bool,
     /// Something changed that the session has to keep.
     pub(crate) changed: Arc<Notify>,
     /// The session has to keep it at once.
@@ -112,6 +118,7 @@ impl Shared {
             claims: Arc::default(),
             deletions: Arc::new(deletions),
             freed: Notify::new(),
+            asks: config.asks,
             changed,
             urgent: Notify::new(),
         };
@@ -139,6 +146,18 @@ impl Shared {
             deleting: self.deletions.marked(),
             discarded: self.deletions.discarded(),
         })
+    }
+
+    /// A trouble in the words of the face: without a user who can be asked, the sentence names the options that help.
+    pub(crate) fn worded(&self, trouble: Trouble) -> Trouble {
+        if self.asks { trouble } else { trouble.for_command_line() }
+    }
+
+    /// The trouble of a fault with this server. Where its token is wrong, the user can give another one.
+    pub(crate) fn refused_by(&self, server: &Server, fault: Fault) -> Trouble {
+        let is_token = self.asks && fault.verdict == Verdict::WrongToken;
+        let fault = if is_token { fault.asking(Question::Token(server.with_token(None))) } else { fault };
+        self.worded(fault.trouble)
     }
 
     /// Reports an event. The receiver may be closed already.

@@ -46,7 +46,7 @@ fn temporary_errors_are_retried_after_the_time_of_the_server() {
 #[test]
 fn the_error_of_a_refused_client_names_the_reason() {
     let wrong = Fault::refused("a", &failure(Code::Denied, None));
-    assert_eq!(wrong.verdict, Verdict::Never);
+    assert_eq!(wrong.verdict, Verdict::WrongToken);
     assert!(wrong.trouble.message.as_str().contains("none or a wrong one"));
     let away = Fault::refused("a", &failure(Code::Denied, Some(57)));
     assert_eq!(away.verdict, Verdict::Busy(Duration::from_secs(57)));

@@ -46,6 +46,8 @@ pub(crate) struct Attempt {
     pub(crate) permit: Option<Permit>,
     /// How often an attempt that received nothing is repeated, and how often a block may be corrupt.
     pub(crate) retries: u32,
+    /// Whether it may begin again if the source has changed; otherwise the user is asked.
+    pub(crate) may_restart: bool,
     pub(crate) sync: bool,
     pub(crate) extract: Extract,
 }
@@ -67,6 +69,7 @@ impl Attempt {
             progress: &self.progress,
             events: &self.events,
             retries: self.retries,
+            may_restart: self.may_restart,
             placement: Some(&self.placement),
         }
     }
@@ -83,6 +86,8 @@ pub(crate) struct Fetch<'a> {
     pub(crate) progress: &'a Arc<Progress>,
     pub(crate) events: &'a Events,
     pub(crate) retries: u32,
+    /// Whether the content may begin again if it has changed.
+    pub(crate) may_restart: bool,
     /// Decides where the content is saved; `None` for a file of a tree, whose place is known.
     pub(crate) placement: Option<&'a Placement>,
 }

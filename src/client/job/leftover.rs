@@ -24,10 +24,20 @@ pub(crate) fn discard(
     job: &NamedJob,
     others: &[NamedJob],
 ) {
-    let taken: HashSet<PathBuf> =
-        others.iter().flat_map(|other| targets(folders, names, other)).map(|target| target.path()).collect();
-    for target in targets(folders, names, job).filter(|target| !taken.contains(&target.path())) {
-        discard_at(deletions, &job.0, &target).unwrap_or_else(|fault| log_kept(&fault));
+    let everywhere = |(new, name): &NamedJob| {
+        let before = new.earlier.iter().map(|earlier| (new.at(earlier), name.clone()));
+        before.chain([(new.clone(), name.clone())]).collect::<Vec<_>>()
+    };
+    let taken: HashSet<PathBuf> = others
+        .iter()
+        .flat_map(everywhere)
+        .flat_map(|other| targets(folders, names, &other).collect::<Vec<_>>())
+        .map(|target| target.path())
+        .collect();
+    for job in everywhere(job) {
+        for target in targets(folders, names, &job).filter(|target| !taken.contains(&target.path())) {
+            discard_at(deletions, &job.0, &target).unwrap_or_else(|fault| log_kept(&fault));
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use tokio::sync::watch;
+use tokio::{sync::watch, task::block_in_place};
 
 use crate::{
     client::{
@@ -29,7 +29,7 @@ use crate::{
             resume::JobResume,
             tree,
         },
-        transfer::{cancel::Cancel, progress::Progress},
+        transfer::cancel::Cancel,
     },
     text::ShowPath,
 };
@@ -48,6 +48,9 @@ pub(crate) async fn run(
         () = attempt.deletions.path_deleted(attempt.new_job().address.path()) => {}
     }
     let started = *resume.started.get_or_insert_with(Instant::now);
+    if let Err(fault) = block_in_place(|| attempt.placement.collect(&attempt.events.name())) {
+        return (resume, Outcome::Fault { fault, progressed: false });
+    }
     if attempt.new_job().form == Form::Tree && attempt.source.has_trees() {
         match tree::run(&mut attempt, &mut resume.tree, started, &cancel).await {
             Some(outcome) => return (resume, outcome),
@@ -66,7 +69,7 @@ pub(crate) async fn run(
     let progressed = after.0 > before.0 || after.1 > before.1;
     match fetched {
         Err(Unfinished::Stopped) => return (resume, Outcome::Stopped),
-        Err(Unfinished::Fault(fault)) => return failed(&attempt.progress, resume, fault, progressed),
+        Err(Unfinished::Fault(fault)) => return failed(&attempt, resume, fault, progressed),
         Ok(()) => {}
     }
     attempt.events.complete(resume.file.state.content().and_then(|content| content.size).unwrap_or(0));
@@ -111,7 +114,7 @@ async fn finished(
             (resume, Outcome::Done(finished))
         }
         Err(Unfinished::Stopped) => (resume, Outcome::Stopped),
-        Err(Unfinished::Fault(fault)) => failed(&attempt.progress, resume, fault, progressed),
+        Err(Unfinished::Fault(fault)) => failed(attempt, resume, fault, progressed),
     }
 }
 
@@ -125,13 +128,22 @@ fn proof(attempt: &Attempt, content: &Content) -> Proof {
 }
 
 fn failed(
-    progress: &Progress,
+    attempt: &Attempt,
     mut resume: JobResume,
     mut fault: Fault,
     mut progressed: bool,
 ) -> (JobResume, Outcome) {
+    if let Some(content) = resume.file.state.content() {
+        fault = content.describe(fault);
+    }
+    if fault.verdict == Verdict::StartOver
+        && !attempt.may_restart
+        && let Some(question) = resume.file.cannot_continue()
+    {
+        fault = Fault { verdict: Verdict::Never, ..fault }.asking(question);
+    }
     if matches!(fault.verdict, Verdict::StartOver | Verdict::Discard) {
-        progress.set_local(&Blocks::default(), true);
+        attempt.progress.set_local(&Blocks::default(), true);
         progressed = false;
         let file = &mut resume.file;
         file.totals.restarts += 1;

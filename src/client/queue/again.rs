@@ -8,6 +8,7 @@ use crate::{
             command::JobId,
             locator::Server,
             new_job::NewJob,
+            question::Question,
             trust::{Doubt, NewServer},
             view::TroubleKind,
         },
@@ -35,8 +36,8 @@ impl Queue {
     /// Jobs that failed because this server was not known, and resume if it is accepted.
     pub(crate) fn that_ask_about(&self, server: &NewServer) -> Vec<JobId> {
         let asks = |id: &&JobId| {
-            let doubt = self.jobs.get(*id).and_then(Job::doubt);
-            matches!(doubt, Some(Doubt::New(asked)) if asked.is(server))
+            let question = self.jobs.get(*id).and_then(Job::question);
+            matches!(question, Some(Question::Trust(Doubt::New(asked))) if asked.is(server))
         };
         self.order.iter().filter(asks).copied().collect()
     }
@@ -58,7 +59,8 @@ impl Queue {
         for id in of_it {
             let Some(job) = self.jobs.get(&id) else { continue };
             let why = job.trouble.as_ref().map(|trouble| trouble.kind);
-            refused.extend((job.phase == Phase::Failed && why == Some(TroubleKind::Refused)).then_some(id));
+            let at_rest = matches!(job.phase, Phase::Failed | Phase::Undecided);
+            refused.extend((at_rest && why == Some(TroubleKind::Refused)).then_some(id));
             let mut new = job.new.clone();
             if new.address.follow(now) {
                 changed += 1;

@@ -8,8 +8,8 @@ use crate::{
             command::JobId,
             new_job::NewJob,
             picture::{Part, Picture},
+            question::Question,
             saved::{SavedJob, SavedState},
-            trust::Doubt,
             view::{Finished, JobState, JobView, Trouble, work},
         },
         queue::{
@@ -45,6 +45,8 @@ pub(super) struct Job {
     pub(super) due: Option<Instant>,
     /// Waiting or failed: why.
     pub(super) trouble: Option<Trouble>,
+    /// The user lets it begin again if its source has changed.
+    pub(super) may_restart: bool,
     pub(super) finished: Option<Finished>,
     pub(super) size: Option<u64>,
     /// What `position` rises to.
@@ -94,11 +96,7 @@ impl Job {
     pub(super) fn new(id: JobId, saved: SavedJob, server: ServerId) -> Job {
         let SavedJob { new, state, name, size, received, progress, files, limit } = saved;
         let listed = new.listed.filter(|_| size.is_none() && progress.is_none());
-        let given = new.save_as.as_deref().or(name.as_ref().map(|name| Path::new(name.as_str())));
-        let target = match given {
-            Some(path) => SafeText::from_path(&new.folder.join(path)),
-            None => SafeText::from_path(&new.folder),
-        };
+        let target = target_of(&new, name.as_ref().map(|name| Path::new(name.as_str())));
         let name = name.unwrap_or_else(|| first_name(&new));
         let mut job = Job {
             id,
@@ -114,6 +112,7 @@ impl Job {
             busy_since: None,
             due: None,
             trouble: None,
+            may_restart: false,
             finished: None,
             size: size.or(listed),
             total: progress.map(|(_, total)| total).or(listed),
@@ -131,6 +130,7 @@ impl Job {
             SavedState::Paused => job.phase = Phase::Paused,
             SavedState::Cancelled => job.phase = Phase::Cancelled,
             SavedState::Failed(trouble) => (job.phase, job.trouble) = (Phase::Failed, Some(trouble)),
+            SavedState::Undecided(trouble) => (job.phase, job.trouble) = (Phase::Undecided, Some(trouble)),
             SavedState::Done(finished) => {
                 job.phase = Phase::Done;
                 job.finish(finished);
@@ -155,9 +155,11 @@ impl Job {
         let state = match (self.phase, &self.finished, &self.trouble) {
             (Phase::Done, Some(finished), _) => SavedState::Done(finished.clone()),
             // The server is asked again before the user is.
-            (Phase::Failed, _, Some(trouble)) => {
-                SavedState::Failed(Trouble { doubt: None, ..trouble.clone() })
+            (Phase::Failed | Phase::Undecided, _, Some(trouble)) if trouble.doubt().is_some() => {
+                SavedState::Failed(Trouble { question: None, ..trouble.clone() })
             }
+            (Phase::Failed, _, Some(trouble)) => SavedState::Failed(trouble.clone()),
+            (Phase::Undecided, _, Some(trouble)) => SavedState::Undecided(trouble.clone()),
             (Phase::Paused, ..) => SavedState::Paused,
             (Phase::Cancelled, ..) => SavedState::Cancelled,
             _ => SavedState::Queued,
@@ -174,9 +176,10 @@ impl Job {
         }
     }
 
-    /// What the user has to decide before it can resume.
-    pub(super) fn doubt(&self) -> Option<&Doubt> {
-        self.trouble.as_ref().filter(|_| self.phase == Phase::Failed)?.doubt.as_deref()
+    /// What the user can decide about it.
+    pub(super) fn question(&self) -> Option<&Question> {
+        let at_rest = matches!(self.phase, Phase::Failed | Phase::Undecided);
+        self.trouble.as_ref().filter(|_| at_rest)?.question.as_deref()
     }
 
     pub(super) fn is_ready(&self) -> bool {
@@ -288,8 +291,11 @@ impl Job {
             Phase::Verifying => JobState::Verifying,
             Phase::Paused => JobState::Paused,
             Phase::Cancelled => JobState::Cancelled,
-            Phase::Failed | Phase::Done => match (&self.finished, &self.trouble) {
+            Phase::Failed | Phase::Undecided | Phase::Done => match (&self.finished, &self.trouble) {
                 (Some(finished), _) => JobState::Done(finished.clone()),
+                (None, Some(trouble)) if self.phase == Phase::Undecided => {
+                    JobState::Undecided(trouble.clone())
+                }
                 (None, Some(trouble)) => JobState::Failed(trouble.clone()),
                 (None, None) => JobState::Cancelled,
             },
@@ -347,6 +353,14 @@ impl Job {
             prepares: self.prepares(),
             limit: self.limit,
         }
+    }
+}
+
+/// Where a job is saved, as far as that is known. `name`: what the server has announced.
+pub(super) fn target_of(new: &NewJob, name: Option<&Path>) -> SafeText {
+    match new.save_as.as_deref().or(name) {
+        Some(path) => SafeText::from_path(&new.folder.join(path)),
+        None => SafeText::from_path(&new.folder),
     }
 }
 

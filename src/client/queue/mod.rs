@@ -3,10 +3,10 @@
 
 mod again;
 mod arrange;
+mod decisions;
 mod job;
 mod order;
 pub(crate) mod phase;
-mod questions;
 pub(crate) mod rates;
 mod removed;
 mod rows;
@@ -42,7 +42,6 @@ pub(crate) use self::{
 };
 use self::{
     job::{Busy, Job},
-    questions::Questions,
     sums::Sums,
 };
 
@@ -57,7 +56,6 @@ pub(crate) struct Queue {
     generation: u64,
     revision: u64,
     sums: Sums,
-    questions: Questions,
     /// Jobs that a transfer works on.
     live: BTreeSet<JobId>,
     due: BTreeSet<(Instant, JobId)>,
@@ -82,7 +80,6 @@ impl Queue {
     pub(crate) fn restore(&mut self, saved: SavedJob, server: ServerId) -> JobId {
         let id = self.unused_id();
         let job = Job::new(id, saved, server);
-        self.questions.add(job.doubt());
         self.sums.add(&job.contribution());
         self.by_path.entry(job.new.address.path().to_owned()).or_default().insert(id);
         self.jobs.insert(id, job);
@@ -125,14 +122,12 @@ impl Queue {
         let job = self.jobs.get_mut(&id)?;
         self.revision += 1;
         self.sums.subtract(&job.contribution());
-        self.questions.subtract(job.doubt());
         let (due, group) = (job.due, job.phase.group());
         let result = work(job);
         if job.phase.group() != group {
             self.generation += 1;
         }
         self.sums.add(&job.contribution());
-        self.questions.add(job.doubt());
         if due != job.due {
             if let Some(due) = due {
                 self.due.remove(&(due, id));
@@ -162,7 +157,7 @@ impl Queue {
 
     /// Applies a command of the user; `false` if the job's phase does not take it.
     pub(crate) fn command(&mut self, id: JobId, input: Input) -> bool {
-        let again = matches!(self.phase(id), Some(Phase::Failed | Phase::Cancelled));
+        let again = matches!(self.phase(id), Some(Phase::Failed | Phase::Undecided | Phase::Cancelled));
         let done = self.apply(id, input);
         if done && again && input == Input::Retry {
             self.change(id, |job| (job.attempts, job.busy_since) = (0, None));

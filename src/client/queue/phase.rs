@@ -10,6 +10,8 @@ pub(crate) enum Phase {
     Verifying,
     Done,
     Failed,
+    /// The user has to decide something.
+    Undecided,
     Paused,
     Cancelled,
 }
@@ -32,21 +34,27 @@ pub(crate) enum Input {
     TimedOut,
     Finished,
     Failed,
+    /// Only the user can decide what follows.
+    Asks,
+    /// The user leaves it as it is.
+    Declined,
 }
 
 impl Phase {
     /// The number of phases.
     pub(crate) const COUNT: usize = Phase::Cancelled as usize + 1;
 
-    /// Its place among the groups in which a queue is shown: running, waiting, paused, failed, cancelled, done.
+    /// Its place among the groups in which a queue is shown: running, what the user has to decide, waiting, paused, failed, cancelled,
+    /// done.
     pub(crate) fn group(self) -> u8 {
         match self {
             Phase::Connecting | Phase::Running | Phase::Verifying => 0,
-            Phase::Queued | Phase::Waiting => 1,
-            Phase::Paused => 2,
-            Phase::Failed => 3,
-            Phase::Cancelled => 4,
-            Phase::Done => 5,
+            Phase::Undecided => 1,
+            Phase::Queued | Phase::Waiting => 2,
+            Phase::Paused => 3,
+            Phase::Failed => 4,
+            Phase::Cancelled => 5,
+            Phase::Done => 6,
         }
     }
 
@@ -55,12 +63,12 @@ impl Phase {
     /// ignored.
     #[rustfmt::skip]
     pub(crate) fn next(self, input: Input) -> Option<Phase> {
-        use Phase::{Cancelled, Connecting, Done, Failed, Paused, Queued, Running, Verifying, Waiting};
+        use Phase::{Cancelled, Connecting, Done, Failed, Paused, Queued, Running, Undecided, Verifying, Waiting};
         Some(match (input, self) {
             (Input::Pause,    Queued | Waiting | Connecting | Running | Verifying) => Paused,
             (Input::Resume,   Paused) => Queued,
-            (Input::Cancel,   Queued | Waiting | Connecting | Running | Verifying | Failed | Paused) => Cancelled,
-            (Input::Retry,    Waiting | Failed | Cancelled) => Queued,
+            (Input::Cancel,   Queued | Waiting | Connecting | Running | Verifying | Failed | Undecided | Paused) => Cancelled,
+            (Input::Retry,    Waiting | Failed | Undecided | Cancelled) => Queued,
             (Input::Start,    Queued) => Connecting,
             (Input::Answered, Connecting) => Running,
             (Input::Complete, Connecting | Running) => Verifying,
@@ -69,6 +77,9 @@ impl Phase {
             (Input::TimedOut,   Queued | Waiting) => Failed,
             (Input::Finished, Queued | Waiting | Connecting | Running | Verifying | Paused | Cancelled) => Done,
             (Input::Failed,   Connecting | Running | Verifying) => Failed,
+            // One that waits can be asked about as well: its server wants a token that it has not got.
+            (Input::Asks,     Queued | Waiting | Connecting | Running | Verifying) => Undecided,
+            (Input::Declined, Undecided) => Failed,
             _ => return None,
         })
     }
@@ -78,7 +89,7 @@ impl Phase {
 mod tests {
     use super::*;
 
-    const INPUTS: [Input; 12] = [
+    const INPUTS: [Input; 14] = [
         Input::Pause,
         Input::Resume,
         Input::Cancel,
@@ -91,6 +102,8 @@ mod tests {
         Input::TimedOut,
         Input::Finished,
         Input::Failed,
+        Input::Asks,
+        Input::Declined,
     ];
 
     #[test]
@@ -117,7 +130,7 @@ mod tests {
 
     #[test]
     fn nothing_stopped_begins_to_run_by_itself() {
-        for phase in [Phase::Paused, Phase::Cancelled, Phase::Failed] {
+        for phase in [Phase::Paused, Phase::Cancelled, Phase::Failed, Phase::Undecided] {
             for input in [
                 Input::Start,
                 Input::Answered,
@@ -126,6 +139,7 @@ mod tests {
                 Input::Unreachable,
                 Input::TimedOut,
                 Input::Failed,
+                Input::Asks,
             ] {
                 assert_eq!(phase.next(input), None, "{phase:?} {input:?}");
             }

@@ -45,7 +45,6 @@ impl Queue {
         for (place, id) in places.collect::<Vec<_>>() {
             let Some(mut job) = self.jobs.remove(&id) else { continue };
             self.sums.subtract(&job.contribution());
-            self.questions.subtract(job.doubt());
             if let Some(same) = self.by_path.get_mut(job.new.address.path()) {
                 same.remove(&id);
                 if same.is_empty() {
@@ -82,7 +81,6 @@ impl Queue {
             }
             job.busy = Busy::No;
             self.sums.add(&job.contribution());
-            self.questions.add(job.doubt());
             self.by_path.entry(job.new.address.path().to_owned()).or_default().insert(job.id);
             self.order.push(job.id);
             self.jobs.insert(job.id, job);

@@ -6,11 +6,11 @@ use crate::client::{
     api::{
         command::JobId,
         picture::Picture,
-        trust::Question,
+        question::QuestionKind,
         twins::{self, Named},
         view::{JobView, Totals, work},
     },
-    queue::{rates::speed, schedule::Servers},
+    queue::{phase::Phase, rates::speed, schedule::Servers},
 };
 
 use super::{Queue, job::Job};
@@ -54,9 +54,16 @@ impl Queue {
         self.recent.rates(count)
     }
 
-    /// What the user has to decide before failed jobs can resume.
-    pub(crate) fn questions(&self) -> Vec<Question> {
-        self.questions.all()
+    /// The jobs that wait for a decision of the user, in order, with the kind of each.
+    pub(crate) fn undecided(&self) -> Vec<(JobId, QuestionKind)> {
+        if self.sums.count(Phase::Undecided) == 0 {
+            return Vec::new();
+        }
+        let asks = |job: &Job| {
+            let question = job.question().filter(|_| job.phase == Phase::Undecided)?;
+            Some((job.id, question.kind()))
+        };
+        self.order.iter().filter_map(|id| self.jobs.get(id)).filter_map(asks).collect()
     }
 
     /// The sums.

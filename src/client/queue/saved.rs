@@ -13,7 +13,13 @@ use crate::client::{
 /// is done.
 pub fn add(jobs: &mut Vec<SavedJob>, new: Vec<NewJob>) {
     change(jobs, |queue, servers| {
-        let earlier = queue.in_phase(&[Phase::Queued, Phase::Failed, Phase::Paused, Phase::Cancelled]);
+        let earlier = queue.in_phase(&[
+            Phase::Queued,
+            Phase::Failed,
+            Phase::Undecided,
+            Phase::Paused,
+            Phase::Cancelled,
+        ]);
         let earlier = earlier.into_iter().collect();
         for new in new {
             let server = servers.number(&new.address, new.speak);
@@ -29,10 +35,10 @@ pub fn reach(jobs: &mut Vec<SavedJob>, server: &Server) {
     });
 }
 
-/// Queues all failed jobs again.
+/// Queues all jobs again that have failed, or wait for a decision of the user.
 pub fn retry_failed(jobs: &mut Vec<SavedJob>) {
     change(jobs, |queue, _| {
-        for id in queue.failed() {
+        for id in queue.in_phase(&[Phase::Failed, Phase::Undecided]) {
             queue.command(id, Input::Retry);
         }
     });
@@ -80,6 +86,7 @@ mod tests {
             checksum: None,
             extract: false,
             listed: None,
+            earlier: Vec::new(),
         }
     }
 

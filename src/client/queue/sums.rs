@@ -74,6 +74,11 @@ impl Sums {
         self.ready.keys().copied()
     }
 
+    /// How many jobs are in this phase.
+    pub(super) fn count(&self, phase: Phase) -> usize {
+        self.phases[phase as usize]
+    }
+
     /// The counts, in a face's words.
     pub(super) fn counts(&self) -> Totals {
         let of = |phases: &[Phase]| phases.iter().map(|&phase| self.phases[phase as usize]).sum();
@@ -84,6 +89,7 @@ impl Sums {
             paused: of(&[Phase::Paused]),
             done: of(&[Phase::Done]),
             failed: of(&[Phase::Failed]),
+            undecided: of(&[Phase::Undecided]),
             unknown: self.unknown,
             ..Totals::default()
         }

@@ -64,6 +64,7 @@ fn job(path: &str, port: u16) -> NewJob {
         checksum: None,
         extract: false,
         listed: None,
+        earlier: Vec::new(),
     }
 }
 

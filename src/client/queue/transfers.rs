@@ -68,6 +68,8 @@ pub(crate) struct Started {
     pub(crate) name: SafeText,
     pub(crate) server: ServerId,
     pub(crate) limit: Option<u64>,
+    /// The user lets it begin again if its source has changed.
+    pub(crate) may_restart: bool,
 }
 
 /// How a transfer ended.
@@ -75,6 +77,8 @@ pub(crate) struct Started {
 pub(crate) enum Ended {
     Finished(Finished),
     Failed(Trouble),
+    /// Only the user can decide what follows.
+    Undecided(Trouble),
     Again {
         trouble: Trouble,
         due: Instant,
@@ -102,7 +106,8 @@ impl Queue {
             let (speed, advance) = (Meter::default(), Advance::default());
             job.live = Some(Box::new(Live { counters, speed, advance, sampled: None }));
             job.sample(now);
-            Started { new: job.new.clone(), name: job.name.clone(), server: job.server, limit: job.limit }
+            let (server, limit, may_restart) = (job.server, job.limit, job.may_restart);
+            Started { new: job.new.clone(), name: job.name.clone(), server, limit, may_restart }
         })
     }
 
@@ -111,6 +116,9 @@ impl Queue {
         let news = self.apply(id, Input::Answered);
         if news {
             self.change(id, |job| {
+                job.may_restart = false;
+                // Its partial file is where it is saved now.
+                job.new.earlier.clear();
                 job.folded = announced.name.as_str().to_lowercase();
                 (job.name, job.target) = (announced.name, announced.target);
                 (job.size, job.total, job.files) = (announced.size, announced.total, announced.files);
@@ -169,6 +177,7 @@ impl Queue {
         let input = match &ended {
             Ended::Finished(_) => Some(Input::Finished),
             Ended::Failed(_) => Some(Input::Failed),
+            Ended::Undecided(_) => Some(Input::Asks),
             Ended::Again { .. } => Some(Input::Again),
             Ended::Unreachable => Some(Input::Unreachable),
             // The command that stopped it has moved it already.
@@ -180,7 +189,7 @@ impl Queue {
             match ended {
                 _ if !moved => {}
                 Ended::Finished(finished) => job.finish(finished),
-                Ended::Failed(trouble) => job.trouble = Some(trouble),
+                Ended::Failed(trouble) | Ended::Undecided(trouble) => job.trouble = Some(trouble),
                 Ended::Again { trouble, due } => (job.trouble, job.due) = (Some(trouble), Some(due)),
                 Ended::Unreachable | Ended::Stopped => {}
             }

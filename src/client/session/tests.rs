@@ -24,6 +24,7 @@ fn job(path: &str, state: SavedState) -> SavedJob {
         checksum: None,
         extract: false,
         listed: None,
+        earlier: Vec::new(),
     };
     SavedJob { state, ..new.into() }
 }

@@ -13,6 +13,7 @@ use crate::{
     client::{
         api::{
             locator::Server,
+            question::Question,
             trust::{Doubt, NewServer},
             view::TroubleKind,
         },
@@ -130,7 +131,7 @@ fn credential(
                 ),
             );
             let new = NewServer { server: authority.clone().into(), pin };
-            fault.trouble.doubt = Some(Box::new(Doubt::New(new)));
+            fault.trouble.question = Some(Box::new(Question::Trust(Doubt::New(new))));
             Err(fault)
         }
         // What the server of another protocol does with a token is unknown.
@@ -190,26 +191,25 @@ pub(super) fn refused(untrusted: &Untrusted, server: &Server, servers: &KnownSer
     let other = |what: String| {
         let message = format!("SERVER IDENTITY CHANGED: {peer}: {what}");
         tracing::error!("{message}");
-        let mut fault = refused(message);
-        fault.trouble.doubt = Some(Box::new(Doubt::Other(server.clone())));
-        fault
+        refused(message).asking(Question::Trust(Doubt::Other(server.clone())))
     };
     match untrusted {
         Untrusted::Unknown { found } => {
-            let message = match server.root().has_directories() {
-                true => format!(
-                    "{peer} is not known yet, its certificate is {found}; if that is what the server shows, accept it with \
-                     --accept-new, or paste the whole address that the server shows"
+            let fault = match server.root().has_directories() {
+                true => refused(format!("{peer} is not known yet, its certificate is {found}")).or_by(
+                    "; if that is what the server shows, accept it with --accept-new, or paste the whole address that \
+                     the server shows",
                 ),
-                false => format!(
-                    "no authority that is trusted here vouches for the certificate of {peer}, which is {found}; if that is \
-                     the server's own, accept it with --accept-new, or add #{found} to the address"
-                ),
+                false => {
+                    let message = format!(
+                        "no authority that is trusted here vouches for the certificate of {peer}, which is {found}; if \
+                         that is the server's own, add #{found} to the address"
+                    );
+                    refused(message).or_by(", or accept it with --accept-new")
+                }
             };
-            let mut fault = refused(message);
             let new = NewServer { server: server.clone(), pin: *found };
-            fault.trouble.doubt = Some(Box::new(Doubt::New(new)));
-            fault
+            fault.asking(Question::Trust(Doubt::New(new)))
         }
         Untrusted::WrongPin { expected, found } => other(format!(
             "its certificate is {found}, the pin is {expected}; the connection may be intercepted, or the server was \
@@ -230,8 +230,9 @@ fn failed(peer: &str, error: &Error, first: &[u8]) -> Fault {
     let never = |words: &str| Fault::never(TroubleKind::Connection, format!("{peer} {words}"));
     match error {
         Error::AlertReceived(AlertDescription::UnexpectedMessage) => never(
-            "speaks without TLS; if that is meant, use fdsp+plain:// instead of fdsp://, or --plain with -H",
-        ),
+            "speaks without TLS; if that is meant, use fdsp+plain:// instead of fdsp://",
+        )
+        .or_by(", or --plain with -H"),
         Error::AlertReceived(AlertDescription::NoApplicationProtocol) => {
             never("speaks TLS, but is not an fdsp server; check host and port")
         }
@@ -244,9 +245,9 @@ fn failed(peer: &str, error: &Error, first: &[u8]) -> Fault {
                 never(&format!("{protocol}; check host and port"))
             }
             _ => never(
-                "does not answer with TLS; check host and port, or if it speaks without TLS, use fdsp+plain:// or \
-                 --plain",
-            ),
+                "does not answer with TLS; check host and port, or if it speaks without TLS, use fdsp+plain://",
+            )
+            .or_by(" or --plain"),
         },
         Error::InvalidCertificate(CertificateError::BadSignature) => {
             never("does not have the key of the certificate that it shows; the connection may be intercepted")

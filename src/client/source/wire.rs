@@ -77,8 +77,9 @@ impl Wire {
     ) -> Result<(Wire, Option<Credential>), Fault> {
         if authority.token.is_some() && !servers.may_have_token(authority) {
             let message = "without TLS others on the network could read the token; use fdsp:// instead of \
-                           fdsp+plain://, or add --plain to send it all the same";
-            return Err(Fault::never(TroubleKind::Refused, message));
+                           fdsp+plain://";
+            let fault = Fault::never(TroubleKind::Refused, message);
+            return Err(fault.or_by(", or add --plain to send it all the same"));
         }
         let (peer, began) = (authority.to_string(), Instant::now());
         let stream = dial::dial(authority, timeouts.silence).await?;
@@ -229,9 +230,10 @@ impl Wire {
             return Ok(());
         }
         Err(Fault::too_slow(format!(
-            "{} only said that it works, for longer than that may take; raise --timeout, or ask for less",
+            "{} only said that it works, for longer than that may take; ask for less",
             self.peer
-        )))
+        ))
+        .or_by(", or raise --timeout"))
     }
 
     /// The server has sent more than that it works.

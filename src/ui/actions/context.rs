@@ -23,11 +23,13 @@ pub enum Context {
     Palette,
     /// A question to be answered with yes or no.
     Question,
+    /// What the user has to decide about a download.
+    Decision,
 }
 
 impl Context {
     /// All of them, in the order of the help page.
-    pub const ALL: [Context; 10] = [
+    pub const ALL: [Context; 11] = [
         Context::Input,
         Context::Queue,
         Context::Browser,
@@ -38,6 +40,7 @@ impl Context {
         Context::Prompt,
         Context::Palette,
         Context::Question,
+        Context::Decision,
     ];
 
     /// Whether keys that are characters are typed here instead of doing something.
@@ -58,6 +61,7 @@ impl Context {
             Context::Prompt => "prompt",
             Context::Palette => "palette",
             Context::Question => "question",
+            Context::Decision => "decision",
         }
     }
 }

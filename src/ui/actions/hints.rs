@@ -7,7 +7,7 @@ use super::{
     context::Context,
     keymap::KeyMap,
     table::{
-        Action, BrowserAction, DashboardAction, DialogAction, GlobalAction, InputAction, LogAction,
+        Action, BrowserAction, DashboardAction, DecisionAction, DialogAction, GlobalAction, InputAction, LogAction,
         MoveAction, QueueAction,
     },
 };
@@ -32,7 +32,7 @@ macro_rules! hint_of {
     )*};
 }
 
-hint_of!(GlobalAction MoveAction InputAction QueueAction BrowserAction DashboardAction LogAction DialogAction);
+hint_of!(GlobalAction MoveAction InputAction QueueAction BrowserAction DashboardAction LogAction DecisionAction DialogAction);
 
 impl Hint {
     /// With another word than the table's.

@@ -12,8 +12,8 @@ pub use context::Context;
 pub use key::Key;
 pub use keymap::{KeyError, KeyMap};
 pub use table::{
-    Action, BrowserAction, DashboardAction, DialogAction, GlobalAction, InputAction, LogAction, MoveAction,
-    QueueAction, Section, Spec, TABLE,
+    Action, BrowserAction, DashboardAction, DecisionAction, DialogAction, GlobalAction, InputAction,
+    LogAction, MoveAction, QueueAction, Section, Spec, TABLE,
 };
 
 #[cfg(test)]

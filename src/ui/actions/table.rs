@@ -1,7 +1,7 @@
 //! The table of all actions.
 
 use super::context::Context::{
-    self, Browser, Connections, Details, Input, Log, Page, Palette, Prompt, Question, Queue,
+    self, Browser, Connections, Decision, Details, Input, Log, Page, Palette, Prompt, Question, Queue,
 };
 
 /// The sections of the help page and of `docs/keys.md`.
@@ -21,13 +21,15 @@ pub enum Section {
     Dashboard,
     /// The log, both screens.
     Log,
+    /// What the user has to decide about a download.
+    Decisions,
     /// Prompts, questions and the help page of both screens.
     Dialogs,
 }
 
 impl Section {
     /// All of them, in order.
-    pub const ALL: [Section; 8] = [
+    pub const ALL: [Section; 9] = [
         Section::Everywhere,
         Section::Moving,
         Section::Input,
@@ -35,6 +37,7 @@ impl Section {
         Section::Browser,
         Section::Dashboard,
         Section::Log,
+        Section::Decisions,
         Section::Dialogs,
     ];
 
@@ -48,18 +51,20 @@ impl Section {
             Section::Browser => "Remote files",
             Section::Dashboard => "Server dashboard",
             Section::Log => "Log",
+            Section::Decisions => "Decisions",
             Section::Dialogs => "Prompts and questions",
         }
     }
 
     /// The download screen's sections.
-    pub const DOWNLOADS: [Section; 7] = [
+    pub const DOWNLOADS: [Section; 8] = [
         Section::Everywhere,
         Section::Moving,
         Section::Input,
         Section::Queue,
         Section::Browser,
         Section::Log,
+        Section::Decisions,
         Section::Dialogs,
     ];
 
@@ -185,6 +190,9 @@ actions! {
         Retry "retry" &[Queue, Details], ["r"], "retry", "Try failed or cancelled downloads again, and waiting ones and lost servers now";
         RetryFailed "retry-failed" &[Queue, Details], ["R"], "retry failed", "Try all failed downloads again";
         Remove "remove" &[Queue, Details], ["d", "delete"], "remove", "Remove from the queue; finished files stay, and the partial files of failed ones";
+        Decide "decide" &[Input, Queue, Browser, Details], ["D", "f2"], "decide", "Answer the question of the selected download, or the next one that needs a decision";
+        Edit "edit" &[Queue, Details], ["e"], "save as", "Change name and folder of a download that is not done; its partial file moves there";
+        EditAddress "edit-address" &[Queue, Details], ["E"], "edit address", "Change the address of a download that is not done; what was received stays";
         Sort "sort" &[Queue, Details], ["S"], "sort", "Sort by the next column: queue, name, size, progress, speed, left, added";
         MoveUp "move-up" &[Queue], ["K", "shift-up"], "move up", "Move towards the front of the queue";
         MoveDown "move-down" &[Queue], ["J", "shift-down"], "move down", "Move towards the end of the queue";
@@ -220,6 +228,19 @@ actions! {
         Level "log-level" PANES_BUT_BROWSER, ["l"], "log level", "Show more or less of the log: error, warn, info, debug";
         Size "log-size" PANES, ["+"], "enlarge", "Enlarge the log, or give the room back";
         CopyLine "copy-line" &[Log], ["Y", "y"], "copy line", "Send the marked line of the log to the terminal's clipboard";
+    }
+    Decisions DecisionAction {
+        Update "decide-update" &[Decision], ["u"], "update", "Update the file or folder that exists: only what differs is received";
+        UpdateAll "decide-update-all" &[Decision], ["U"], "update all", "The same for all that ask this";
+        Replace "decide-replace" &[Decision], ["o"], "overwrite", "Overwrite what exists; cancel the other download; begin again with what changed";
+        ReplaceAll "decide-replace-all" &[Decision], ["O"], "overwrite all", "The same for all that ask this";
+        Keep "decide-keep" &[Decision], ["k"], "keep both", "Save under a free name, such as name (1).ext; of what changed, keep the partial file and stop";
+        KeepAll "decide-keep-all" &[Decision], ["K"], "keep all", "The same for all that ask this";
+        Skip "decide-skip" &[Decision], ["s"], "skip", "Cancel the download, or leave the archive packed";
+        SkipAll "decide-skip-all" &[Decision], ["S"], "skip all", "The same for all that ask this";
+        Change "decide-change" &[Decision], ["e"], "edit", "Type another name and folder, or another address";
+        Next "decide-next" &[Decision], ["tab", "n"], "next", "Show the next question; this one stays open";
+        Later "decide-later" &[Decision], ["esc", "q", "ctrl-c"], "later", "Close the question; the download waits";
     }
     Dialogs DialogAction {
         Accept "accept" &[Prompt, Palette, Question], ["enter"], "accept", "Accept what was typed, run the action; yes to a question that deletes nothing";

@@ -50,6 +50,15 @@ impl LineEdit {
         self.value().is_empty()
     }
 
+    /// A line of the same length that does not show what was typed.
+    pub fn hidden(&self, ascii: bool) -> LineEdit {
+        let mark = if ascii { "*" } else { "•" };
+        let before = self.before_cursor().chars().count();
+        let mut line = LineEdit::default();
+        line.set_around_cursor(&mark.repeat(before), &mark.repeat(self.value().chars().count() - before));
+        line
+    }
+
     /// Whether there is an earlier entry.
     pub fn has_history(&self) -> bool {
         !self.history.is_empty()

@@ -85,7 +85,7 @@ pub fn update(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::Log(action) => return log(model, action),
         Action::Dialogs(action) => return dialog(model, action),
         // The download screen's.
-        Action::Input(_) | Action::Queue(_) | Action::Browser(_) => {}
+        Action::Input(_) | Action::Queue(_) | Action::Browser(_) | Action::Decisions(_) => {}
     }
     Vec::new()
 }

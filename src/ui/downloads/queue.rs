@@ -1,6 +1,8 @@
 //! What the screen reads of the engine: a trait, so that tests need no engine.
 
-use crate::client::{Arranged, Engine, JobId, JobView, Locator, LostServer, Picture, Server, Sort, Totals};
+use crate::client::{
+    Arranged, Engine, JobId, JobView, Locator, LostServer, Picture, QuestionKind, Server, Sort, Totals,
+};
 
 /// A queue that can be read without changing or waiting for anything.
 pub trait Queue {
@@ -16,6 +18,8 @@ pub trait Queue {
     fn picture(&self, id: JobId, parts: usize) -> Picture;
     /// The servers that cannot be reached and for which jobs wait, the next one to be tried first.
     fn lost_servers(&self) -> Vec<LostServer>;
+    /// The jobs that wait for a decision of the user, in order, with the kind of each.
+    fn undecided(&self) -> Vec<(JobId, QuestionKind)>;
     /// Whether something was cancelled or removed that can be undone.
     fn can_undo(&self) -> bool;
     /// The ids of the jobs whose name contains `filter`, in order.
@@ -50,6 +54,9 @@ impl Queue for Engine {
     }
     fn lost_servers(&self) -> Vec<LostServer> {
         Engine::lost_servers(self)
+    }
+    fn undecided(&self) -> Vec<(JobId, QuestionKind)> {
+        Engine::undecided(self)
     }
     fn can_undo(&self) -> bool {
         Engine::can_undo(self)

@@ -172,10 +172,11 @@ impl Screen for Downloads {
             Woken::Event(event) => {
                 self.model.engine(&event);
                 let warned = self.model.alarms.len();
-                if let client::Event::Failed { trouble, .. } = &event
-                    && let Some(doubt) = &trouble.doubt
+                if let client::Event::Failed { trouble, .. } | client::Event::Undecided { trouble, .. } =
+                    &event
+                    && let Some(doubt) = trouble.doubt()
                 {
-                    self.update(Message::Doubt((**doubt).clone()));
+                    self.update(Message::Doubt(doubt.clone()));
                 }
                 // Progress is read with the frames that it causes.
                 if matches!(event, client::Event::Progress { .. }) {

@@ -6,11 +6,12 @@ use ratatui::{buffer::Buffer, layout::Size};
 use time::OffsetDateTime;
 use tracing::Level;
 
-use super::{Defaults, Effect, Message, Model, Queue, update, view};
+use super::{Defaults, Effect, Message, Model, Queue, model::decision::question, update, view};
 use crate::{
     client::{
-        Arranged, Existing, Finished, Form, JobId, JobState, JobView, Locator, LostServer, Origin, Picture,
-        Server, Sort, Speak, TimeOfDay, Totals, Trouble, TroubleKind, twins,
+        Arranged, Conflict, ConflictKind, Existing, Facts, Finished, Form, JobId, JobState, JobView, Locator,
+        LostServer, Origin, Picture, Question, QuestionKind, Server, Sort, Speak, TimeOfDay, Totals, Trouble,
+        TroubleKind, twins,
     },
     logging::{LogRing, Record},
     protocol::{
@@ -41,15 +42,19 @@ pub struct Fake {
     pub can_undo: bool,
 }
 
+/// The group of what is done.
+const DONE: u8 = 6;
+
 /// The group of a state, as the queue has it.
 fn group(state: &JobState) -> u8 {
     match state {
         JobState::Connecting | JobState::Running | JobState::Verifying => 0,
-        JobState::Queued | JobState::Waiting { .. } | JobState::Unreachable { .. } => 1,
-        JobState::Paused => 2,
-        JobState::Failed(_) => 3,
-        JobState::Cancelled => 4,
-        JobState::Done(_) => 5,
+        JobState::Undecided(_) => 1,
+        JobState::Queued | JobState::Waiting { .. } | JobState::Unreachable { .. } => 2,
+        JobState::Paused => 3,
+        JobState::Failed(_) => 4,
+        JobState::Cancelled => 5,
+        JobState::Done(_) => DONE,
     }
 }
 
@@ -67,7 +72,7 @@ impl Queue for Fake {
             Sort::Added => rows.sort_by_key(|row| std::cmp::Reverse(row.id)),
             _ => rows.sort_by_key(|row| group(&row.state)),
         }
-        let (done, open): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| group(&row.state) == 5);
+        let (done, open): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| group(&row.state) == DONE);
         let done_bytes = done.iter().filter_map(|row| row.size).fold(0, u64::saturating_add);
         let ids = |rows: Vec<&JobView>| rows.into_iter().map(|row| row.id).collect();
         Arranged { open: ids(open), done: ids(done), done_bytes }
@@ -88,6 +93,10 @@ impl Queue for Fake {
     }
     fn lost_servers(&self) -> Vec<LostServer> {
         self.lost.clone()
+    }
+    fn undecided(&self) -> Vec<(JobId, QuestionKind)> {
+        let asks = |row: &JobView| Some((row.id, question(row)?.kind()));
+        self.rows.iter().filter_map(asks).collect()
     }
     fn can_undo(&self) -> bool {
         self.can_undo
@@ -143,6 +152,7 @@ impl Queue for Fake {
             paused: count(|state| matches!(state, JobState::Paused)),
             done: count(|state| matches!(state, JobState::Done(_))),
             failed: count(|state| matches!(state, JobState::Failed(_))),
+            undecided: count(|state| matches!(state, JobState::Undecided(_))),
             speed,
             progress,
             unknown: count(|state| !ended(state)).saturating_sub(sized),
@@ -208,6 +218,24 @@ pub fn done(name: &str, bytes: u64) -> JobState {
 
 pub fn failed(message: &str) -> JobState {
     JobState::Failed(Trouble::new(TroubleKind::NotFound, SafeText::new(message)))
+}
+
+pub fn undecided(question: Question) -> JobState {
+    let message = SafeText::new("the target exists and differs from the server's");
+    let question = Some(Box::new(question));
+    JobState::Undecided(Trouble { question, ..Trouble::new(TroubleKind::Disk, message) })
+}
+
+/// A file that exists and is older than the server's.
+pub fn conflict(name: &str) -> Question {
+    let facts =
+        |size, seconds| Facts { size: Some(size), modified: Some(Timestamp { seconds, nanoseconds: 0 }) };
+    Question::Exists(Conflict {
+        path: PathBuf::from(format!("/home/u/{name}")),
+        kind: ConflictKind::File,
+        local: facts(1_234_567, 1_780_000_000),
+        remote: facts(1_500_000, 1_790_000_000),
+    })
 }
 
 pub fn waiting(seconds: f64, attempt: u32, reason: &str) -> JobState {

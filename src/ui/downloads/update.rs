@@ -2,6 +2,7 @@
 //! be done outside of it. It reads the queue, and neither waits nor does anything.
 
 mod browser;
+mod decision;
 mod dialog;
 mod input;
 mod palette;
@@ -87,8 +88,10 @@ fn handle(model: &mut Model, queue: &impl Queue, message: Message) -> Vec<Effect
             Vec::new()
         }
         Message::Listed { ticket, answer } => {
-            if let Err(Trouble { doubt: Some(doubt), .. }) = &answer {
-                model.meet((**doubt).clone());
+            if let Err(trouble) = &answer
+                && let Some(doubt) = trouble.doubt()
+            {
+                model.meet(doubt.clone());
             }
             listed(model, ticket, answer)
         }
@@ -136,6 +139,7 @@ pub fn act(model: &mut Model, queue: &impl Queue, action: Action) -> Vec<Effect>
         Action::Queue(action) => queue::act(model, queue, action),
         Action::Browser(action) => browser::act(model, action),
         Action::Log(action) => log(model, action),
+        Action::Decisions(action) => decision::act(model, queue, action),
         Action::Dialogs(action) => dialog::act(model, queue, action),
         // The other screen's.
         Action::Dashboard(_) => Vec::new(),
@@ -184,10 +188,11 @@ fn log(model: &mut Model, action: LogAction) -> Vec<Effect> {
 
 /// Without a session, paused downloads count as well: they would be lost.
 fn quit(model: &mut Model) -> Vec<Effect> {
-    let Totals { running, waiting, paused, .. } = model.totals;
+    let Totals { running, waiting, paused, undecided, .. } = model.totals;
     let kept = model.defaults.kept;
     let paused = if kept { 0 } else { paused };
-    let counts = [(running, "running"), (waiting, "waiting"), (paused, "paused")];
+    let undecided = if kept { 0 } else { undecided };
+    let counts = [(running, "running"), (undecided, "to decide"), (waiting, "waiting"), (paused, "paused")];
     let counts: Vec<_> = counts
         .into_iter()
         .filter(|(number, _)| *number > 0)
@@ -239,7 +244,8 @@ fn back(model: &mut Model, queue: &impl Queue) {
         | Context::Page
         | Context::Prompt
         | Context::Palette
-        | Context::Question => {
+        | Context::Question
+        | Context::Decision => {
             if model.panel == Panel::Details {
                 model.close_panel();
             } else if model.queue.clear_marks() {
@@ -283,7 +289,8 @@ fn filter(model: &mut Model) {
         | Context::Page
         | Context::Prompt
         | Context::Palette
-        | Context::Question => (Purpose::QueueFilter, model.filter.clone()),
+        | Context::Question
+        | Context::Decision => (Purpose::QueueFilter, model.filter.clone()),
     };
     model.prompt(purpose, &text);
 }
@@ -316,7 +323,11 @@ fn travel(model: &mut Model, action: MoveAction) -> Vec<Effect> {
                 paste.scroll(action, rows);
             }
         }
-        Context::Queue | Context::Input | Context::Connections | Context::Prompt => {
+        Context::Queue
+        | Context::Input
+        | Context::Connections
+        | Context::Prompt
+        | Context::Decision => {
             model.queue.travel(action);
             model.details_offset = 0;
         }

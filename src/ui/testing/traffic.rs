@@ -49,8 +49,8 @@ mod downloads {
     use super::*;
     use crate::{
         client::{
-            Arranged, Existing, Form, JobId, JobState, JobView, Locator, LostServer, Part, Picture, Server,
-            Sort, Speak, Totals,
+            Arranged, Existing, Form, JobId, JobState, JobView, Locator, LostServer, Part, Picture,
+            QuestionKind, Server, Sort, Speak, Totals,
         },
         logging::LogRing,
         text::SafeText,
@@ -106,6 +106,9 @@ mod downloads {
             Picture { rates, seconds, map: (0..parts as u64).map(part).collect() }
         }
         fn lost_servers(&self) -> Vec<LostServer> {
+            Vec::new()
+        }
+        fn undecided(&self) -> Vec<(JobId, QuestionKind)> {
             Vec::new()
         }
         fn can_undo(&self) -> bool {

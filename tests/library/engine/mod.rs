@@ -7,6 +7,7 @@ mod changes;
 mod classic;
 mod commands;
 mod cuts;
+mod decisions;
 mod disk;
 mod extract;
 mod fault_table;

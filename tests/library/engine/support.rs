@@ -87,6 +87,7 @@ pub fn config() -> Config {
         web: fdsp::client::Web { proxy: fdsp::client::Proxy::None, ..Default::default() },
         undo_time: Duration::ZERO,
         hooks: Default::default(),
+        asks: false,
     }
 }
 
@@ -135,6 +136,7 @@ impl Client {
             checksum: None,
             extract: false,
             listed: None,
+            earlier: Vec::new(),
         }
     }
 

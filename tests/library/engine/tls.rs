@@ -99,7 +99,7 @@ fn jobs_that_wait_for_an_unknown_server_resume_once_it_is_trusted() {
     let trouble = client.end(id).unwrap_err();
     assert_eq!(trouble.kind, TroubleKind::Refused, "{trouble}");
     let unknown = NewServer { server: address.server(), pin: served.pin };
-    assert_eq!(trouble.doubt.as_deref(), Some(&Doubt::New(unknown.clone())));
+    assert_eq!(trouble.doubt(), Some(&Doubt::New(unknown.clone())));
     // A user compares pins.
     std::thread::sleep(Duration::from_millis(100));
     let trusted = Instant::now();
@@ -117,7 +117,7 @@ fn jobs_that_wait_for_an_unknown_server_resume_once_it_is_trusted() {
     let job = client.job_at(address);
     let trouble = client.run(job).unwrap_err();
     assert_eq!(trouble.kind, TroubleKind::Refused, "{trouble}");
-    assert_eq!(trouble.doubt.as_deref(), Some(&Doubt::Other(server)), "{trouble}");
+    assert_eq!(trouble.doubt(), Some(&Doubt::Other(server)), "{trouble}");
     assert!(trouble.message.as_str().contains("SERVER IDENTITY CHANGED"), "{trouble}");
     assert!(other.folder.path().join("a").exists());
 }

@@ -118,6 +118,7 @@ impl Folder {
             checksum: None,
             extract: false,
             listed: None,
+            earlier: Vec::new(),
         }
     }
 
@@ -149,6 +150,7 @@ pub fn config() -> Config {
         web: fdsp::client::Web { proxy: fdsp::client::Proxy::None, ..Default::default() },
         undo_time: Duration::ZERO,
         hooks: Default::default(),
+        asks: false,
     }
 }
 

@@ -80,6 +80,26 @@ fn a_typed_path_is_fetched_and_verified() {
     session.assert_restored();
 }
 
+#[test]
+fn a_target_that_exists_is_kept_beside_the_new_one_by_a_key() {
+    let (server, home) = (Server::start(), tempfile::tempdir().expect("a folder"));
+    fs::write(home.path().join("readme.txt"), "of the user\n").expect("a file");
+    let mut session = open(&server, home.path(), &[]);
+    session.send("readme.txt\r");
+    session.wait_for("1 to decide");
+    session.send("\x1bOQ");
+    session.wait_for("readme.txt exists and differs");
+    session.wait_for("k keep both");
+    session.send("k");
+    session.wait_for("verified");
+    let read = |name: &str| fs::read_to_string(home.path().join(name)).ok();
+    assert_eq!(read("readme.txt").as_deref(), Some("of the user\n"));
+    assert_eq!(read("readme (1).txt").as_deref(), Some("hello\n"));
+    session.send("\x03");
+    assert_eq!(session.end().code, 0);
+    session.assert_restored();
+}
+
 /// Signals and keys have one reader, which must distinguish them.
 #[test]
 fn a_key_during_a_resize_is_not_lost() {

@@ -201,6 +201,18 @@ impl<L: Lines> Journal<L> {
         reader
     }
 
+    /// Writes its lines to another journal, which is authenticated with another name.
+    pub(crate) fn copy_to(&self, other: &Journal<L>) {
+        let Some(mut reader) = self.reader() else { return };
+        let Some(header) = parse_header::<L>(reader.header()) else { return };
+        other.replace(&header, |out| {
+            while let Some(line) = reader.next()? {
+                line.map_or(Ok(()), |line| out.add(line))?;
+            }
+            Ok(())
+        });
+    }
+
     /// Replaces it as a whole, and appends to the new one from here on. `write`: adds the lines after the header.
     pub(crate) fn replace(
         &self,

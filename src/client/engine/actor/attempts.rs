@@ -37,7 +37,7 @@ impl Actor {
                 };
                 Some((id, state.queue.start(id, Instant::now(), counters)?))
             });
-            let Some((id, Started { new, name, server, limit })) = started else { return };
+            let Some((id, Started { new, name, server, limit, may_restart })) = started else { return };
             let permit = permits::take(&self.shared, server);
             let reports = Reports { server: Arc::clone(permit.server()), progress: Arc::clone(&progress) };
             let limits = Arc::new(self.shared.limits.of_job(limit));
@@ -58,6 +58,7 @@ impl Actor {
                 progress,
                 permit: Some(permit),
                 retries: self.config.retries,
+                may_restart: may_restart || !self.config.asks,
                 sync: self.config.sync,
                 extract: self.config.extract,
             };
@@ -87,7 +88,9 @@ impl Actor {
     /// it is done, the job cannot be started. `replaced`: the next attempt reads the state from the disk.
     pub(super) fn close(&mut self, id: JobId, mut resume: JobResume, event: Option<Event>, replaced: bool) {
         if !resume.is_open() {
-            if !replaced {
+            if replaced {
+                self.shared.claims.release(id);
+            } else {
                 self.kept.insert(id, resume);
             }
             event.into_iter().for_each(|event| self.shared.report(event));
@@ -95,7 +98,7 @@ impl Actor {
         }
         let has_failed = self.shared.with(|state| {
             state.queue.closing(id, replaced);
-            state.queue.phase(id) == Some(Phase::Failed)
+            matches!(state.queue.phase(id), Some(Phase::Failed | Phase::Undecided))
         });
         self.workers.insert(id, watch::channel(true).0);
         let sender = self.messages.0.clone();
@@ -128,11 +131,11 @@ impl Actor {
             None if discarded => self.discard(id, Some(resume)),
             // What a failed one has left stays.
             None => {}
-            Some(_) if replaced => {}
+            Some(_) if replaced => self.shared.claims.release(id),
             Some(_) => drop(self.kept.insert(id, resume)),
         }
         // One that was resumed meanwhile has not failed any more.
-        let event = event.filter(|_| phase == Some(Phase::Failed));
+        let event = event.filter(|_| matches!(phase, Some(Phase::Failed | Phase::Undecided)));
         event.into_iter().for_each(|event| self.shared.report(*event));
         if self.workers.is_empty() {
             self.shared.with(|state| state.queue.at_rest());

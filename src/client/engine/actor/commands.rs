@@ -58,6 +58,8 @@ impl Actor {
             }
             Command::Trust(server) => self.trust(server),
             Command::Reach(server) => self.reach(&server),
+            Command::Answer { ids, answer, for_all } => self.answer(ids, answer, for_all),
+            Command::Edit(id, edit) => self.edit(id, edit),
             Command::SetLimit(limit) => self.set_limit(limit),
             Command::SetJobLimit(ids, limit) => self.set_job_limit(ids, limit),
             Command::SetJobs(jobs) => self.shared.with(|state| {
@@ -78,7 +80,8 @@ impl Actor {
         // Closed without the lock.
         let mut forgotten = Vec::new();
         let events: Vec<_> = self.shared.with(|state| {
-            let at_rest = state.queue.in_phase(&[Phase::Failed, Phase::Paused, Phase::Cancelled]);
+            let at_rest =
+                state.queue.in_phase(&[Phase::Failed, Phase::Undecided, Phase::Paused, Phase::Cancelled]);
             let at_rest = at_rest.into_iter().collect();
             let add = |new: NewJob| {
                 let address = SafeText::new(&new.address.to_string());
@@ -152,7 +155,12 @@ impl Actor {
     }
 
     /// Does something to each of these jobs, and logs it once.
-    fn each(&mut self, ids: Vec<JobId>, what: Change, act: fn(&mut Actor, JobId) -> Option<SafeText>) {
+    pub(super) fn each(
+        &mut self,
+        ids: Vec<JobId>,
+        what: Change,
+        act: fn(&mut Actor, JobId) -> Option<SafeText>,
+    ) {
         let names: Vec<_> = ids.into_iter().filter_map(|id| act(self, id)).collect();
         log_changed(&names, what);
     }
@@ -182,7 +190,7 @@ impl Actor {
     }
 
     /// Resumes jobs. Servers of theirs that could not be reached are tried now.
-    fn again(&self, ids: Vec<JobId>, input: Input) {
+    pub(super) fn again(&self, ids: Vec<JobId>, input: Input) {
         let now = Instant::now();
         let mut names = Vec::new();
         for id in ids {
@@ -193,7 +201,7 @@ impl Actor {
     }
 
     /// Stops a transfer. Returns whether the job had one. Its end is reported later.
-    fn halt(&self, id: JobId) -> bool {
+    pub(super) fn halt(&self, id: JobId) -> bool {
         // One that has ended by itself is about to report it.
         self.workers.get(&id).map(|stop| stop.send(true)).is_some()
     }
@@ -208,7 +216,7 @@ impl Actor {
         Some(name)
     }
 
-    fn cancel(&mut self, id: JobId) -> Option<SafeText> {
+    pub(super) fn cancel(&mut self, id: JobId) -> Option<SafeText> {
         let name = self.apply(id, Input::Cancel, Change::Cancelled)?;
         if !self.halt(id) {
             let resume = self.kept.remove(&id);
@@ -217,7 +225,7 @@ impl Actor {
         Some(name)
     }
 
-    fn cancel_all(&mut self, ids: Vec<JobId>) {
+    pub(super) fn cancel_all(&mut self, ids: Vec<JobId>) {
         if self.config.undo_time.is_zero() {
             return self.each(ids, Change::Cancelled, Actor::cancel);
         }

@@ -41,7 +41,7 @@ impl Actor {
             None | Some(Phase::Cancelled) => self.dispose(id, Some(resume)),
             Some(Phase::Done) => self.shared.claims.release(id),
             Some(now) => {
-                if now == Phase::Failed {
+                if matches!(now, Phase::Failed | Phase::Undecided) {
                     self.shared.claims.release(id);
                     resume.failed();
                 }
@@ -62,6 +62,7 @@ impl Actor {
         if let Some((server, since, trouble)) = lost {
             self.unreachable(server, since, trouble);
         }
+        self.asks(id);
         if self.workers.is_empty() {
             self.shared.with(|state| state.queue.at_rest());
         }
@@ -125,7 +126,7 @@ impl Actor {
                 let mut events = Vec::new();
                 for (id, name, trouble) in failed {
                     self.shared.claims.release(id);
-                    let event = Event::Failed { id, name, trouble };
+                    let event = Event::Failed { id, name, trouble: self.shared.worded(trouble) };
                     match self.kept.remove(&id) {
                         Some(resume) if resume.is_open() => self.close(id, resume, Some(event), false),
                         resume => {
@@ -165,8 +166,11 @@ impl Actor {
             Outcome::Fault { fault, .. } => fault,
         };
         self.reached_by(id, &fault);
+        if let Some(asked) = self.undecided(id, &name, &fault) {
+            return asked;
+        }
         let of = self.config.retries;
-        let mut trouble = fault.trouble.clone();
+        let mut trouble = self.shared.worded(fault.trouble.clone());
         if let Verdict::Busy(after) = fault.verdict {
             return self.busy(id, name, trouble, after);
         }
@@ -181,7 +185,7 @@ impl Actor {
             _ => fault.retry_after().filter(|_| attempt <= of),
         };
         let Some(after) = after else {
-            if attempt > 1 && !matches!(fault.verdict, Verdict::Never | Verdict::Unreadable) {
+            if attempt > 1 && !fault.is_final() {
                 trouble.message = SafeText::new(&format!("{} (tried {attempt} times)", trouble.message));
             }
             tracing::error!("{name}: failed, {}", trouble.message);

@@ -26,6 +26,7 @@ use crate::{
         api::{
             config::{Extract, Names},
             new_job::Existing,
+            question::{ConflictKind, Question},
             view::TroubleKind,
         },
         disk::{
@@ -181,10 +182,12 @@ impl Archive<'_> {
     /// The error for an existing folder that differs from the content of the archive.
     fn differs(&self, target: &Target, what: &str) -> Fault {
         Fault::disk(format!(
-            "{} exists and differs from {}{what}; move it away, or use --rename",
+            "{} exists and differs from {}{what}; move it away",
             target.path().shown(),
             SafeText::from_bytes(self.name.as_encoded_bytes()),
         ))
+        .or_by(", or use --rename")
+        .asking(Question::Exists(target.conflict(ConflictKind::Unpacked)))
     }
 
     fn fault(&self, refused: Refused) -> Unfinished {

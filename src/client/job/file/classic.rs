@@ -65,7 +65,8 @@ fn begin(
         ResumeState::Fresh(place) => place.take(),
         _ => None,
     };
-    let place = place.map_or_else(|| placement.place(fetch.events, &name, content.size), Ok)?;
+    let placed = place.map_or_else(|| placement.place(fetch.events, &name, content.size), Ok);
+    let place = placed.map_err(|fault| content.describe(fault))?;
     // An archive is a file as any other: nothing is known of what is in it.
     let content = Content { form: Form::File, ..content };
     resume.state = ResumeState::Known(Known::new(content, place));

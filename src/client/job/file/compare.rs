@@ -84,7 +84,10 @@ pub(crate) async fn compare(
         Err(Fault::never(TroubleKind::Other, "comparing the file ended with an internal error"))
     });
     drop(stop);
-    let Hashing { part, old, .. } = hashed?;
+    let Hashing { part, old, .. } = hashed.map_err(|fault| match &source {
+        Some(content) => content.describe(fault),
+        None => fault,
+    })?;
     // The protocol client reports no end without a beginning.
     let Some(source) = source else { return Ok(()) };
     block_in_place(|| adopt(fetch, resume, source, part, old))
@@ -249,8 +252,9 @@ impl<'a> Comparison<'a> {
 
     fn begin(&mut self, content: &Content) -> Result<(), Fault> {
         if let (Some(old), Some(placement)) = (&self.old, self.fetch.placement) {
-            old.claim(|path| placement.claim(path))?;
-            destination::refuse_existing(old, placement.new.existing, content.size)?;
+            placement.claim_target(old)?;
+            destination::refuse_existing(old, placement.new.existing, content.size)
+                .map_err(|fault| content.describe(fault))?;
         }
         if let Some(target) = &self.target {
             self.fetch.answered(target, content);
@@ -322,7 +326,7 @@ fn adopt(
         resume.state = ResumeState::Identical(AtTarget { content, root, in_place }, blocks);
     } else {
         if let Some(old) = old.as_ref().filter(|_| fetch.keeps_existing()) {
-            return Err(old.target.differs(None));
+            return Err(content.describe(old.target.differs(None)));
         }
         if let Some(place) = doubtful.place.as_ref().filter(|_| kept.bytes() == 0) {
             // Nothing in it shows that it is a download of this content.

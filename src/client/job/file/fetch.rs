@@ -81,7 +81,7 @@ async fn advance(
             Ok(())
         }
         // What an earlier run left is of another version; that is no failure of this attempt.
-        Verdict::StartOver if is_recorded => {
+        Verdict::StartOver if is_recorded && (fetch.may_restart || resume.cannot_continue().is_none()) => {
             if !fetch.source.has_hashes() {
                 tracing::warn!("{}; it is fetched again from its beginning", fault.trouble.message);
             }
@@ -197,7 +197,8 @@ fn prepare(fetch: &Fetch<'_>, place: &mut Option<Place>, content: &Content) -> R
             place.part.discard();
         }
         if place.is_none() {
-            *place = Some(placement.place(fetch.events, &name, content.size)?);
+            let placed = placement.place(fetch.events, &name, content.size);
+            *place = Some(placed.map_err(|fault| content.describe(fault))?);
         }
     }
     if let Some(Place { part, .. }) = place {
@@ -292,7 +293,7 @@ pub(crate) fn reopen(
     block_in_place(|| {
         // A job that had failed has released its claims.
         if let Some(place) = resume.state.place() {
-            place.target.claim(|path| placement.claim(path))?;
+            placement.claim_target(&place.target)?;
         }
         resume.reopen()?;
         resume.state.place().map_or(Ok(()), |place| placement.claim_part(&place.part))

@@ -80,7 +80,7 @@ fn look(
         return Ok(());
     };
     if Part::is_there(&target.folder, &target.name) {
-        target.claim(claim)?;
+        placement.claim_target(&target)?;
         let part = placement.open_part(&target)?;
         open(fetch, resume, form, Place { target: target.clone(), part })?;
     }

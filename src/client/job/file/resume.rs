@@ -5,7 +5,7 @@ use std::mem::take;
 use super::state::{Doubtful, Known, ResumeState, Version};
 use crate::{
     client::{
-        api::locator::Locator,
+        api::{locator::Locator, question::Question},
         content::{Content, high_water::HighWater},
         disk::target::Target,
         error::Fault,
@@ -140,6 +140,15 @@ impl FileResume {
             state => state,
         };
         self.is_doubtful()
+    }
+
+    /// The question about a changed source of which something is local that cannot be compared with it. Nothing of it is lost.
+    pub(crate) fn cannot_continue(&self) -> Option<Question> {
+        let (ResumeState::Known(known) | ResumeState::Complete(known, _)) = &self.state else { return None };
+        let (local, part) = (known.blocks.local(), known.place.part.path());
+        // Less than a block is not worth a question.
+        let asks = local.verified > 0 && !known.is_comparable();
+        asks.then_some(Question::Changed { part, received: local.received })
     }
 
     /// Whether local bytes have to be compared before anything is requested.

@@ -14,13 +14,16 @@ use crate::{
             command::JobId,
             config::Names,
             new_job::{Existing, Form, NewJob},
+            question::{ConflictKind, Question},
         },
         disk::{
             folder::{Folders, refuse_way_of_another},
             name::SafeName,
+            part::Part,
             target::Target,
         },
         error::Fault,
+        job::placement::claimed,
     },
     protocol::{message, path::odd_name},
     text::{SafeText, ShowPath},
@@ -73,7 +76,7 @@ pub(crate) fn choose(
         refuse_cut(new, name, &target)?;
     }
     if new.existing != Existing::Rename {
-        target.claim(claim)?;
+        target.claim(claim).map_err(claimed)?;
     }
     Ok(target)
 }
@@ -86,9 +89,10 @@ fn refuse_cut(new: &NewJob, name: &SafeName, target: &Target) -> Result<(), Faul
         let (folder, shown) =
             (target.folder.join(OsStr::new("")), SafeText::from_bytes(name.as_os_str().as_bytes()));
         return Err(Fault::disk(format!(
-            "the name {shown} is too long for the file system of {}; use --names portable, or choose a name with --local",
+            "the name {shown} is too long for the file system of {}; choose another name",
             folder.shown()
-        )));
+        ))
+        .or_by(" with --local, or use --names portable"));
     }
     Ok(())
 }
@@ -117,7 +121,7 @@ pub(crate) fn candidate(
     let mut target = Target::new(folder, name);
     target.by_server = named_by == NamedBy::Content && is_named_by_server(new, name_of_content);
     match new.existing {
-        Existing::Rename => target.numbered(claim).map(Some),
+        Existing::Rename => target.numbered_where(claim, |target| is_free(target, new)).map(Some),
         _ => Ok(Some(target)),
     }
 }
@@ -127,6 +131,15 @@ fn is_named_by_server(new: &NewJob, name: &SafeName) -> bool {
     let is_asked =
         |asked| [Names::Exact, Names::Portable].map(|names| SafeName::fitting(asked, names)).contains(name);
     new.address.is_root() || !new.address.has_directories() && !new.address.name().is_some_and(is_asked)
+}
+
+/// Whether no other content is being received for a target, as far as a journal shows.
+fn is_free(target: &Target, new: &NewJob) -> bool {
+    let source = Part::source(&target.folder, &target.name);
+    source.is_none_or(|content| {
+        let earlier = new.earlier.iter().map(|earlier| &earlier.address);
+        std::iter::once(&new.address).chain(earlier).any(|address| content.is_from(address))
+    })
 }
 
 /// Whether a content of this name is still saved at this target.
@@ -174,10 +187,11 @@ fn split(new: &NewJob, name: &SafeName) -> Result<(PathBuf, OsString, NamedBy), 
 pub(crate) fn refuse_existing(target: &Target, existing: Existing, size: Option<u64>) -> Result<(), Fault> {
     let Some(found) = target.look()? else { return Ok(()) };
     target.refuse_of_another(&found)?;
-    let path = target.path();
-    let path = path.shown();
     match (found.kind, existing) {
-        (FileType::Directory, _) => Err(Fault::disk(format!("{path} is a directory"))),
+        (FileType::Directory, _) => {
+            let question = Question::Exists(target.conflict(ConflictKind::Fixed));
+            Err(Fault::disk(format!("{} is a directory", target.path().shown())).asking(question))
+        }
         (_, Existing::Overwrite | Existing::Update) if target.by_server => Err(target.not_by_server()),
         (_, Existing::Overwrite | Existing::Update) => Ok(()),
         (FileType::RegularFile, _) if size.is_none_or(|size| size == found.size) => Ok(()),
@@ -202,6 +216,7 @@ mod tests {
             checksum: None,
             extract: false,
             listed: None,
+            earlier: Vec::new(),
         }
     }
 

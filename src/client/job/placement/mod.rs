@@ -2,8 +2,12 @@
 
 pub(crate) mod claims;
 pub(crate) mod destination;
+mod earlier;
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use crate::{
     client::{
@@ -12,19 +16,20 @@ use crate::{
             config::Names,
             event::{Change, Event},
             new_job::NewJob,
+            question::{Claimed, Question},
         },
         content::Content,
         disk::{
             folder::Folders,
             name::SafeName,
             part::Part,
-            target::{Target, claimed_by_another, of_another_download},
+            target::{Target, of_another_download},
         },
         error::Fault,
         job::{events::Events, file::state::Place, placement::claims::Claims},
     },
     protocol::message::Form,
-    text::SafeText,
+    text::{SafeText, ShowPath},
 };
 
 /// See the module.
@@ -41,6 +46,11 @@ impl Placement {
     /// Claims a path for this job. Fails with the job that has it.
     pub(crate) fn claim(&self, path: &Path) -> Result<(), JobId> {
         self.claims.claim(path, self.id)
+    }
+
+    /// Claims a target and its partial file.
+    pub(crate) fn claim_target(&self, target: &Target) -> Result<(), Fault> {
+        target.claim(|path| self.claim(path)).map_err(claimed)
     }
 
     /// The name of a content.
@@ -82,7 +92,7 @@ impl Placement {
 
     /// Claims an open partial file.
     pub(crate) fn claim_part(&self, part: &Part) -> Result<(), Fault> {
-        self.claims.claim_file(part.id()?, self.id).map_err(|_| claimed_by_another(&part.path()))
+        self.claims.claim_file(part.id()?, self.id).map_err(|by| claimed((part.path(), by)))
     }
 
     /// Reports a content that cannot be saved under its own name.
@@ -105,4 +115,10 @@ impl Placement {
             events.report(Event::Changed { id: self.id, name, what: Change::Renamed });
         }
     }
+}
+
+/// The error for a path that this other job of the queue saves to.
+pub(crate) fn claimed((path, by): (PathBuf, JobId)) -> Fault {
+    let message = format!("another job of the queue saves to {}", path.shown());
+    Fault::disk(message).asking(Question::Claimed(Claimed { path, by: Some(by), other: SafeText::default() }))
 }

@@ -95,6 +95,8 @@ impl Work<'_> {
             progress: &Arc::new(Progress::part_of(&attempt.progress, here)),
             permit: permit.as_ref(),
             placement: None,
+            // What matches of it is kept, and the rest is little.
+            may_restart: true,
             ..attempt.fetch()
         };
         let mut large = block_in_place(|| self.recall(&fetch, tree_dir, states[index as usize], index))?;

@@ -48,6 +48,7 @@ use crate::{
             config::Names,
             new_job::Existing,
             proof::Proof,
+            question::{ConflictKind, Question},
             view::{Finished, TroubleKind},
         },
         disk::{folder::of_another, name::SafeName, target::Target},
@@ -149,7 +150,7 @@ pub(crate) async fn run(
                 // Files are independent: the verified ones are kept.
                 fault.verdict = Verdict::Again(std::time::Duration::ZERO);
             }
-            if matches!(fault.verdict, Verdict::Never | Verdict::Unreadable) {
+            if fault.is_final() {
                 block_in_place(|| leave(attempt, tree, &mut fault, should_continue));
             }
             Outcome::Fault { fault, progressed: tree.advances > before }
@@ -288,10 +289,9 @@ fn choose(attempt: &Attempt, name: &SafeName) -> Result<(Target, SaveMode), Faul
     let save_mode = match (target.look()?, new.existing) {
         (None, _) => SaveMode::New,
         (Some(found), _) if found.kind != FileType::Directory => {
-            return Err(Fault::disk(format!(
-                "{} is in the way of a directory; move it away, or use --rename",
-                target.path().shown()
-            )));
+            let message = format!("{} is in the way of a directory; move it away", target.path().shown());
+            let question = Question::Exists(target.conflict(ConflictKind::Fixed));
+            return Err(Fault::disk(message).or_by(", or use --rename").asking(question));
         }
         (Some(found), _) if target.folder.is_of_another(found.owner) => {
             return Err(of_another(&target.path(), found.owner));

@@ -6,6 +6,7 @@ use rustix::{fs::Mode, io::Errno};
 
 use crate::{
     client::{
+        api::question::{ConflictKind, Question},
         content::blocks::LocalBytes,
         disk::{part, target::of_another_download},
         error::{Fault, Unfinished},
@@ -74,9 +75,11 @@ impl Work<'_> {
             let surveyed = surveyed?;
             if let Some(clash) = surveyed.clash {
                 return Err(Fault::disk(format!(
-                    "{} is a directory on one side only; move it away, or use --overwrite or --rename",
+                    "{} is a directory on one side only; move it away",
                     tree_dir.path.join(self.manifest.disk_path(clash)).shown()
                 ))
+                .or_by(", or use --overwrite or --rename")
+                .asking(Question::Exists(self.target.conflict(ConflictKind::Folder)))
                 .into());
             }
             surveyed.states

@@ -9,6 +9,7 @@ use tokio::task::block_in_place;
 
 use crate::{
     client::{
+        api::question::{Conflict, ConflictKind, Facts, Question},
         content::blocks::LocalBytes,
         disk::{name::folding::Folding, target::Target},
         error::{Fault, Unfinished},
@@ -109,15 +110,24 @@ impl Work<'_> {
             };
             let path = self.target.path();
             return Err(Fault::disk(format!(
-                "{} exists and differs from the server's in {}{others}; use --update, --overwrite or --rename",
+                "{} exists and differs from the server's in {}{others}",
                 path.shown(),
                 SafeText::new(&self.manifest.path(first)),
             ))
+            .or_by("; use --update, --overwrite or --rename")
+            .asking(self.exists())
             .into());
         }
         tracing::info!("{} was there already, byte for byte", self.target.path().shown());
         let Work { manifest, target, save_mode, .. } = self;
         Ok(ReceivedTree { manifest, states, tree_dir: Arc::new(tree_dir), target, save_mode, lost })
+    }
+
+    /// The question about a target that differs.
+    fn exists(&self) -> Question {
+        let size = Some(self.manifest.totals.bytes);
+        let remote = Facts { size, modified: None };
+        Question::Exists(Conflict { remote, ..self.target.conflict(ConflictKind::Folder) })
     }
 
     /// Excludes absent entries that the file system cannot store.

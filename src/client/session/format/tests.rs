@@ -69,6 +69,7 @@ fn new() -> impl Strategy<Value = NewJob> {
             checksum,
             extract,
             listed: None,
+            earlier: Vec::new(),
         },
     )
 }

@@ -2,7 +2,7 @@
 
 use ratatui::text::Line;
 
-use super::{alarm, columns, outage, trust};
+use super::{alarm, columns, decision, outage, trust};
 use crate::ui::{
     components::{
         bar,
@@ -25,6 +25,9 @@ fn below(model: &Model, columns: usize) -> u16 {
     let text = |text: &str| wrap(text, columns).len().clamp(1, MAX_ROWS) as u16;
     if let Some(server) = trust::asked(model) {
         return 1 + trust::rows(server, columns, &model.look.glyphs).len() as u16;
+    }
+    if matches!(model.dialog, Dialog::None) && model.deciding.is_some() {
+        return decision::lines(model, columns).len() as u16;
     }
     match (&model.dialog, &model.notice) {
         // The answers are below the question if they do not fit after it.

@@ -122,12 +122,14 @@ fn state(row: &JobView, theme: &Theme) -> Vec<(&'static str, String, Style)> {
         }
         JobState::Done(_) => ("done: every block verified, file in place", theme.good),
         JobState::Failed(_) => ("failed", theme.bad),
+        JobState::Undecided(_) => ("needs a decision", theme.accent),
         JobState::Paused => ("paused", theme.warn),
         JobState::Cancelled => ("cancelled", theme.dim),
     };
     facts.push(("State", state.to_owned(), style));
     match &row.state {
         JobState::Failed(trouble) => facts.push(("Error", trouble.message.to_string(), theme.plain)),
+        JobState::Undecided(trouble) => facts.push(("Reason", trouble.message.to_string(), theme.plain)),
         JobState::Waiting { attempt, reason, .. } => {
             facts.push(("Error", reason.to_string(), theme.plain));
             if *attempt > 0 {

@@ -2,6 +2,7 @@
 
 pub mod alarm;
 pub mod bar;
+pub mod decision;
 pub mod details;
 pub mod outage;
 pub mod pictures;

@@ -27,6 +27,12 @@ pub enum Purpose {
     Jobs,
     /// How many connections one file may have.
     Segments,
+    /// The token of the server that a download waits for. It is not shown.
+    Token(JobId),
+    /// The name and folder of a download.
+    SaveAs(JobId),
+    /// The address of a download.
+    Address(JobId),
     /// Whether a server is trusted that is not known yet: a word to be typed, which no key pressed by chance is.
     Trust,
 }
@@ -43,6 +49,9 @@ impl Purpose {
             Purpose::JobLimit(_) => "Limit for this download, such as 2M (0: none)",
             Purpose::Jobs => "Downloads at the same time",
             Purpose::Segments => "Connections for one file",
+            Purpose::Token(_) => "Token",
+            Purpose::SaveAs(_) => "Save as",
+            Purpose::Address(_) => "Address",
             Purpose::Trust => "Type yes to trust it",
         }
     }

@@ -66,7 +66,7 @@ impl Model {
         let throughput = if is_full { queue.throughput(SPARKLINE_COLUMNS) } else { Vec::new() };
         let picture = drawn.map(|id| queue.picture(id, self.parts())).unwrap_or_default();
         let state = (queue.lost_servers(), queue.can_undo(), self.count_marked(queue));
-        let logged = self.log.refresh();
+        let logged = self.log.refresh() | self.reread_decision(queue);
         let changed = resized
             || looked
             || logged

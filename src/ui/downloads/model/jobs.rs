@@ -9,7 +9,18 @@ pub fn is_unfinished(row: &JobView) -> bool {
 
 /// Whether it waits or runs, so that it can be paused.
 pub fn is_pausable(row: &JobView) -> bool {
-    is_unfinished(row) && !matches!(row.state, JobState::Paused | JobState::Verifying)
+    is_unfinished(row)
+        && !matches!(row.state, JobState::Paused | JobState::Verifying | JobState::Undecided(_))
+}
+
+/// Whether its name, folder and address can be changed.
+pub fn is_editable(row: &JobView) -> bool {
+    !matches!(row.state, JobState::Done(_) | JobState::Cancelled | JobState::Verifying)
+}
+
+/// Whether something of it was received, or is being received, that cancelling deletes.
+pub fn has_partial_file(row: &JobView) -> bool {
+    row.received > 0 || row.files.is_some() && !matches!(row.state, JobState::Queued)
 }
 
 /// Whether it has failed.
@@ -21,7 +32,11 @@ pub fn has_failed(row: &JobView) -> bool {
 pub fn is_retryable(row: &JobView) -> bool {
     matches!(
         row.state,
-        JobState::Failed(_) | JobState::Cancelled | JobState::Waiting { .. } | JobState::Unreachable { .. }
+        JobState::Failed(_)
+            | JobState::Undecided(_)
+            | JobState::Cancelled
+            | JobState::Waiting { .. }
+            | JobState::Unreachable { .. }
     )
 }
 

@@ -1,5 +1,6 @@
 //! What the download screen knows and shows.
 
+pub mod decision;
 pub mod defaults;
 pub mod dialog;
 mod frame;

@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, path::Path};
 use ratatui::layout::Size;
 
 use super::{
+    decision::Decision,
     defaults::{Defaults, Notice},
     dialog::{Dialog, Pending, Prompt, Purpose},
     rows::{Marked, Row},
@@ -102,6 +103,8 @@ pub struct Model {
     pub large_log: bool,
     /// What has the keys before any pane.
     pub dialog: Dialog,
+    /// The question of a download that is open. It has the keys after a dialog.
+    pub(crate) deciding: Option<Decision>,
     /// What just happened, if it is to be shown.
     pub notice: Option<Notice>,
     /// Unknown servers: the first one is asked about.
@@ -170,6 +173,7 @@ impl Model {
             log: LogPane::new(log),
             large_log: false,
             dialog: Dialog::None,
+            deciding: None,
             notice,
             newcomers: Vec::new(),
             declined: Vec::new(),
@@ -203,7 +207,7 @@ impl Model {
                     browser.add_local(Path::new(name), finished.bytes);
                 }
             }
-            Event::Failed { id, .. } | Event::Changed { id, .. } => {
+            Event::Failed { id, .. } | Event::Undecided { id, .. } | Event::Changed { id, .. } => {
                 self.active.remove(id);
             }
             Event::Queued { .. }
@@ -238,7 +242,8 @@ impl Model {
 
     /// Asks about the first unknown server, as soon as nothing else is asked and no warning is shown.
     pub(crate) fn introduce(&mut self) {
-        let is_free = matches!(self.dialog, Dialog::None) && self.alarms.is_empty();
+        let is_free =
+            matches!(self.dialog, Dialog::None) && self.deciding.is_none() && self.alarms.is_empty();
         if is_free && !self.newcomers.is_empty() {
             self.prompt(Purpose::Trust, "");
         }
@@ -246,7 +251,8 @@ impl Model {
 
     /// Where a key is pressed now.
     pub fn context(&self) -> Context {
-        self.dialog.context().unwrap_or(match (self.focus, self.panel) {
+        let decides = self.deciding.as_ref().map(|_| Context::Decision);
+        self.dialog.context().or(decides).unwrap_or(match (self.focus, self.panel) {
             (Focus::Input, _) => Context::Input,
             (Focus::Queue, _) | (Focus::Panel, Panel::Closed) => Context::Queue,
             (Focus::Log, _) => Context::Log,

@@ -46,6 +46,7 @@ pub fn job(address: Locator, form: Form, defaults: &Defaults) -> NewJob {
         checksum: None,
         extract: defaults.extract,
         listed: None,
+        earlier: Vec::new(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crossterm::event::KeyEvent;
 
-use super::{browser, input, palette, queue, reach::reach};
+use super::{browser, decision, input, palette, queue, reach::reach};
 use crate::{
     client::{Command, Locator, Server},
     protocol::trust::pin::Pin,
@@ -57,7 +57,7 @@ pub(super) fn act(model: &mut Model, jobs: &impl Queue, action: DialogAction) ->
             }
         },
         Dialog::Prompt(prompt) => match action {
-            DialogAction::Accept => accepted(model, prompt),
+            DialogAction::Accept => accepted(model, jobs, prompt),
             DialogAction::Dismiss => {
                 if prompt.purpose == Purpose::Trust {
                     decline(model);
@@ -89,12 +89,18 @@ fn confirmed(model: &mut Model, pending: Pending) -> Vec<Effect> {
     }
 }
 
-fn accepted(model: &mut Model, prompt: Prompt) -> Vec<Effect> {
+fn accepted(model: &mut Model, jobs: &impl Queue, prompt: Prompt) -> Vec<Effect> {
     let text = prompt.line.value().to_owned();
     if prompt.purpose == Purpose::Trust {
         return answer(model, &text);
     }
-    accept(model, &prompt.purpose, &text).unwrap_or_else(|problem| {
+    let accepted = match &prompt.purpose {
+        Purpose::Token(id) => decision::token(model, jobs, *id, &text),
+        Purpose::SaveAs(id) => decision::save_as(model, jobs, *id, (&prompt.before, &text)),
+        Purpose::Address(id) => decision::address(*id, &text),
+        purpose => accept(model, purpose, &text),
+    };
+    accepted.unwrap_or_else(|problem| {
         model.dialog = Dialog::Prompt(Prompt { problem: Some(problem), ..prompt });
         Vec::new()
     })
@@ -142,6 +148,9 @@ fn apply(model: &mut Model, queue: &impl Queue, purpose: &Purpose, text: &str) -
         | Purpose::JobLimit(_)
         | Purpose::Jobs
         | Purpose::Segments
+        | Purpose::Token(_)
+        | Purpose::SaveAs(_)
+        | Purpose::Address(_)
         | Purpose::Trust => {}
     }
     Vec::new()
@@ -208,9 +217,13 @@ fn decline(model: &mut Model) {
 fn accept(model: &mut Model, purpose: &Purpose, text: &str) -> Result<Vec<Effect>, String> {
     let command = match purpose {
         // Applied while it was typed, or answered.
-        Purpose::QueueFilter | Purpose::BrowserFilter | Purpose::LogFilter | Purpose::Trust => {
-            return Ok(Vec::new());
-        }
+        Purpose::QueueFilter
+        | Purpose::BrowserFilter
+        | Purpose::LogFilter
+        | Purpose::Token(_)
+        | Purpose::SaveAs(_)
+        | Purpose::Address(_)
+        | Purpose::Trust => return Ok(Vec::new()),
         Purpose::Limit => Command::SetLimit(limit(text)?),
         Purpose::JobLimit(ids) => {
             let limit = limit(text)?;

@@ -2,17 +2,18 @@
 
 use std::collections::HashSet;
 
-use super::browser;
+use super::{browser, decision};
 use crate::{
-    client::{Command, JobId, JobState, JobView, Sort},
+    client::{Command, JobId, JobState, JobView, Question, Sort, Trouble, TroubleKind},
     text::units,
     ui::{
         actions::{Context, QueueAction},
         components::widgets::clip_middle,
         downloads::{
             effect::Effect,
+            model::decision::question,
             model::dialog::{Pending, Purpose},
-            model::jobs::{has_failed, is_pausable, is_retryable, is_unfinished, pick},
+            model::jobs::{has_failed, has_partial_file, is_pausable, is_retryable, is_unfinished, pick},
             model::rows::Row,
             model::{Focus, Model, Panel},
             queue::Queue,
@@ -26,7 +27,13 @@ const MAX_NAME_COLUMNS: usize = 40;
 pub(super) fn act(model: &mut Model, queue: &impl Queue, action: QueueAction) -> Vec<Effect> {
     match action {
         QueueAction::Open if model.queue.selected() == Some(Row::Done) => model.toggle_done(queue),
+        QueueAction::Open if asks(model) => decision::open(model, queue),
         QueueAction::Open => toggle_details(model),
+        QueueAction::Decide => decision::open(model, queue),
+        QueueAction::Edit | QueueAction::EditAddress => match model.current.clone() {
+            Some(row) => decision::edit(model, &row, action == QueueAction::EditAddress || is_gone(&row)),
+            None => model.say("the queue is empty"),
+        },
         QueueAction::Undo if !queue.can_undo() => model.say("nothing to undo"),
         QueueAction::Undo => return engine(Command::Undo),
         QueueAction::Sort => model.sort_next(queue),
@@ -104,10 +111,16 @@ fn retry(model: &mut Model, rows: &[JobView]) -> Vec<Effect> {
 
 fn cancel(model: &mut Model, rows: &[JobView]) -> Vec<Effect> {
     // A failed download may have left a partial file.
-    let open = pick(rows, |row| is_unfinished(row) || has_failed(row));
-    match open.len() {
-        0 => model.say("nothing here to cancel"),
-        count => {
+    let is_open = |row: &JobView| is_unfinished(row) || has_failed(row);
+    let open = pick(rows, is_open);
+    match (open.len(), pick(rows, |row| is_open(row) && has_partial_file(row)).len()) {
+        (0, _) => model.say("nothing here to cancel"),
+        (count, 0) => {
+            model.queue.clear_marks();
+            say_undoable(model, count, "cancelled");
+            return engine(Command::Cancel(open));
+        }
+        (_, count) => {
             let what = described(model, rows, &open);
             let text = format!("Cancel {what} and delete {}?", partial_files(count));
             model.ask(text, Pending::Cancel(open));
@@ -118,7 +131,7 @@ fn cancel(model: &mut Model, rows: &[JobView]) -> Vec<Effect> {
 
 fn remove(model: &mut Model, rows: &[JobView]) -> Vec<Effect> {
     let all = pick(rows, |_| true);
-    let open = pick(rows, is_unfinished).len();
+    let open = pick(rows, |row| is_unfinished(row) && has_partial_file(row)).len();
     let failed = pick(rows, |row| has_failed(row) && row.received > 0).len();
     let what = described(model, rows, &all);
     let text = match (open, failed) {
@@ -211,6 +224,17 @@ fn described(model: &Model, rows: &[JobView], ids: &[JobId]) -> String {
         [id] => rows.iter().find(|row| row.id == *id).map(short).unwrap_or_default(),
         ids => format!("{} downloads", units::count(ids.len() as u64)),
     }
+}
+
+/// Whether the selected download needs a decision, and its details are not open.
+fn asks(model: &Model) -> bool {
+    model.panel != Panel::Details && model.current.as_ref().is_some_and(|row| question(row).is_some())
+}
+
+/// Whether its address leads nowhere, so that another address is what helps.
+fn is_gone(row: &JobView) -> bool {
+    let not_found = matches!(&row.state, JobState::Failed(Trouble { kind: TroubleKind::NotFound, .. }));
+    not_found || question(row) == Some(&Question::Gone)
 }
 
 fn toggle_details(model: &mut Model) {

@@ -1,6 +1,7 @@
 //! What each action does, by its subject.
 
 mod browser;
+mod decision;
 mod dialog;
 mod input;
 mod panes;

@@ -14,7 +14,7 @@ use crate::ui::{
         widgets::{clip, put, put_line, width, wrap_in},
     },
     downloads::{
-        content::{self, bar::answers, trust},
+        content::{self, bar::answers, decision, trust},
         model::dialog::{Dialog, Prompt, Purpose},
         model::{Focus, Model},
     },
@@ -30,6 +30,12 @@ pub fn render(model: &Model, area: Rect, buf: &mut Buffer) -> Option<Position> {
     let inner = Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..area };
     let columns = content::columns(area.width);
     let glyphs = &look.glyphs;
+    if matches!(model.dialog, Dialog::None) && model.deciding.is_some() {
+        for (y, line) in (inner.y..inner.bottom()).zip(decision::lines(model, columns)) {
+            put_line(buf, inner, y, &line);
+        }
+        return None;
+    }
     match (&model.dialog, &model.notice) {
         (Dialog::Question(question), _) => {
             let answers = answers(model, columns);
@@ -105,7 +111,8 @@ fn typed(model: &Model, prompt: &Prompt, area: Rect, buf: &mut Buffer) -> Option
     };
     let [most, fewer] = [words, prompt.purpose.few_words()].map(label);
     let label = if width(&most) + 8 > usize::from(area.width) { fewer } else { most };
-    bar::prompt(&label, &prompt.line, &model.keys, area, buf, look)
+    let hidden = matches!(prompt.purpose, Purpose::Token(_)).then(|| prompt.line.hidden(look.glyphs.ascii));
+    bar::prompt(&label, hidden.as_ref().unwrap_or(&prompt.line), &model.keys, area, buf, look)
 }
 
 /// The whole screen in one line.
@@ -118,6 +125,12 @@ pub fn line(model: &Model, area: Rect, buf: &mut Buffer) -> Option<Position> {
         return None;
     }
     let columns = usize::from(area.width);
+    if matches!(model.dialog, Dialog::None)
+        && let Some(line) = decision::line(model)
+    {
+        put_line(buf, area, area.y, &line);
+        return None;
+    }
     match (&model.dialog, &model.notice) {
         (Dialog::Question(question), _) => {
             let mut spans = answers(model, columns).spans;

@@ -75,7 +75,8 @@ fn line(parts: &[Part]) -> Line<'static> {
 }
 
 fn sums(model: &Model, form: Form, columns: usize) -> Vec<Part> {
-    let Totals { jobs, running, waiting, paused, done, failed, speed, limit, limit_until, .. } = model.totals;
+    let Totals { jobs, running, waiting, paused, done, failed, undecided, speed, limit, limit_until, .. } =
+        model.totals;
     let theme = &model.look.theme;
     let mut parts = Vec::new();
     let mut part = |rank, text: String, style| parts.push(Part { rank, text, short: None, style });
@@ -85,6 +86,7 @@ fn sums(model: &Model, form: Form, columns: usize) -> Vec<Part> {
         }
     };
     count(1, running, "running", theme.strong);
+    count(1, undecided, "to decide", theme.accent);
     count(5, waiting, "waiting", theme.plain);
     count(6, paused, "paused", theme.plain);
     count(2, failed, "failed", theme.bad);

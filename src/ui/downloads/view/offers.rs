@@ -11,6 +11,7 @@ use crate::{
             hints::{self, Hint},
         },
         downloads::{
+            model::decision::question,
             model::jobs::is_pausable,
             model::rows::Row,
             model::{Model, Panel},
@@ -31,8 +32,12 @@ pub fn line(model: &Model, columns: usize) -> Line<'static> {
         | Context::Page
         | Context::Prompt
         | Context::Palette
-        | Context::Question => queue(model),
+        | Context::Question
+        | Context::Decision => queue(model),
     };
+    if model.totals.undecided > 0 {
+        hints.insert(0, QueueAction::Decide.into());
+    }
     if !model.alarms.is_empty() {
         hints.insert(0, Hint::saying(GlobalAction::Back, "dismiss"));
     }
@@ -139,7 +144,7 @@ fn queue(model: &Model) -> Vec<Hint> {
         hints.push(Hint::saying(QueueAction::Open, if model.unfolded { "hide" } else { "show all" }));
     } else if model.panel == Panel::Details {
         hints.push(Hint::saying(QueueAction::Open, "close details"));
-    } else if !marked {
+    } else if !marked && model.current.as_ref().is_none_or(|row| question(row).is_none()) {
         hints.push(QueueAction::Open.into());
     }
     hints.extend(job(model));
@@ -182,8 +187,19 @@ fn resumes(model: &Model) -> bool {
     running + waiting == 0 && paused > 0
 }
 
+/// Whether all that is marked is done. Of marked jobs out of sight nothing is known.
+fn marks_only_done(model: &Model) -> bool {
+    let is_done = |row: &&JobView| matches!(row.state, JobState::Done(_));
+    let seen = model.rows.iter().filter(|row| model.queue.is_marked(Row::Job(row.id)));
+    let done = seen.filter(is_done).count() + usize::from(model.queue.is_marked(Row::Done));
+    done == model.queue.marked()
+}
+
 /// What can be done to the marked jobs, else to the selected one.
 fn job(model: &Model) -> Vec<Hint> {
+    if model.queue.marked() > 0 && marks_only_done(model) {
+        return vec![QueueAction::Remove.into()];
+    }
     if model.queue.marked() > 0 {
         let pause = if resumes(model) {
             Hint::saying(QueueAction::Pause, "resume")
@@ -204,6 +220,8 @@ fn job(model: &Model) -> Vec<Hint> {
     let mut hints = Vec::new();
     match &row.state {
         JobState::Failed(_) | JobState::Cancelled => hints.push(QueueAction::Retry.into()),
+        // The first hint has the key.
+        JobState::Undecided(_) => {}
         // The banner has the key.
         JobState::Unreachable { .. } if !model.lost.is_empty() => {}
         JobState::Waiting { .. } | JobState::Unreachable { .. } => {
@@ -214,6 +232,9 @@ fn job(model: &Model) -> Vec<Hint> {
     }
     if is_pausable(row) {
         hints.push(QueueAction::Pause.into());
+    }
+    if matches!(row.state, JobState::Failed(_) | JobState::Paused) {
+        hints.push(QueueAction::Edit.into());
     }
     match &row.state {
         JobState::Done(_) | JobState::Failed(_) | JobState::Cancelled => {

@@ -293,10 +293,19 @@ fn words(row: &JobView, look: &Look) -> Words {
             words.word = "failed".to_owned();
             words.word_style = theme.bad;
             words.text = Some((trouble.message.to_string(), theme.plain));
-            if let Some(Doubt::Other(_)) = trouble.doubt.as_deref() {
+            if let Some(Doubt::Other(_)) = trouble.doubt() {
                 words.short = "IDENTITY CHANGED";
             }
             words.wide = true;
+        }
+        JobState::Undecided(trouble) => {
+            words.word = "decide".to_owned();
+            words.word_style = theme.accent;
+            // What is local already stays visible.
+            if progress(row).is_none_or(|(_, percent)| percent == 0) {
+                words.text = Some((trouble.message.to_string(), theme.plain));
+                words.wide = true;
+            }
         }
         JobState::Paused => {
             words.word = "paused".to_owned();

@@ -5,8 +5,8 @@ use ratatui::{layout::Size, style::Modifier};
 
 use crate::{
     client::{
-        Doubt, Finished, JobId, JobState, JobView, Locator, LostServer, NewServer, Part, Picture, Trouble,
-        TroubleKind,
+        Claimed, Doubt, Finished, JobId, JobState, JobView, Locator, LostServer, NewServer, Part, Picture,
+        Question, Trouble, TroubleKind,
     },
     protocol::{
         message::{Missing, MissingEntry},
@@ -18,8 +18,8 @@ use crate::{
         downloads::{
             Effect, Message, Model, Ticket, start,
             testing::{
-                self, Fake, done, draw, drawn, entries, every_state, failed, keys, logged, row, running,
-                waiting,
+                self, Fake, conflict, done, draw, drawn, entries, every_state, failed, keys, logged, row,
+                running, undecided, waiting,
             },
             update, view,
         },
@@ -303,7 +303,7 @@ fn another_server_than_the_one_that_was_meant_is_plain_to_see() {
     let doubt = Doubt::Other(Locator::parse("fdsp://nas.local").expect("an address").server());
     let message = "SERVER IDENTITY CHANGED: nas.local:7878: its certificate is …";
     let mut trouble = Trouble::new(TroubleKind::Refused, message);
-    trouble.doubt = Some(Box::new(doubt.clone()));
+    trouble.question = Some(Box::new(Question::Trust(doubt.clone())));
     queue.rows = vec![row(1, "backup.tar", JobState::Failed(trouble)), row(2, "next.tar", JobState::Queued)];
     update(&mut model, &queue, Message::Doubt(doubt));
     for (width, height) in [(80, 24), (40, 8), (40, 3)] {
@@ -646,4 +646,39 @@ fn the_details_say_whether_a_name_or_only_its_folder_is_known() {
     draw(&mut model, &queue, 80, 24);
     let shown = text(&draw(&mut model, &queue, 80, 24));
     assert!(shown.contains("Saved as  ~/films/disk.img"), "{shown}");
+}
+
+/// Each question with its keys, where there is room and where there is little.
+#[test]
+fn decisions_show_what_is_asked_and_the_keys_of_the_answers() {
+    let claimed = Claimed {
+        path: "/home/u/x.bin".into(),
+        by: None,
+        other: SafeText::new("fdsp+plain://nas.local:7878/a/x.bin"),
+    };
+    let zip = Question::Changed { part: "/home/u/photos.zip.part".into(), received: 1_100_000_000 };
+    let token = Question::Token(testing::server());
+    let questions = [
+        ("exists", conflict("notes.txt")),
+        ("claimed", Question::Claimed(claimed)),
+        ("gone", Question::Gone),
+        ("changed", zip),
+        ("token", token),
+    ];
+    for (name, question) in questions {
+        let mut queue = every_state();
+        let mut asking = row(20, "notes.txt", undecided(question.clone()));
+        (asking.size, asking.received) = (Some(1_500_000), 600_000);
+        queue.rows.push(asking);
+        queue.rows.push(JobView { id: JobId(21), size: None, received: 0, ..queue.rows[11].clone() });
+        let mut model = logged();
+        draw(&mut model, &queue, 80, 24);
+        keys(&mut model, &queue, "tab");
+        if name == "exists" {
+            insta::assert_snapshot!("undecided-80x24", text(&draw(&mut model, &queue, 80, 24)));
+        }
+        keys(&mut model, &queue, "D");
+        insta::assert_snapshot!(format!("decision-{name}-80x24"), text(&draw(&mut model, &queue, 80, 24)));
+        insta::assert_snapshot!(format!("decision-{name}-40x8"), text(&draw(&mut model, &queue, 40, 8)));
+    }
 }

@@ -18,8 +18,9 @@ use crate::{
         api::{
             config::{Names, Trust},
             locator::Locator,
+            question::Question,
             speak::Speak,
-            trust::{Doubt, Question},
+            trust::Doubt,
             view::{Trouble, TroubleKind},
         },
         engine::{
@@ -45,6 +46,7 @@ fn new() -> NewJob {
         checksum: None,
         extract: false,
         listed: None,
+        earlier: Vec::new(),
     }
 }
 
@@ -101,8 +103,8 @@ async fn one_command_pauses_resumes_or_retries_all_jobs() {
         let number = state.servers.number(server.server.root(), Speak::V1);
         let ids = [(); 3].map(|()| state.queue.add(new(), number));
         state.queue.start(ids[1], Instant::now(), |_| Arc::new(Progress::default())).unwrap();
-        let doubt = Some(Box::new(Doubt::New(server.clone())));
-        let trouble = Trouble { doubt, ..Trouble::new(TroubleKind::Refused, "unknown") };
+        let question = Some(Box::new(Question::Trust(Doubt::New(server.clone()))));
+        let trouble = Trouble { question, ..Trouble::new(TroubleKind::Refused, "unknown") };
         state.queue.ended(ids[1], Ended::Failed(trouble));
         state.queue.command(ids[2], Input::Cancel);
         ids
@@ -111,15 +113,14 @@ async fn one_command_pauses_resumes_or_retries_all_jobs() {
         let all = [running, waiting, failed, cancelled];
         actor.shared.with(|state| all.map(|id| state.queue.phase(id).unwrap()))
     };
-    let questions = |actor: &Actor| actor.shared.with(|state| state.queue.questions());
     actor.command(Command::PauseAll);
     assert_eq!(phases(&actor), [Phase::Paused, Phase::Paused, Phase::Failed, Phase::Cancelled]);
     actor.command(Command::PauseAll);
     assert_eq!(phases(&actor), [Phase::Queued, Phase::Queued, Phase::Failed, Phase::Cancelled]);
-    assert_eq!(questions(&actor), [Question { doubt: Doubt::New(server), jobs: 1 }]);
+    assert_eq!(actor.shared.with(|state| state.queue.that_ask_about(&server)), [failed]);
     actor.command(Command::RetryFailed);
     assert_eq!(phases(&actor), [Phase::Queued, Phase::Queued, Phase::Queued, Phase::Cancelled]);
-    assert_eq!(questions(&actor), []);
+    assert_eq!(actor.shared.with(|state| state.queue.that_ask_about(&server)), []);
 }
 
 /// Counts what is logged for the user.

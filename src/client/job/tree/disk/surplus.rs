@@ -12,6 +12,7 @@ use rustix::fs::FileType;
 
 use crate::{
     client::{
+        api::question::{ConflictKind, Question},
         disk::{folder::open_directory, remove, target::Target},
         error::{Fault, Unfinished},
         job::tree::{
@@ -66,10 +67,12 @@ impl Surplus {
         };
         Err(Fault::disk(format!(
             "{} has {files} {what} that may be among the entries that the server cannot send ({}); nothing was changed: \
-             use --update, which keeps them",
+             an update keeps them",
             path.shown(),
             self.missing.shown()
         ))
+        .or_by(" (--update)")
+        .asking(Question::Exists(target.conflict(ConflictKind::Folder)))
         .into())
     }
 

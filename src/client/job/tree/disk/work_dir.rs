@@ -251,6 +251,16 @@ impl TreeWorkDir {
         let _ = self.work.delete_empty();
     }
 
+    /// Makes it the one of another target on the same file system, which has none. Its content stays.
+    pub(crate) fn move_to(self, folder: &Arc<Folder>, target: &OsStr) -> Result<(), Fault> {
+        let (from, to) = (self.path(), folder.part_name(target));
+        let (parent, name) = (&self.work.parent().handle, Path::new(self.work.name()));
+        platform::move_directory((parent, name), (&folder.handle, Path::new(&to)))
+            .map_err(|error| Fault::io("move", &from, &error))?;
+        self.journal.copy_to(&Journal::new(self.work.folder(), JOURNAL.into(), to));
+        Ok(())
+    }
+
     /// Deletes its journal: it is about to hold the replaced tree.
     pub(crate) fn disown(&self) {
         self.journal.remove();

@@ -1,6 +1,7 @@
 //! Unknown servers: none is trusted by accident, or without its pin on the screen.
 
 use super::*;
+use crate::client::Question;
 
 fn new_server(host: &str) -> NewServer {
     let server = Locator::parse(&format!("fdsp://{host}")).unwrap().server();
@@ -246,7 +247,7 @@ fn a_server_that_nobody_knows_can_be_browsed_once_it_is_trusted() {
     let effects = keys(&mut model, &queue, "o");
     let [Effect::List { ticket, .. }] = &effects[..] else { panic!("{effects:?}") };
     let mut trouble = Trouble::new(TroubleKind::Refused, "not known");
-    trouble.doubt = Some(Box::new(Doubt::New(new_server("nas"))));
+    trouble.question = Some(Box::new(Question::Trust(Doubt::New(new_server("nas")))));
     update(&mut model, &queue, Message::Listed { ticket: *ticket, answer: Err(trouble) });
     assert!(asks_about(&model, "nas"));
     draw(&mut model, &queue, 80, 24);

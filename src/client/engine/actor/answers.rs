@@ -1,0 +1,158 @@
+//! What the actor does with the answers of the user: to questions of jobs, and other addresses and places.
+
+use std::collections::HashSet;
+
+use crate::client::{
+    api::{
+        command::{Edit, JobId},
+        event::Change,
+        new_job::{Existing, NewJob},
+        question::{Answer, Claimed, Conflict, ConflictKind, Question, QuestionKind},
+    },
+    engine::actor::Actor,
+    queue::phase::{Input, Phase},
+};
+
+/// An answer to all questions of a kind.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Standing {
+    answer: Answer,
+    /// It is for jobs with smaller numbers: those that were in the queue when it was given.
+    before: JobId,
+}
+
+impl Actor {
+    /// Answers the questions of these jobs; `for_all`: and all others of the same kinds.
+    pub(super) fn answer(&mut self, ids: Vec<JobId>, answer: Answer, for_all: bool) {
+        let ids = if for_all { self.stand(&ids, answer) } else { ids };
+        let skipped: Vec<_> = ids.into_iter().filter(|id| self.answer_one(*id, answer)).collect();
+        if !skipped.is_empty() {
+            self.cancel_all(skipped);
+        }
+    }
+
+    /// Notes an answer for all jobs in the queue. Returns those that wait for it.
+    fn stand(&mut self, ids: &[JobId], answer: Answer) -> Vec<JobId> {
+        let kind = |id: &JobId| self.shared.with(|state| state.queue.question(*id)).map(|asks| asks.kind());
+        let kinds: HashSet<_> = ids.iter().filter_map(kind).collect();
+        let (before, undecided) =
+            self.shared.with(|state| (state.queue.unused_id(), state.queue.undecided()));
+        for kind in &kinds {
+            self.standing.insert(*kind, Standing { answer, before });
+        }
+        undecided.into_iter().filter(|(_, kind)| kinds.contains(kind)).map(|(id, _)| id).collect()
+    }
+
+    /// A job waits for a decision that the user may have made for all jobs.
+    pub(super) fn answer_standing(&mut self, id: JobId, kind: QuestionKind) {
+        if let Some(Standing { answer, .. }) = self.standing.get(&kind).copied().filter(|all| id < all.before)
+        {
+            self.answer(vec![id], answer, false);
+        }
+    }
+
+    /// Answers the question of a job. Returns whether the job is to be left out.
+    fn answer_one(&mut self, id: JobId, answer: Answer) -> bool {
+        let question = self.shared.with(|state| state.queue.question(id));
+        let Some(question) = question.filter(|question| question.takes(answer)) else { return false };
+        match (question, answer) {
+            (Question::Exists(Conflict { kind: ConflictKind::Unpacked, .. }), _) => {
+                // The archive is in its place, and stays there.
+                self.shared.with(|state| {
+                    state.queue.set_options(id, |new| match answer {
+                        Answer::Skip => new.extract = false,
+                        _ => new.existing = Existing::Rename,
+                    });
+                });
+                self.again(vec![id], Input::Retry);
+            }
+            (Question::Changed { .. }, Answer::Replace) => {
+                self.shared.with(|state| state.queue.allow_restart(id));
+                self.again(vec![id], Input::Retry);
+            }
+            (Question::Changed { .. }, _) => {
+                self.shared.with(|state| state.queue.decline(id));
+            }
+            (_, Answer::Skip) => return true,
+            (Question::Claimed(Claimed { by, .. }), Answer::Replace) => {
+                self.give_way(by);
+                self.again(vec![id], Input::Retry);
+            }
+            (_, Answer::Update) => self.change(id, |new| new.existing = Existing::Update),
+            (_, Answer::Replace) => self.change(id, |new| new.existing = Existing::Overwrite),
+            (_, Answer::Keep) => self.change(id, |new| {
+                new.note_earlier();
+                new.existing = Existing::Rename;
+            }),
+        }
+        false
+    }
+
+    /// Another job gets the target of this one, which cannot be undone.
+    fn give_way(&mut self, by: Option<JobId>) {
+        let Some(by) = by else { return };
+        self.settle(|id| id == by);
+        self.each(vec![by], Change::Cancelled, Actor::cancel);
+    }
+
+    /// Requests a job from another address, or saves it elsewhere.
+    pub(super) fn edit(&mut self, id: JobId, edit: Edit) {
+        self.change(id, |new| {
+            new.note_earlier();
+            match edit {
+                Edit::Address(address) => new.address = address,
+                Edit::Path(path) => save_at(new, path),
+            }
+        });
+    }
+
+    /// Changes what a job requests, if it is not done. What was received is found by the next attempt.
+    fn change(&mut self, id: JobId, change: impl FnOnce(&mut NewJob)) {
+        let Some((mut new, _)) = self.shared.with(|state| state.queue.asked(id)) else { return };
+        let before = new.clone();
+        change(&mut new);
+        new.earlier.dedup();
+        let is_same = NewJob { earlier: before.earlier.clone(), ..new.clone() } == before;
+        let phase = self.shared.with(|state| state.queue.phase(id));
+        if is_same && phase != Some(Phase::Undecided) {
+            return;
+        }
+        match phase {
+            None | Some(Phase::Done | Phase::Cancelled) => return,
+            Some(Phase::Paused | Phase::Failed | Phase::Undecided) => {}
+            Some(_) => {
+                self.shared.with(|state| state.queue.command(id, Input::Pause));
+                self.halt(id);
+            }
+        }
+        self.shared.with(|state| {
+            let server = state.servers.number(&new.address, new.speak);
+            state.queue.replace(id, new, server);
+        });
+        match self.kept.remove(&id) {
+            // The next attempt finds on the disk what was received.
+            Some(resume) => self.close(id, resume, None, true),
+            None if self.workers.contains_key(&id) => {}
+            None => self.shared.claims.release(id),
+        }
+        match phase {
+            Some(Phase::Paused) => {}
+            Some(Phase::Failed | Phase::Undecided) => self.again(vec![id], Input::Retry),
+            _ => {
+                self.shared.with(|state| state.queue.command(id, Input::Resume));
+            }
+        }
+    }
+}
+
+/// Saves a job at this path: in this folder under the content's name, if it ends with a slash.
+fn save_at(new: &mut NewJob, path: std::path::PathBuf) {
+    let path = new.folder.join(path);
+    if path.as_os_str().as_encoded_bytes().ends_with(b"/") {
+        (new.folder, new.save_as) = (path, None);
+        return;
+    }
+    if let (Some(folder), Some(name)) = (path.parent(), path.file_name()) {
+        (new.folder, new.save_as) = (folder.to_owned(), Some(name.into()));
+    }
+}

@@ -1,0 +1,153 @@
+//! Questions of downloads: which keys answer them, and what is edited.
+
+use std::path::PathBuf;
+
+use super::*;
+use crate::{
+    client::{Answer, Edit, Question},
+    protocol::trust::token::Token,
+    ui::downloads::testing::{conflict, undecided},
+};
+
+/// Three downloads that ask the same, and one that asks for a token.
+fn asking() -> (Model, Fake) {
+    let mut queue = every_state();
+    let token = Question::Token(testing::server());
+    queue.rows.extend([
+        row(20, "a.bin", undecided(conflict("a.bin"))),
+        row(21, "b.bin", undecided(conflict("b.bin"))),
+        row(22, "c.bin", undecided(token.clone())),
+        row(23, "d.bin", undecided(token)),
+    ]);
+    let mut model = model();
+    draw(&mut model, &queue, 80, 24);
+    keys(&mut model, &queue, "tab");
+    (model, queue)
+}
+
+fn open(model: &Model) -> Option<JobId> {
+    model.deciding.as_ref().map(|decision| decision.row.id)
+}
+
+fn answered(effects: Vec<Effect>) -> (Vec<JobId>, Answer, bool) {
+    match command(effects) {
+        Command::Answer { ids, answer, for_all } => (ids, answer, for_all),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_key_answers_the_open_question_and_the_next_one_opens() {
+    let (mut model, queue) = asking();
+    keys(&mut model, &queue, "D");
+    assert_eq!((model.context(), open(&model)), (Context::Decision, Some(JobId(20))));
+    assert!(keys(&mut model, &queue, "enter").is_empty(), "nothing is replaced by a key pressed by chance");
+    assert_eq!(answered(keys(&mut model, &queue, "k")), (ids(&[20]), Answer::Keep, false));
+    assert_eq!(open(&model), Some(JobId(21)));
+    assert_eq!(answered(keys(&mut model, &queue, "o")), (ids(&[21]), Answer::Replace, false));
+    assert!(matches!(&model.dialog, Dialog::Prompt(Prompt { purpose: Purpose::Token(JobId(22)), .. })));
+}
+
+#[test]
+fn a_capital_letter_answers_all_that_ask_the_same() {
+    let (mut model, queue) = asking();
+    keys(&mut model, &queue, "D");
+    assert_eq!(answered(keys(&mut model, &queue, "S")), (ids(&[20]), Answer::Skip, true));
+    assert!(matches!(&model.dialog, Dialog::Prompt(Prompt { purpose: Purpose::Token(JobId(22)), .. })));
+}
+
+#[test]
+fn a_question_can_wait_and_closes_once_it_is_answered() {
+    let (mut model, mut queue) = asking();
+    keys(&mut model, &queue, "D tab");
+    assert_eq!(open(&model), Some(JobId(21)));
+    keys(&mut model, &queue, "esc");
+    assert_eq!((model.context(), open(&model)), (Context::Queue, None));
+    keys(&mut model, &queue, "D");
+    queue.rows.retain(|row| open(&model) != Some(row.id));
+    draw(&mut model, &queue, 80, 24);
+    assert_eq!(open(&model), None);
+    queue.rows.retain(|row| !matches!(row.state, JobState::Undecided(_)));
+    draw(&mut model, &queue, 80, 24);
+    keys(&mut model, &queue, "D");
+    assert_eq!(notice(&model), "nothing needs a decision");
+}
+
+#[test]
+fn enter_on_a_row_that_asks_opens_its_question() {
+    let (mut model, queue) = asking();
+    model.queue.select(Row::Job(JobId(21)));
+    draw(&mut model, &queue, 80, 24);
+    keys(&mut model, &queue, "enter");
+    assert_eq!(open(&model), Some(JobId(21)));
+}
+
+#[test]
+fn a_token_is_for_all_downloads_of_the_server_and_is_not_shown() {
+    let (mut model, queue) = asking();
+    model.queue.select(Row::Job(JobId(23)));
+    draw(&mut model, &queue, 80, 24);
+    keys(&mut model, &queue, "enter");
+    type_in(&mut model, &queue, "short");
+    assert!(keys(&mut model, &queue, "enter").is_empty());
+    assert!(matches!(&model.dialog, Dialog::Prompt(Prompt { problem: Some(_), .. })));
+    type_in(&mut model, &queue, "-but-longer");
+    let shown = text(&draw(&mut model, &queue, 80, 24));
+    assert!(!shown.contains("short") && shown.contains("•••"), "{shown}");
+    let token = Token::parse("short-but-longer").unwrap();
+    let effects = keys(&mut model, &queue, "enter");
+    assert_eq!(command(effects), Command::Reach(testing::server().with_token(Some(token))));
+    assert_eq!(open(&model), Some(JobId(20)), "the other one asks nothing any more");
+}
+
+#[test]
+fn name_folder_and_address_of_what_is_not_done_can_be_changed() {
+    let (mut model, mut queue) = ready();
+    keys(&mut model, &queue, "e");
+    type_in(&mut model, &queue, ".new");
+    let edited = command(keys(&mut model, &queue, "enter"));
+    let path = PathBuf::from("/home/u/ubuntu-24.04.iso.new");
+    assert_eq!(edited, Command::Edit(JobId(1), Edit::Path(path)));
+    // Only the folder changes, and the server may still announce another name.
+    queue.rows[0].target = SafeText::new("/home/u");
+    draw(&mut model, &queue, 80, 24);
+    keys(&mut model, &queue, "e ctrl-u");
+    type_in(&mut model, &queue, "/srv/ubuntu-24.04.iso");
+    let edited = command(keys(&mut model, &queue, "enter"));
+    assert_eq!(edited, Command::Edit(JobId(1), Edit::Path(PathBuf::from("/srv/"))));
+    keys(&mut model, &queue, "e");
+    assert!(keys(&mut model, &queue, "enter").is_empty(), "nothing was changed");
+    // What was not found needs another address.
+    for open in ["e", "E"] {
+        model.queue.select(Row::Job(JobId(5)));
+        draw(&mut model, &queue, 80, 24);
+        keys(&mut model, &queue, open);
+        type_in(&mut model, &queue, "2");
+        let edited = command(keys(&mut model, &queue, "enter"));
+        let address = Locator::parse("fdsp+plain://nas.local:7878/srv/old.bin2").unwrap();
+        assert_eq!(edited, Command::Edit(JobId(5), Edit::Address(address)));
+    }
+    model.queue.select(Row::Job(JobId(4)));
+    draw(&mut model, &queue, 80, 24);
+    keys(&mut model, &queue, "e");
+    assert_eq!(notice(&model), "notes.tar.zst cannot be changed: it is done");
+}
+
+#[test]
+fn what_has_no_partial_file_is_cancelled_without_a_question() {
+    let (mut model, queue) = asking();
+    model.queue.select(Row::Job(JobId(20)));
+    draw(&mut model, &queue, 80, 24);
+    let effects = keys(&mut model, &queue, "x");
+    assert!(matches!(command(effects), Command::Cancel(all) if all == ids(&[20])));
+    assert_eq!(notice(&model), "1 download cancelled; u undoes that");
+}
+
+#[test]
+fn with_only_done_rows_marked_neither_pause_nor_cancel_is_offered() {
+    let (mut model, queue) = ready();
+    keys(&mut model, &queue, "G space");
+    let shown = text(&draw(&mut model, &queue, 120, 24));
+    let bar = shown.lines().last().unwrap_or_default();
+    assert!(!bar.contains("pause") && !bar.contains("cancel") && bar.contains("d remove"), "{bar}");
+}
