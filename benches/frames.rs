@@ -11,8 +11,8 @@ use std::{
 use divan::Bencher;
 use fdsp::{
     client::{
-        Arranged, Existing, Form, JobId, JobState, JobView, Locator, LostServer, Part, Picture, Sort, Speak,
-        Totals,
+        Arranged, Existing, Form, JobId, JobState, JobView, Locator, LostServer, Part, Picture, QuestionKind,
+        Sort, Speak, Totals,
     },
     logging::{LogRing, Record},
     protocol::address::Security,
@@ -98,6 +98,9 @@ impl Queue for Jobs {
         Picture { rates, seconds: 100.0, map: vec![Part::Partial; parts] }
     }
     fn lost_servers(&self) -> Vec<LostServer> {
+        Vec::new()
+    }
+    fn undecided(&self) -> Vec<(JobId, QuestionKind)> {
         Vec::new()
     }
     fn can_undo(&self) -> bool {

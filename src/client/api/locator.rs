@@ -256,10 +256,11 @@ impl Server {
         }
     }
 
-    /// The same server, reached with this token or without one.
+    /// The same server, reached with this token or without one. Only servers of this program and the original ones have tokens.
     pub fn with_token(&self, token: Option<Token>) -> Server {
         match &self.0 {
             Locator::Fdsp(address) => Authority { token, ..address.authority.clone() }.into(),
+            Locator::Http(_) => self.clone(),
         }
     }
 

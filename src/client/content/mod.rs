@@ -7,9 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     client::{
-        api::{
-            checksum::Checksum, locator::Locator, origin::Origin, question::Facts, serial::is_default,
-        },
+        api::{checksum::Checksum, locator::Locator, origin::Origin, question::Facts, serial::is_default},
         error::Fault,
     },
     protocol::message::{Form, Sources, Timestamp},

@@ -7,8 +7,8 @@ use super::{
     context::Context,
     keymap::KeyMap,
     table::{
-        Action, BrowserAction, DashboardAction, DecisionAction, DialogAction, GlobalAction, InputAction, LogAction,
-        MoveAction, QueueAction,
+        Action, BrowserAction, DashboardAction, DecisionAction, DialogAction, GlobalAction, InputAction,
+        LogAction, MoveAction, QueueAction,
     },
 };
 use crate::ui::theme::Look;

@@ -80,6 +80,7 @@ impl Section {
             Browser => Section::Browser,
             Log => Section::Log,
             Connections => Section::Dashboard,
+            Decision => Section::Decisions,
             Page | Prompt | Palette | Question => Section::Dialogs,
         }
     }
@@ -234,7 +235,7 @@ actions! {
         UpdateAll "decide-update-all" &[Decision], ["U"], "update all", "The same for all that ask this";
         Replace "decide-replace" &[Decision], ["o"], "overwrite", "Overwrite what exists; cancel the other download; begin again with what changed";
         ReplaceAll "decide-replace-all" &[Decision], ["O"], "overwrite all", "The same for all that ask this";
-        Keep "decide-keep" &[Decision], ["k"], "keep both", "Save under a free name, such as name (1).ext; of what changed, keep the partial file and stop";
+        Keep "decide-keep" &[Decision], ["k"], "keep both", "Save under a free name; of what changed, keep the partial file and stop";
         KeepAll "decide-keep-all" &[Decision], ["K"], "keep all", "The same for all that ask this";
         Skip "decide-skip" &[Decision], ["s"], "skip", "Cancel the download, or leave the archive packed";
         SkipAll "decide-skip-all" &[Decision], ["S"], "skip all", "The same for all that ask this";

@@ -323,11 +323,7 @@ fn travel(model: &mut Model, action: MoveAction) -> Vec<Effect> {
                 paste.scroll(action, rows);
             }
         }
-        Context::Queue
-        | Context::Input
-        | Context::Connections
-        | Context::Prompt
-        | Context::Decision => {
+        Context::Queue | Context::Input | Context::Connections | Context::Prompt | Context::Decision => {
             model.queue.travel(action);
             model.details_offset = 0;
         }

@@ -5,7 +5,7 @@ use std::{fs, sync::Arc};
 use fdsp::{
     client::{
         Answer, Command, Config, Edit, Event, Existing, JobId, JobState, Locator, NewJob, Question,
-        SavedState, resume,
+        SavedState, Trust, resume,
     },
     protocol::trust::token::Token,
     server::{self, Access, Limits},
@@ -157,10 +157,11 @@ fn a_wrong_token_asks_once_for_all_jobs_of_the_server_and_again_if_it_is_wrong_a
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("a"), b"a").unwrap();
     fs::write(folder.path().join("b"), b"b").unwrap();
-    let config =
-        server::Config { access: Access::Token(token.clone()), ..server::Config::local(folder.path()) };
-    let server = server::start(config, Arc::new(|_| {})).unwrap();
-    let mut client = Client::new(Config { asks: true, jobs: 1, ..crate::engine::support::config() });
+    let access = Access::Token(token.clone());
+    let served = server::Config { access, ..server::Config::local(folder.path()) };
+    let server = server::start(served, Arc::new(|_| {})).unwrap();
+    let trust = Trust { plain_tokens: true, ..config().trust };
+    let mut client = Client::new(Config { asks: true, jobs: 1, trust, ..config() });
     let at = |path| Locator::parse(&format!("fdsp+plain://{}/{path}", server.local_addr())).unwrap();
     let jobs = vec![client.job_at(at("a")), client.job_at(at("b"))];
     client.engine.command(Command::Add(jobs));
@@ -198,7 +199,7 @@ fn a_job_that_is_saved_elsewhere_takes_its_partial_file_along() {
         let mut client = Client::new(Config { asks: true, segments: 1, ..config() });
         let job = client.job(gate.at(), "a.bin");
         let id = client.add(job);
-        client.verified(id, 2 * MIB as u64);
+        client.verified(id, 2 * MIB as u64 + 1);
         if pause {
             client.engine.command(Command::Pause(vec![id]));
             client.changed(id, fdsp::client::Change::Paused);
@@ -226,7 +227,7 @@ fn a_path_that_is_gone_asks_for_another_address_and_keeps_what_was_received() {
     let mut client = Client::new(Config { asks: true, segments: 1, ..config() });
     let job = client.job(gate.at(), "old/a.bin");
     let id = client.add(job);
-    client.verified(id, 2 * MIB as u64);
+    client.verified(id, 2 * MIB as u64 + 1);
     client.engine.command(Command::Pause(vec![id]));
     client.changed(id, fdsp::client::Change::Paused);
     fs::create_dir(served.folder.path().join("new")).unwrap();

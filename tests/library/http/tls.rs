@@ -43,7 +43,7 @@ fn an_unknown_certificate_is_a_question() {
     let trouble = get(&mut Client::new(once()), &web, "a.bin").unwrap_err();
     assert_eq!(trouble.kind, TroubleKind::Refused);
     assert!(
-        matches!(trouble.doubt.as_deref(), Some(Doubt::New(new)) if new.pin.to_string() == web.pin.clone().unwrap())
+        matches!(trouble.doubt(), Some(Doubt::New(new)) if new.pin.to_string() == web.pin.clone().unwrap())
     );
     assert!(web.requests().is_empty(), "nothing was asked");
     let config = once();
