@@ -233,7 +233,7 @@ mod downloads_screen {
             in_queue: false,
             history: Vec::new(),
             notice: None,
-            kept: false,
+            at_quit: fdsp::ui::downloads::AtQuit::Lost,
             home: None,
             paused: false,
         };

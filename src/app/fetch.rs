@@ -4,6 +4,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::{
     app::{
+        background,
         cli::{Fetch, SessionChoice},
         exit::{Exit, Problem},
         headless::{
@@ -72,7 +73,9 @@ pub(super) fn start(fetch: &Fetch, has_screen: bool) -> Result<Started, Problem>
 
 /// Opens the session. If it cannot be opened and the user did not name it, returns a warning.
 fn open(fetch: &Fetch) -> Result<Result<Option<Opened>, String>, Problem> {
-    let Some(SessionChoice { name, folder, named }) = &fetch.session else { return Ok(Ok(None)) };
+    let Some(choice) = &fetch.session else { return Ok(Ok(None)) };
+    let SessionChoice { name, folder, named } = choice;
+    background::take_over(choice);
     match Session::open(folder, name, fetch.configured) {
         Ok(opened) => Ok(Ok(Some(opened))),
         Err(error @ OpenError::Files { .. }) if !named => {

@@ -1,5 +1,6 @@
 //! The program: parses the command line and the settings, starts the log, and runs the task with or without a screen.
 
+mod background;
 pub mod cli;
 pub mod config;
 mod demo;
@@ -7,13 +8,15 @@ pub mod exit;
 mod fetch;
 pub mod headless;
 #[cfg(feature = "tui")]
+mod leaving;
+#[cfg(feature = "tui")]
 mod screen;
 
 use std::ffi::OsString;
 
 use crate::{
     app::{
-        cli::{Cli, Environment, Face, Parsed, Plan, Task},
+        cli::{Cli, Environment, Face, Parsed, Plan, Task, Terminal},
         config::Options,
         exit::{Exit, Problem},
         headless::Output,
@@ -24,7 +27,12 @@ use crate::{
 
 /// Runs the program with these arguments, the first of which is its name. Errors are printed.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Exit {
-    let exit = run(arguments).unwrap_or_else(|problem| {
+    let mut arguments = arguments.into_iter().peekable();
+    let name = arguments.next();
+    if arguments.peek().is_some_and(|first| first == background::ARGUMENT) {
+        return background::main();
+    }
+    let exit = run(name.into_iter().chain(arguments)).unwrap_or_else(|problem| {
         headless::eprint_line(&format!("tui: {problem}"));
         problem.exit
     });
@@ -33,6 +41,27 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Exit {
 }
 
 fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<Exit, Problem> {
+    let Some(plan) = plan(arguments, None)? else { return Ok(Exit::Done) };
+    let ring = LogRing::new();
+    let guard = logging::init(&plan.log, Some(ring.clone()))?;
+    if let (Some(warning), true) = (&guard.warning, plan.face != Face::Screen) {
+        headless::eprint_line(&format!("tui: warning: {warning}"));
+    }
+    for warning in &plan.warnings {
+        tracing::warn!("{warning}");
+        if matches!(plan.face, Face::Headless(Output::Plain | Output::Json)) && !plan.log.stderr {
+            headless::eprint_line(&format!("tui: warning: {warning}"));
+        }
+    }
+    run_plan(plan, ring)
+}
+
+/// Protects the process and parses the command line and the settings. `None` if there is nothing to run: what was asked for is printed.
+/// `terminal` is assumed instead of the one that there is.
+fn plan(
+    arguments: impl IntoIterator<Item = OsString>,
+    terminal: Option<Terminal>,
+) -> Result<Option<Plan>, Problem> {
     // Before any secret is read.
     let unprotected = platform::protect_memory().err().map(|error| {
         format!("cannot protect the memory of this process: its tokens and keys may be readable by your other processes or in core files: {error}")
@@ -43,26 +72,17 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<Exit, Problem> {
         Parsed::Run(cli) => cli,
         Parsed::Print(bytes) => {
             headless::print(&bytes);
-            return Ok(Exit::Done);
+            return Ok(None);
         }
     };
     let options = Options::load(cli.common.config.as_deref(), std::env::vars_os());
-    let environment = Environment::read()?;
-    let plan = cli.plan(options?, &environment)?;
+    let mut environment = Environment::read()?;
+    environment.terminal = terminal.unwrap_or(environment.terminal);
+    let mut plan = cli.plan(options?, &environment)?;
+    plan.warnings.extend(unprotected);
     #[cfg(feature = "tui")]
     screen::key_map(&plan.settings.keys)?;
-    let ring = LogRing::new();
-    let guard = logging::init(&plan.log, Some(ring.clone()))?;
-    if let (Some(warning), true) = (&guard.warning, plan.face != Face::Screen) {
-        headless::eprint_line(&format!("tui: warning: {warning}"));
-    }
-    for warning in plan.warnings.iter().chain(&unprotected) {
-        tracing::warn!("{warning}");
-        if matches!(plan.face, Face::Headless(Output::Plain | Output::Json)) && !plan.log.stderr {
-            headless::eprint_line(&format!("tui: warning: {warning}"));
-        }
-    }
-    run_plan(plan, ring)
+    Ok(Some(plan))
 }
 
 #[cfg(feature = "tui")]
@@ -73,6 +93,7 @@ fn run_plan(plan: Plan, ring: LogRing) -> Result<Exit, Problem> {
             Task::Serve(serve) => screen::serve(serve.config, &plan.settings, ring),
             Task::Demo(demo) => screen::demo(*demo, &plan.settings, ring),
             Task::Fetch(fetch) => screen::fetch(*fetch, &plan.settings, ring),
+            Task::Status(_) | Task::Stop(_) => without_screen(plan, Output::Plain),
         },
     }
 }
@@ -92,5 +113,7 @@ fn without_screen(plan: Plan, output: Output) -> Result<Exit, Problem> {
         Task::Serve(serve) => headless::server::run(*serve, style),
         Task::Demo(demo) => demo::run(*demo, style),
         Task::Fetch(fetch) => fetch::run(&fetch, style),
+        Task::Status(session) => background::status(&session, style.output),
+        Task::Stop(session) => background::stop(&session),
     }
 }

@@ -5,23 +5,24 @@ use std::sync::Arc;
 use super::{
     demo::{DemoServer, Tour},
     fetch::{Started, start},
+    leaving::Leaving,
 };
 use crate::{
     app::{
         cli::{Demo, Fetch},
-        config::{self, Keys, Settings},
+        config::{self, Background, Keys, Settings},
         exit::{Exit, Problem},
         headless,
     },
     client::{Locator, SavedJob},
     logging::LogRing,
     server,
-    text::{SafeText, without_number},
+    text::SafeText,
     ui::{
         self, FrameRate, Look, Wake,
         actions::KeyMap,
         dashboard,
-        downloads::{self, Defaults, Notice},
+        downloads::{self, AtQuit, Defaults, Left, Notice},
     },
 };
 
@@ -111,6 +112,7 @@ fn downloads(
     ring: LogRing,
 ) -> Result<Exit, Problem> {
     let options = options(settings)?;
+    let choice = fetch.session.clone();
     let Started { engine, events, config, queue, session, history, warning } = start(&fetch, true)?;
     let defaults = Defaults {
         server: fetch.server,
@@ -127,23 +129,22 @@ fn downloads(
         in_queue: intro.is_some(),
         history,
         notice: warning.map(|text| Notice { text, bad: true }).or(intro),
-        kept: session.is_some(),
+        at_quit: match settings.client.background {
+            _ if session.is_none() => AtQuit::Lost,
+            Background::Ask => AtQuit::Ask,
+            Background::Always => AtQuit::Background,
+            Background::Never => AtQuit::Saved,
+        },
         home: std::env::var_os("HOME").map(Into::into).filter(|home: &std::path::PathBuf| home.is_absolute()),
         paused: fetch.paused && queue.iter().any(SavedJob::is_unfinished),
     };
-    let kept = session.is_some();
-    let (exit, left) = downloads::run(engine, events, session, defaults, ring, &options)?;
-    if let Err(error) = left.saved {
-        let error = without_number(&error.to_string());
-        return Err(Problem::new(Exit::Disk, format!("the queue could not be saved: {error}")));
-    }
-    match left.unfinished {
-        _ if !kept || exit != ui::Exit::Quit => {}
-        0 => {}
-        1 => headless::eprint_line("1 download is not finished; the next start resumes it"),
-        count => {
-            headless::eprint_line(&format!("{count} downloads are not finished; the next start resumes them"))
-        }
+    let Left { exit, background, engine, session } =
+        downloads::run(engine, events, session, defaults, ring, &options)?;
+    let leaving = Leaving::of(&exit, background, &engine, settings.client.background);
+    let stopped = leaving.stop(engine, session, choice)?;
+    let exit = exit?;
+    if exit == ui::Exit::Quit {
+        stopped.print();
     }
     Ok(end(exit))
 }

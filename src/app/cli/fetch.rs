@@ -29,6 +29,8 @@ use crate::{
 /// For how long cancelling and removing can be undone on the screen.
 const UNDO_TIME: Duration = Duration::from_secs(10);
 
+const NO_SESSIONS: &str = "there is no home folder to save a session in: set XDG_STATE_HOME";
+
 /// Downloads, and the defaults of those that the user adds later.
 #[derive(Clone, Debug)]
 pub struct Fetch {
@@ -156,6 +158,11 @@ impl Fetch {
             },
             queue,
         )
+    }
+
+    /// The same for a process that continues a session which an earlier one had begun with these: all downloads and limits are in it.
+    pub fn continued(self, session: SessionChoice) -> Fetch {
+        Fetch { jobs: Vec::new(), paused: false, given: Changed::default(), session: Some(session), ..self }
     }
 
     /// Reads an address, with or without its scheme, or a path of the server of `--host`.
@@ -336,14 +343,28 @@ impl Cli {
             return Ok(None);
         }
         let named = given.is_some();
-        match &environment.state {
-            Some(state) => {
-                let folder = state.join("sessions");
-                Ok(Some(SessionChoice { name: given.unwrap_or_default(), folder, named }))
-            }
-            None if named => wrong("there is no home folder to save a session in: set XDG_STATE_HOME"),
-            None => Ok(None),
+        match self.chosen_session(environment) {
+            None if named => wrong(NO_SESSIONS),
+            chosen => Ok(chosen),
         }
+    }
+
+    /// The session whose background process is meant.
+    pub(super) fn background_session(&self, environment: &Environment) -> Result<SessionChoice, UsageError> {
+        if let Some(argument) = self.arguments.first() {
+            return wrong(format!(
+                "--status and --stop take no address: leave out '{}'; --session NAME names another session",
+                shown(argument)
+            ));
+        }
+        self.chosen_session(environment).ok_or_else(|| UsageError(NO_SESSIONS.to_owned()))
+    }
+
+    fn chosen_session(&self, environment: &Environment) -> Option<SessionChoice> {
+        let folder = environment.state.as_ref()?.join("sessions");
+        let given = self.client.session.clone();
+        let named = given.is_some();
+        Some(SessionChoice { name: given.unwrap_or_default(), folder, named })
     }
 }
 

@@ -147,6 +147,12 @@ pub struct TaskArgs {
     /// without a terminal one download of all of it, verified and then deleted
     #[arg(long)]
     pub demo: bool,
+    /// Show what is downloaded in the background, or with --session NAME, in the background of that session
+    #[arg(long, help_heading = "Fetching", conflicts_with_all = ["serve", "demo"])]
+    pub status: bool,
+    /// Stop the downloads in the background; the next start resumes them
+    #[arg(long, help_heading = "Fetching", conflicts_with_all = ["serve", "demo", "status"])]
+    pub stop: bool,
 }
 
 /// Options of fetching and serving.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{
-    Cli, Fetch, access,
+    Cli, Fetch, SessionChoice, access,
     environment::{Environment, Terminal, moves_cursor},
     error::{UsageError, shown, wrong},
     own_files::canonical,
@@ -55,6 +55,10 @@ pub enum Task {
     Serve(Box<Serve>),
     /// Serve a folder and fetch from it.
     Demo(Box<Demo>),
+    /// Show the state of a session's background process.
+    Status(SessionChoice),
+    /// Stop a session's background process.
+    Stop(SessionChoice),
 }
 
 /// A server, and how its token is printed.
@@ -115,7 +119,10 @@ impl Cli {
             _ => Face::Screen,
         };
         let mut log = self.log(&settings, environment, face);
-        let task = if self.task.serve {
+        let task = if self.task.status || self.task.stop {
+            let session = self.background_session(environment)?;
+            if self.task.status { Task::Status(session) } else { Task::Stop(session) }
+        } else if self.task.serve {
             let config = server_config(&settings, self.served(&environment.directory)?)?;
             let identity = access::identity(&settings, environment)?;
             let (access, source) = self.access(&settings, environment)?;

@@ -62,6 +62,18 @@ impl Choice for When {
         &[("auto", When::Auto), ("always", When::Always), ("never", When::Never)];
 }
 
+/// Whether downloads continue in the background after the screen was left.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Background {
+    /// The user is asked. They also continue if the terminal is lost.
+    #[default]
+    Ask,
+    /// They always continue.
+    Always,
+    /// They stop.
+    Never,
+}
+
 /// One of the 16 ANSI colours by its number, or the terminal's own colour for text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Colour(pub Option<u8>);
@@ -129,6 +141,11 @@ impl Choice for Speak {
 impl Choice for Names {
     const CHOICES: &'static [(&'static str, Names)] =
         &[("exact", Names::Exact), ("portable", Names::Portable)];
+}
+
+impl Choice for Background {
+    const CHOICES: &'static [(&'static str, Background)] =
+        &[("ask", Background::Ask), ("always", Background::Always), ("never", Background::Never)];
 }
 
 impl Choice for Existing {

@@ -25,7 +25,7 @@ use crate::{
     text::{SafeText, ShowPath},
 };
 
-pub use choices::{ClassicDialect, Colour, Hidden, When};
+pub use choices::{Background, ClassicDialect, Colour, Hidden, When};
 pub use keys::Keys;
 pub use layers::{Options, Settings};
 pub use options::{

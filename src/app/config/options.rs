@@ -8,7 +8,7 @@ use clap::builder::{PathBufValueParser, TypedValueParser};
 use tracing::Level;
 
 use super::{
-    choices::{ClassicDialect, Colour, Hidden, When, choices, dialect},
+    choices::{Background, ClassicDialect, Colour, Hidden, When, choices, dialect},
     hook::Hook,
     section::section,
     types::{Bounded, FieldText, HostNames, Optional, ProxyChoice, Rate, Seconds, SecondsOrZero},
@@ -127,6 +127,9 @@ section! {
         /// A PEM file with certificate authorities to trust, beside those of the system
         #[arg(long, value_name = "FILE", value_parser = path(), help_heading = "Trust")]
         ca_file: Optional<PathBuf> = Optional(None);
+        /// Whether downloads continue in the background after the screen was left or its terminal was lost.
+        #[arg(skip)]
+        background: Background = Background::Ask;
         /// Accept an unknown server and remember it [default: ask, or without a screen, refuse]
         #[arg(long, num_args = 0, default_missing_value = "true", help_heading = "Trust")]
         accept_new: bool = false;

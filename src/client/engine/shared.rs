@@ -21,8 +21,8 @@ use crate::{
             view::Trouble,
         },
         disk::{folder::Folders, journal::seal::Seal},
-        hooks::Hooks,
         error::{Fault, Verdict},
+        hooks::Hooks,
         job::{
             deletions::{Deletion, Deletions},
             placement::claims::Claims,

@@ -111,7 +111,8 @@ struct Inner {
 
 #[derive(Debug)]
 struct Writer {
-    store: Store,
+    /// `None` once the session was closed.
+    store: Option<Store>,
     /// Digest of what the file holds.
     written: blake3::Hash,
 }
@@ -158,10 +159,27 @@ impl Session {
             history: Mutex::new(without_secrets(&saved.history)),
             undeleted: Mutex::new((saved.deleting.clone(), saved.discarded.clone())),
             changed: Notify::new(),
-            writer: Mutex::new(Writer { store, written }),
+            writer: Mutex::new(Writer { store: Some(store), written }),
             failing: AtomicBool::new(false),
         };
         Ok(Opened { session: Session { inner: Arc::new(inner) }, saved, warning })
+    }
+
+    /// Reads what is saved in a session, whoever has it open; nothing if there is no such session.
+    ///
+    /// # Errors
+    /// Its file cannot be read or understood.
+    pub fn saved(folder: &Path, name: &SessionName) -> Result<Saved, OpenError> {
+        let files = |error| OpenError::Files { path: SafeText::from_path(folder), error };
+        match Store::read_file(folder, name).map_err(files)? {
+            Some(bytes) => parse(&bytes).map_err(|error| files(io::Error::other(error))),
+            None => Ok(Saved::default()),
+        }
+    }
+
+    /// Closes the session, so that another process can open it. Nothing is written after that.
+    pub fn close(self) {
+        lock(&self.inner.writer).store = None;
     }
 
     /// Its name.
@@ -238,9 +256,12 @@ impl Inner {
         if text.len() > format::MAX_LEN {
             return Err(io::Error::other("it is longer than any session may be; clear what is finished"));
         }
-        if digest != writer.written {
-            writer.store.write(&text)?;
-            writer.written = digest;
+        let Writer { store, written } = &mut *writer;
+        if let Some(store) = store
+            && digest != *written
+        {
+            store.write(&text)?;
+            *written = digest;
         }
         Ok(())
     }

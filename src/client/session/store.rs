@@ -86,19 +86,16 @@ impl Store {
 
     /// The bytes of the file: `None` if the file does not exist, [`io::ErrorKind::InvalidData`] if it cannot be a session.
     pub(super) fn read(&self) -> io::Result<Option<Vec<u8>>> {
-        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let file = match open_at(&self.folder, &self.file(), flags) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        if !file.metadata()?.is_file() {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "it is not a file"));
+        read(&self.folder, &self.file())
+    }
+
+    /// The same for the session of a name, which may be open elsewhere.
+    pub(super) fn read_file(path: &Path, name: &SessionName) -> io::Result<Option<Vec<u8>>> {
+        match platform::open_directory(path) {
+            Ok(folder) => read(&folder, &format!("{name}.json")),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
         }
-        let mut bytes = Vec::new();
-        // One more than there may be shows that there is more.
-        file.take(MAX_LEN as u64 + 1).read_to_end(&mut bytes)?;
-        Ok(Some(bytes))
     }
 
     /// Renames the file, and returns its new name.
@@ -126,6 +123,22 @@ impl Drop for Store {
         // The lock ends with its handle.
         let _ = self.lock.set_len(0);
     }
+}
+
+fn read(folder: impl AsFd, name: &str) -> io::Result<Option<Vec<u8>>> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = match open_at(&folder, name, flags) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "it is not a file"));
+    }
+    let mut bytes = Vec::new();
+    // One more than there may be shows that there is more.
+    file.take(MAX_LEN as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(Some(bytes))
 }
 
 fn open_at(folder: impl AsFd, name: &str, flags: OFlags) -> io::Result<File> {

@@ -247,7 +247,7 @@ actions! {
         Accept "accept" &[Prompt, Palette, Question], ["enter"], "accept", "Accept what was typed, run the action; yes to a question that deletes nothing";
         Dismiss "dismiss" &[Prompt, Palette], ["esc", "ctrl-c"], "dismiss", "Close the prompt and change nothing";
         Yes "yes" &[Question], ["y"], "yes", "Do it";
-        Block "block" &[Question], ["b"], "block", "Disconnect, and block the address for ten minutes";
+        Other "other-yes" &[Question], ["b"], "other", "The other yes: keep downloading in the background; block the address for ten minutes";
         No "no" &[Question], ["n", "esc", "q", "ctrl-c"], "no", "Do not";
         Close "close" &[Page], ["q", "?", "f1", "enter", "ctrl-c"], "close", "Close the help page";
     }

@@ -56,16 +56,9 @@ pub fn typing(
     (x < area.right()).then_some(Position { x, y: area.y })
 }
 
-/// The keys of the two answers, with the verbs of what they do.
-pub fn answers(
-    keys: &KeyMap,
-    words: (&'static str, &'static str),
-    columns: usize,
-    look: &Look,
-) -> Line<'static> {
-    let (yes, no) = words;
-    let answers = [Hint::saying(DialogAction::Yes, yes), Hint::saying(DialogAction::No, no)];
-    hints::bar(keys, Context::Question, &[], &answers, columns, look)
+/// The keys of the answers, with the verbs of what they do.
+pub fn answers(keys: &KeyMap, answers: &[Hint], columns: usize, look: &Look) -> Line<'static> {
+    hints::bar(keys, Context::Question, &[], answers, columns, look)
 }
 
 /// Draws a question in one line. The answers stay visible, however long the question is.

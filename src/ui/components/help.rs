@@ -103,7 +103,7 @@ impl Page {
                 self.back();
                 true
             }
-            DialogAction::Yes | DialogAction::No | DialogAction::Block => true,
+            DialogAction::Yes | DialogAction::No | DialogAction::Other => true,
         }
     }
 

@@ -296,7 +296,7 @@ fn dialog(model: &mut Model, action: DialogAction) -> Vec<Effect> {
             let pending = *pending;
             return confirmed(model, pending, pending.command());
         }
-        (Dialog::Question(Question { pending, .. }), DialogAction::Block) => {
+        (Dialog::Question(Question { pending, .. }), DialogAction::Other) => {
             let pending = *pending;
             return match pending.block() {
                 Some(command) => confirmed(model, pending, command),

@@ -21,7 +21,7 @@ use crate::{
     text::units::{self, counted},
     ui::{
         actions::{
-            Context, DashboardAction, DialogAction, GlobalAction, LogAction, MoveAction,
+            DashboardAction, DialogAction, GlobalAction, LogAction, MoveAction,
             hints::{self, Hint},
         },
         components::{
@@ -188,11 +188,11 @@ fn last_line(model: &Model, layout: &Layout, buf: &mut Buffer) -> Option<Positio
 /// The keys of the answers to a question.
 fn answers(model: &Model, pending: Pending, columns: usize) -> Line<'static> {
     let (yes, no) = pending.words();
-    let block = pending.block().map(|_| Hint::saying(DialogAction::Block, "block 10 m"));
+    let block = pending.block().map(|_| Hint::saying(DialogAction::Other, "block 10 m"));
     let answers =
         [Some(Hint::saying(DialogAction::Yes, yes)), block, Some(Hint::saying(DialogAction::No, no))];
     let answers: Vec<Hint> = answers.into_iter().flatten().collect();
-    hints::bar(&model.keys, Context::Question, &[], &answers, columns, &model.look)
+    bar::answers(&model.keys, &answers, columns, &model.look)
 }
 
 fn hints(model: &Model, columns: usize) -> Line<'static> {

@@ -43,6 +43,8 @@ pub enum Effect {
     Suspend,
     /// Redraw the screen.
     Redraw,
-    /// Leave.
+    /// Leave, and stop the downloads.
     Quit,
+    /// Leave, and keep downloading in the background.
+    LeaveRunning,
 }

@@ -17,7 +17,7 @@ mod update;
 mod view;
 
 pub use effect::{Effect, Ticket};
-pub use model::{Defaults, Model, Notice};
+pub use model::{AtQuit, Defaults, Model, Notice};
 pub use queue::Queue;
 pub use screen::{Left, run};
 pub use update::{Message, start, update};

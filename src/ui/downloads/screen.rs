@@ -1,9 +1,6 @@
 //! The model joined to its engine and to the runtime of the screens.
 
-use std::{
-    io,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use ratatui::{Frame, layout::Size};
 use tokio::sync::mpsc;
@@ -16,24 +13,20 @@ use super::{
     view::view,
 };
 use crate::{
-    client::{self, Command, Engine, Session, Trouble, TroubleKind},
+    client::{self, Engine, Session, Trouble, TroubleKind},
     logging::LogRing,
     text::SafeText,
     ui::{Control, Error, Event, Exit, Options, Pace, Screen, terminal::runtime},
 };
 
-/// How long the engine may take to write what it has to the disk, once the screen was left.
-const STOP_TIMEOUT: Duration = Duration::from_secs(5);
-/// The same when a signal ends the process, which has to happen within a second.
-const FAST_STOP_TIMEOUT: Duration = Duration::from_millis(700);
 /// How long after a command its effect is looked for: not every change of the queue is an event.
 const SETTLE_TIME: Duration = Duration::from_secs(1);
 
-/// Shows the download screen of an engine until it is left or a signal ends the process; the engine is
-/// stopped then, and its queue kept by the session. Also returns what is left.
+/// Shows the download screen of an engine until it is left or a signal ends the process. The engine still runs after that, and the
+/// session is still open.
 ///
 /// # Errors
-/// See [`Error`].
+/// The system has no resources for it.
 pub fn run(
     engine: Engine,
     events: mpsc::UnboundedReceiver<client::Event>,
@@ -41,7 +34,7 @@ pub fn run(
     defaults: Defaults,
     log: LogRing,
     options: &Options,
-) -> Result<(Exit, Left), Error> {
+) -> Result<Left, Error> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::System)?;
     let model = Model::new(defaults, options.keys.clone(), options.look, log.clone());
@@ -55,33 +48,28 @@ pub fn run(
         answered,
         unsettled: Instant::now(),
         bell: options.bell.then(Bell::default),
+        background: false,
     };
     let exit = runtime.block_on(async {
         let effects = start(&mut downloads.model);
         downloads.perform(effects);
         runtime::run(&mut downloads, &log, options).await
     });
-    let timeout = if matches!(exit, Ok(Exit::Quit)) { STOP_TIMEOUT } else { FAST_STOP_TIMEOUT };
-    let Downloads { engine, session, .. } = downloads;
-    engine.command(Command::Stop);
-    let save = |kept| session.as_ref().map_or(Ok(()), |session| session.save(kept));
-    if timeout == FAST_STOP_TIMEOUT {
-        // What hangs while it stops must not cost what is known already; a failure shows once more below.
-        let _ = save(engine.saved());
-    }
-    let kept = engine.join(timeout);
-    let unfinished = kept.queue.iter().filter(|job| job.is_unfinished()).count();
-    let saved = save(kept);
-    Ok((exit?, Left { unfinished, saved }))
+    let Downloads { engine, session, background, .. } = downloads;
+    Ok(Left { exit, background, engine, session })
 }
 
-/// The state of the queue after a screen.
+/// A screen that was left.
 #[derive(Debug)]
 pub struct Left {
-    /// Jobs that have not ended.
-    pub unfinished: usize,
-    /// Whether the session could keep them.
-    pub saved: io::Result<()>,
+    /// How it ended.
+    pub exit: Result<Exit, Error>,
+    /// Whether the user wants the downloads to continue in the background.
+    pub background: bool,
+    /// The engine.
+    pub engine: Engine,
+    /// The session.
+    pub session: Option<Session>,
 }
 
 struct Downloads {
@@ -95,6 +83,8 @@ struct Downloads {
     unsettled: Instant,
     /// `None` if it is not wanted.
     bell: Option<Bell>,
+    /// Whether the downloads are to continue in the background.
+    background: bool,
 }
 
 impl Downloads {
@@ -145,6 +135,10 @@ impl Downloads {
                 Effect::Suspend => control = Control::Suspend,
                 Effect::Redraw => control = Control::Repaint,
                 Effect::Quit => control = Control::Quit,
+                Effect::LeaveRunning => {
+                    self.background = true;
+                    control = Control::Quit;
+                }
             }
         }
         control

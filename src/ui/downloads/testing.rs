@@ -294,7 +294,7 @@ pub fn model() -> Model {
         in_queue: false,
         history: Vec::new(),
         notice: None,
-        kept: false,
+        at_quit: crate::ui::downloads::AtQuit::Lost,
         home: None,
         paused: false,
     };

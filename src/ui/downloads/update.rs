@@ -14,7 +14,7 @@ use crossterm::event::{KeyCode, KeyEvent};
 use super::{
     effect::{Effect, Ticket},
     model::dialog::{Dialog, Pending, Purpose},
-    model::{Focus, Model, Panel},
+    model::{AtQuit, Focus, Model, Panel},
     queue::Queue,
     remote::{browser::Browser, paste::Paste},
 };
@@ -189,9 +189,10 @@ fn log(model: &mut Model, action: LogAction) -> Vec<Effect> {
 /// Without a session, paused downloads count as well: they would be lost.
 fn quit(model: &mut Model) -> Vec<Effect> {
     let Totals { running, waiting, paused, undecided, .. } = model.totals;
-    let kept = model.defaults.kept;
-    let paused = if kept { 0 } else { paused };
-    let undecided = if kept { 0 } else { undecided };
+    let at_quit = model.defaults.at_quit;
+    let is_lost = at_quit == AtQuit::Lost;
+    let paused = if is_lost { paused } else { 0 };
+    let undecided = if is_lost { undecided } else { 0 };
     let counts = [(running, "running"), (undecided, "to decide"), (waiting, "waiting"), (paused, "paused")];
     let counts: Vec<_> = counts
         .into_iter()
@@ -201,8 +202,13 @@ fn quit(model: &mut Model) -> Vec<Effect> {
     if counts.is_empty() {
         return vec![Effect::Quit];
     }
-    let then = if kept { "Quit? Downloads resume at the next start." } else { "Stop and quit?" };
-    model.ask(format!("{}. {then}", counts.join(", ")), Pending::Quit);
+    let then = match at_quit {
+        AtQuit::Lost => "Stop and quit?",
+        AtQuit::Saved => "Quit? Downloads resume at the next start.",
+        AtQuit::Ask => "Quit?",
+        AtQuit::Background => return vec![Effect::LeaveRunning],
+    };
+    model.ask(format!("{}. {then}", counts.join(", ")), Pending::Quit { background: at_quit == AtQuit::Ask });
     Vec::new()
 }
 

@@ -179,7 +179,7 @@ mod downloads {
             in_queue: false,
             history: Vec::new(),
             notice: None,
-            kept: false,
+            at_quit: crate::ui::downloads::AtQuit::Lost,
             home: None,
             paused: false,
         };

@@ -15,6 +15,8 @@ use crate::pty::harness::{Session, TUI, figures, watch_end};
 const HOLDER: &str = "pty::hang_up::holder";
 /// The command line that the holder runs.
 const SCRIPT: &str = "PTY_TEST_SCRIPT";
+/// Whether downloads continue in the background.
+const BACKGROUND: &str = "PTY_TEST_BACKGROUND";
 /// Text of the first frame.
 const SHOWN: &str = "PTY_TEST_SHOWN";
 
@@ -25,9 +27,15 @@ const LITTLE: Duration = Duration::from_millis(500);
 
 /// Starts a holder in `home`. Returns it and the process id that the program wrote to `pid`.
 fn hold(script: &str, shown: &str, home: &Path) -> (Child, i32) {
+    hold_with("never", script, shown, home)
+}
+
+/// The same with this setting of what becomes of downloads that run when the terminal is lost.
+pub fn hold_with(background: &str, script: &str, shown: &str, home: &Path) -> (Child, i32) {
     let mut holder = Command::new(std::env::current_exe().expect("a path"))
         .args(["--ignored", "--exact", HOLDER, "--nocapture", "--test-threads=1"])
         .env(SCRIPT, script)
+        .env(BACKGROUND, background)
         .env(SHOWN, shown)
         .current_dir(home)
         .stdout(Stdio::piped())
@@ -46,7 +54,8 @@ fn holder() {
     let script = std::env::var(SCRIPT).expect("a script");
     let shown = std::env::var(SHOWN).expect("a text");
     let home = std::env::current_dir().expect("a folder");
-    let session = Session::start("sh", &["-c", &script], &home, (80, 24));
+    let background = std::env::var(BACKGROUND).unwrap_or_else(|_| "never".to_owned());
+    let session = Session::start_with(&background, Some("xterm"), "sh", &["-c", &script], &home, (80, 24));
     session.wait_for(&shown);
     println!("holding");
     // A holder that is not killed ends by itself.

@@ -47,6 +47,18 @@ impl Session {
         program: &str,
         arguments: &[&str],
         home: &Path,
+        size: (u16, u16),
+    ) -> Session {
+        Session::start_with("never", term, program, arguments, home, size)
+    }
+
+    /// The same with this setting of what becomes of downloads that run when the screen is left.
+    pub fn start_with(
+        background: &str,
+        term: Option<&str>,
+        program: &str,
+        arguments: &[&str],
+        home: &Path,
         (columns, rows): (u16, u16),
     ) -> Session {
         let size = PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 };
@@ -64,6 +76,8 @@ impl Session {
         }
         command.env("LC_ALL", "C.UTF-8");
         command.env_remove("NO_COLOR");
+        // Otherwise each test whose downloads run would leave a process behind.
+        command.env("FDSP_CLIENT_BACKGROUND", background);
         let child = pair.slave.spawn_command(command).expect("the program starts");
         drop(pair.slave);
         let parser = vt100::Parser::new(rows, columns, 0);

@@ -42,11 +42,11 @@ fn below(model: &Model, columns: usize) -> u16 {
     }
 }
 
-/// The keys of the two answers to a question.
+/// The keys of the answers to a question.
 pub fn answers(model: &Model, columns: usize) -> Line<'static> {
     match &model.dialog {
         Dialog::Question(question) => {
-            bar::answers(&model.keys, question.pending.words(), columns, &model.look)
+            bar::answers(&model.keys, &question.pending.answers(), columns, &model.look)
         }
         Dialog::None | Dialog::Help(_) | Dialog::Palette(_) | Dialog::Prompt(_) => Line::default(),
     }

@@ -38,12 +38,25 @@ pub struct Defaults {
     pub history: Vec<String>,
     /// What to show first.
     pub notice: Option<Notice>,
-    /// Whether a session keeps the queue.
-    pub kept: bool,
+    /// What becomes of the queue when the screen is left.
+    pub at_quit: AtQuit,
     /// The home of the user, for short paths.
     pub home: Option<PathBuf>,
     /// Whether the queue is paused: it has the keys at first, so that a key resumes it.
     pub paused: bool,
+}
+
+/// What becomes of the queue when the screen is left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AtQuit {
+    /// It is lost: no session keeps it.
+    Lost,
+    /// The next start resumes it.
+    Saved,
+    /// The user is asked whether it continues in the background.
+    Ask,
+    /// It continues in the background.
+    Background,
 }
 
 impl Defaults {

@@ -2,7 +2,11 @@
 
 use crate::{
     client::JobId,
-    ui::{components::dialog, downloads::remote::paste::Paste},
+    ui::{
+        actions::{DialogAction, hints::Hint},
+        components::dialog,
+        downloads::remote::paste::Paste,
+    },
 };
 
 /// What has the keys before any pane.
@@ -73,14 +77,19 @@ impl Pending {
         matches!(self, Pending::Cancel(_) | Pending::Remove(_))
     }
 
-    /// The verbs of the two answers.
-    pub fn words(&self) -> (&'static str, &'static str) {
-        match self {
+    /// The keys of the answers, with their verbs.
+    pub fn answers(&self) -> Vec<Hint> {
+        let (yes, no) = match self {
             Pending::Cancel(_) => ("delete", "keep"),
             Pending::Remove(_) => ("remove", "keep"),
-            Pending::Quit => ("quit", "stay"),
+            Pending::Quit { background: true } => ("stop", "stay"),
+            Pending::Quit { background: false } => ("quit", "stay"),
             Pending::Add(_) => ("queue", "discard"),
-        }
+        };
+        let background = self == &(Pending::Quit { background: true });
+        let background = background.then(|| Hint::saying(DialogAction::Other, "keep downloading"));
+        let others = [Hint::saying(DialogAction::Yes, yes), Hint::saying(DialogAction::No, no)];
+        background.into_iter().chain(others).collect()
     }
 }
 
@@ -88,7 +97,10 @@ impl Pending {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Pending {
     /// Quit.
-    Quit,
+    Quit {
+        /// Whether the downloads can continue in the background.
+        background: bool,
+    },
     /// Cancel these.
     Cancel(Vec<JobId>),
     /// Remove these.

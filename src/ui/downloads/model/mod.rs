@@ -10,6 +10,6 @@ pub mod layout;
 pub mod rows;
 mod state;
 
-pub use defaults::{Defaults, Notice};
+pub use defaults::{AtQuit, Defaults, Notice};
 pub use frame::SPARKLINE_COLUMNS;
 pub use state::{Focus, Model, Panel};

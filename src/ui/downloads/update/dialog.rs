@@ -49,12 +49,14 @@ pub(super) fn act(model: &mut Model, jobs: &impl Queue, action: DialogAction) ->
                 Vec::new()
             }
             DialogAction::Yes | DialogAction::Accept => confirmed(model, question.pending),
-            DialogAction::No | DialogAction::Dismiss | DialogAction::Close => Vec::new(),
-            // The dashboard's.
-            DialogAction::Block => {
+            DialogAction::Other if question.pending == (Pending::Quit { background: true }) => {
+                vec![Effect::LeaveRunning]
+            }
+            DialogAction::Other => {
                 model.dialog = Dialog::Question(question);
                 Vec::new()
             }
+            DialogAction::No | DialogAction::Dismiss | DialogAction::Close => Vec::new(),
         },
         Dialog::Prompt(prompt) => match action {
             DialogAction::Accept => accepted(model, jobs, prompt),
@@ -64,7 +66,7 @@ pub(super) fn act(model: &mut Model, jobs: &impl Queue, action: DialogAction) ->
                 }
                 apply(model, jobs, &prompt.purpose, &prompt.before)
             }
-            DialogAction::Yes | DialogAction::No | DialogAction::Block | DialogAction::Close => {
+            DialogAction::Yes | DialogAction::Other | DialogAction::No | DialogAction::Close => {
                 model.dialog = Dialog::Prompt(prompt);
                 Vec::new()
             }
@@ -74,7 +76,7 @@ pub(super) fn act(model: &mut Model, jobs: &impl Queue, action: DialogAction) ->
 
 fn confirmed(model: &mut Model, pending: Pending) -> Vec<Effect> {
     match pending {
-        Pending::Quit => vec![Effect::Quit],
+        Pending::Quit { .. } => vec![Effect::Quit],
         Pending::Cancel(ids) => {
             model.queue.clear_marks();
             queue::say_undoable(model, ids.len(), "cancelled");

@@ -1,6 +1,7 @@
 //! Prompts and questions.
 
 use super::*;
+use crate::ui::downloads::AtQuit;
 
 #[test]
 fn a_dismissed_filter_is_as_it_was() {
@@ -75,7 +76,7 @@ fn quitting_asks_when_something_would_stop() {
 #[test]
 fn quitting_a_queue_that_is_kept_says_so() {
     let (mut model, queue) = ready();
-    model.defaults.kept = true;
+    model.defaults.at_quit = AtQuit::Saved;
     assert!(keys(&mut model, &queue, "q").is_empty());
     let Dialog::Question(question) = &model.dialog else { panic!("{:?}", model.dialog) };
     assert_eq!(question.text, "5 running, 2 waiting. Quit? Downloads resume at the next start.");
@@ -83,4 +84,28 @@ fn quitting_a_queue_that_is_kept_says_so() {
     let paused = Fake { rows: vec![testing::row(1, "a", JobState::Paused)], ..Fake::default() };
     draw(&mut model, &paused, 80, 24);
     assert!(matches!(&keys(&mut model, &paused, "q")[..], [Effect::Quit]), "nothing is lost, nothing stops");
+}
+
+#[test]
+fn downloads_can_continue_in_the_background() {
+    let (mut model, queue) = ready();
+    model.defaults.at_quit = AtQuit::Ask;
+    assert!(keys(&mut model, &queue, "q").is_empty());
+    let Dialog::Question(question) = &model.dialog else { panic!("{:?}", model.dialog) };
+    assert_eq!(question.text, "5 running, 2 waiting. Quit?");
+    assert!(keys(&mut model, &queue, "n").is_empty());
+    assert!(matches!(&keys(&mut model, &queue, "q b")[..], [Effect::LeaveRunning]));
+    assert!(matches!(&keys(&mut model, &queue, "q y")[..], [Effect::Quit]));
+    model.defaults.at_quit = AtQuit::Background;
+    assert!(matches!(&keys(&mut model, &queue, "q")[..], [Effect::LeaveRunning]), "it is not asked");
+    for at_quit in [AtQuit::Lost, AtQuit::Saved] {
+        model.defaults.at_quit = at_quit;
+        assert!(keys(&mut model, &queue, "q b").is_empty());
+        assert!(matches!(model.dialog, Dialog::Question(_)), "{at_quit:?} offers nothing else");
+        keys(&mut model, &queue, "n");
+    }
+    model.defaults.at_quit = AtQuit::Ask;
+    let paused = Fake { rows: vec![testing::row(1, "a", JobState::Paused)], ..Fake::default() };
+    draw(&mut model, &paused, 80, 24);
+    assert!(matches!(&keys(&mut model, &paused, "q")[..], [Effect::Quit]), "nothing would continue");
 }
