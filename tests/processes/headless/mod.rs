@@ -3,6 +3,7 @@
 mod client;
 mod demo;
 mod errors;
+mod hooks;
 mod server;
 
 use std::path::Path;
