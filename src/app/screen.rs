@@ -10,7 +10,7 @@ use super::{
 use crate::{
     app::{
         cli::{Demo, Fetch},
-        config::{self, Background, Keys, Settings},
+        config::{self, Background, Keys, Settings, When},
         exit::{Exit, Problem},
         headless,
     },
@@ -19,7 +19,7 @@ use crate::{
     server,
     text::SafeText,
     ui::{
-        self, FrameRate, Look, Wake,
+        self, Attention, FrameRate, Look, Notification, Wake,
         actions::KeyMap,
         dashboard,
         downloads::{self, AtQuit, Defaults, Left, Notice},
@@ -53,7 +53,24 @@ fn options(settings: &Settings) -> Result<ui::Options, Problem> {
         keys: key_map(&settings.keys)?,
         rate: FrameRate::new(screen.frames.small()),
         bell: screen.bell,
+        attention: attention(screen, ui::attention::known(get), look.glyphs.ascii),
     })
+}
+
+/// What the settings want of what the terminal is known to take.
+fn attention(screen: &config::Screen, known: Attention, ascii: bool) -> Attention {
+    let wanted = |when, known| match when {
+        When::Auto => known,
+        When::Always => true,
+        When::Never => false,
+    };
+    let notify = wanted(screen.notify, known.notify.is_some());
+    Attention {
+        title: wanted(screen.title, known.title),
+        progress: wanted(screen.progress, known.progress),
+        notify: notify.then(|| known.notify.unwrap_or(Notification::Osc9)),
+        ascii,
+    }
 }
 
 fn colours(theme: &config::Theme) -> ui::Colours {
@@ -170,6 +187,22 @@ mod tests {
     fn the_default_colours_are_those_of_the_theme() {
         let theme = ui::Theme::colour();
         assert_eq!(theme.painted(colours(&config::Theme::default())), theme);
+    }
+
+    #[test]
+    fn settings_win_over_what_is_known_of_the_terminal() {
+        use super::{Attention, Notification, When, attention};
+        let all = Attention { title: true, progress: true, notify: Some(Notification::Osc777), ascii: true };
+        let none = Attention { ascii: true, ..Attention::default() };
+        let screen =
+            |when| config::Screen { title: when, progress: when, notify: when, ..Default::default() };
+        for known in [all, none] {
+            assert_eq!(attention(&screen(When::Auto), known, true), known);
+            assert_eq!(attention(&screen(When::Never), known, true), none);
+        }
+        assert_eq!(attention(&screen(When::Always), all, true), all);
+        let osc9 = Attention { notify: Some(Notification::Osc9), ..all };
+        assert_eq!(attention(&screen(When::Always), none, true), osc9);
     }
 
     #[test]

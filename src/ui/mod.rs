@@ -16,6 +16,7 @@ pub mod theme;
 pub use actions::KeyMap;
 pub use options::{Error, Options};
 pub use terminal::{
+    attention::{self, Attention, Notification, Status},
     events::Event,
     runtime::{Control, Exit, Pace, Screen, Wake},
     schedule::FrameRate,

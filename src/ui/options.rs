@@ -1,6 +1,10 @@
 //! What both screens are given, and why one cannot be shown.
 
-use super::{actions::KeyMap, terminal::schedule::FrameRate, theme::Look};
+use super::{
+    actions::KeyMap,
+    terminal::{attention::Attention, schedule::FrameRate},
+    theme::Look,
+};
 
 /// What both screens are given.
 #[derive(Clone, Debug, Default)]
@@ -13,6 +17,8 @@ pub struct Options {
     pub rate: FrameRate,
     /// Whether the bell may ring.
     pub bell: bool,
+    /// What the terminal shows outside of the screen.
+    pub attention: Attention,
 }
 
 /// Why a screen cannot be shown.

@@ -265,6 +265,15 @@ section! {
         /// Whether to ring the bell of the terminal when the last download has ended.
         #[arg(skip)]
         bell: bool = true;
+        /// Whether the title of the terminal has the progress.
+        #[arg(skip)]
+        title: When = When::Auto;
+        /// Whether the taskbar or tab of the terminal shows the progress.
+        #[arg(skip)]
+        progress: When = When::Auto;
+        /// Whether the terminal shows a notification when the last download has ended.
+        #[arg(skip)]
+        notify: When = When::Auto;
     }
 }
 

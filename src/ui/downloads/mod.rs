@@ -11,6 +11,7 @@ mod model;
 mod queue;
 mod remote;
 mod screen;
+mod status;
 #[cfg(test)]
 mod testing;
 mod update;

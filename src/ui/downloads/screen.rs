@@ -9,6 +9,7 @@ use super::{
     bell::Bell,
     effect::Effect,
     model::{Defaults, Model},
+    status,
     update::{Message, start, update},
     view::view,
 };
@@ -16,7 +17,7 @@ use crate::{
     client::{self, Engine, Session, Trouble, TroubleKind},
     logging::LogRing,
     text::SafeText,
-    ui::{Control, Error, Event, Exit, Options, Pace, Screen, terminal::runtime},
+    ui::{Control, Error, Event, Exit, Options, Pace, Screen, Status, terminal::runtime},
 };
 
 /// How long after a command its effect is looked for: not every change of the queue is an event.
@@ -47,7 +48,7 @@ pub fn run(
         answers,
         answered,
         unsettled: Instant::now(),
-        bell: options.bell.then(Bell::default),
+        bell: Bell::default(),
         background: false,
     };
     let exit = runtime.block_on(async {
@@ -81,17 +82,17 @@ struct Downloads {
     answered: mpsc::UnboundedReceiver<Message>,
     /// Until when the effect of a command is looked for.
     unsettled: Instant,
-    /// `None` if it is not wanted.
-    bell: Option<Bell>,
+    bell: Bell,
     /// Whether the downloads are to continue in the background.
     background: bool,
 }
 
 impl Downloads {
-    fn rings(&mut self) -> bool {
+    /// What to notify the user of, if the last download of longer work has ended.
+    fn ended(&mut self) -> Option<SafeText> {
         let totals = self.engine.snapshot(0..0).totals;
         let unfinished = totals.running + totals.waiting;
-        self.bell.as_mut().is_some_and(|bell| bell.watch(unfinished, Instant::now()))
+        self.bell.watch(unfinished, Instant::now()).then(|| status::ended(&totals))
     }
 
     fn update(&mut self, message: Message) -> Control {
@@ -174,12 +175,12 @@ impl Screen for Downloads {
                 }
                 // Progress is read with the frames that it causes.
                 if matches!(event, client::Event::Progress { .. }) {
-                    Control::Nothing
-                } else if self.rings() || self.bell.is_some() && self.model.alarms.len() > warned {
-                    Control::Bell
-                } else {
-                    Control::Redraw
+                    return Control::Nothing;
                 }
+                let alarm = self.model.alarms.last().filter(|_| self.model.alarms.len() > warned);
+                let alarm =
+                    alarm.map(|server| SafeText::new(&format!("SERVER IDENTITY CHANGED: {}", server.host())));
+                alarm.or_else(|| self.ended()).map_or(Control::Redraw, Control::Notify)
             }
             Woken::Answer(answer) => self.update(answer),
         }
@@ -205,6 +206,10 @@ impl Screen for Downloads {
         } else {
             Pace::Still
         }
+    }
+
+    fn status(&self) -> Status {
+        status::of(&self.model.totals)
     }
 
     fn view(&self, frame: &mut Frame<'_>) {

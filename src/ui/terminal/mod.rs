@@ -1,5 +1,6 @@
 //! The terminal that a screen runs on: events in, frames out, and the loop between them.
 
+pub mod attention;
 pub mod backend;
 pub mod events;
 mod output;

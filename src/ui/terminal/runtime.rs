@@ -11,6 +11,7 @@ use ratatui::{Frame, layout::Size};
 use tokio::sync::Notify;
 
 use super::{
+    attention::Status,
     events::{self, Event, Events},
     schedule::{Cause, FrameScheduler},
     screen::{FAST_RESTORE_TIMEOUT, RESTORE_TIMEOUT, Terminal},
@@ -18,6 +19,7 @@ use super::{
 };
 use crate::{
     logging::LogRing,
+    text::SafeText,
     ui::options::{Error, Options},
 };
 
@@ -42,6 +44,11 @@ pub trait Screen {
     /// Draws.
     fn view(&self, frame: &mut Frame<'_>);
 
+    /// What it works on, for the title of the terminal.
+    fn status(&self) -> Status {
+        Status::Nothing
+    }
+
     /// A frame was drawn, and is on its way.
     fn drawn(&mut self) {}
 
@@ -60,8 +67,8 @@ pub enum Control {
     Redraw,
     /// Put text into the terminal's clipboard, and draw.
     Copy(String),
-    /// Ring the terminal's bell, and draw.
-    Bell,
+    /// Notify the user who looks elsewhere, ring the terminal's bell if it may, and draw.
+    Notify(SafeText),
     /// Draw every cell, whatever the terminal may show.
     Repaint,
     /// Back to the shell, until it continues us.
@@ -116,7 +123,8 @@ impl Wake {
 pub async fn run<S: Screen>(screen: &mut S, log: &LogRing, options: &Options) -> Result<Exit, Error> {
     // Before the terminal is set up: a signal that ended the process by itself would leave it as it is.
     let signals = Signals::start().map_err(Error::System)?;
-    let mut terminal = Terminal::open(options.look.glyphs.ascii).map_err(Error::Terminal)?;
+    let mut terminal =
+        Terminal::open(options.look.glyphs.ascii, options.attention).map_err(Error::Terminal)?;
     let scheduler = FrameScheduler::new(options.rate);
     let terminal = &mut terminal;
     let now = Instant::now();
@@ -129,6 +137,7 @@ pub async fn run<S: Screen>(screen: &mut S, log: &LogRing, options: &Options) ->
         check_terminal_at: None,
         drawn: now,
         answers_from: None,
+        rings: options.bell,
     };
     // Before anything else: a person has pressed Enter and looks.
     runner.scheduler.request(Cause::Key, Instant::now());
@@ -160,6 +169,8 @@ struct Runner<'a, S> {
     drawn: Instant,
     /// Keys and pastes that were read before this time are ignored: they were typed before the question that they would answer was drawn.
     answers_from: Option<Instant>,
+    /// Whether the bell may ring.
+    rings: bool,
 }
 
 /// How often a process in the background checks whether it is in the foreground again: a shell
@@ -276,6 +287,7 @@ impl<S: Screen> Runner<'_, S> {
         self.sample(now)?;
         let screen = &*self.screen;
         self.drawn = Instant::now();
+        self.terminal.set_status(screen.status());
         let bytes = self.terminal.draw(|frame| screen.view(frame));
         self.scheduler.drawn(now, bytes);
         self.screen.drawn();
@@ -297,7 +309,12 @@ impl<S: Screen> Runner<'_, S> {
             Control::Nothing => return Ok(()),
             Control::Redraw => {}
             Control::Copy(text) => self.terminal.copy(&text),
-            Control::Bell => self.terminal.bell(),
+            Control::Notify(text) => {
+                self.terminal.notify(&text);
+                if self.rings {
+                    self.terminal.bell();
+                }
+            }
             Control::Repaint => self.terminal.redraw(),
             Control::Suspend => return self.suspend(),
             Control::Quit => return Err(Exit::Quit),

@@ -12,7 +12,10 @@ use std::{
 use crossterm::{Command, clipboard::CopyToClipboard};
 use ratatui::{Frame, layout::Size};
 
+use crate::text::SafeText;
+
 use super::{
+    attention::{Attention, Shown, Status},
     backend::FrameBackend,
     output::{Gate, Output},
 };
@@ -37,6 +40,8 @@ static SCREEN: Mutex<Option<Screen>> = Mutex::new(None);
 
 #[derive(Debug)]
 struct Screen {
+    /// What restores the terminal.
+    restore: Vec<u8>,
     /// The thread that draws: a panic of any other one does not end the screen.
     thread: ThreadId,
     gate: Arc<Gate>,
@@ -51,6 +56,9 @@ fn screen() -> MutexGuard<'static, Option<Screen>> {
 pub struct Terminal {
     inner: ratatui::Terminal<FrameBackend>,
     output: Output,
+    attention: Attention,
+    /// What it shows outside of the frames.
+    shown: Shown,
     /// Whether this is the process's own terminal, with modes of its own, and not a test's recorder.
     real: bool,
     up: bool,
@@ -61,7 +69,7 @@ impl Terminal {
     ///
     /// # Errors
     /// There is no terminal, or it takes no settings.
-    pub fn open(ascii: bool) -> io::Result<Terminal> {
+    pub fn open(ascii: bool, attention: Attention) -> io::Result<Terminal> {
         let stdout = io::stdout();
         if !rustix::termios::isatty(io::stdin()) {
             // What is read is then the same open file in every case, see `events::hang_up`.
@@ -69,7 +77,7 @@ impl Terminal {
         }
         let writer = File::from(stdout.as_fd().try_clone_to_owned()?);
         install_panic_hook();
-        let mut terminal = Terminal::new(writer, size_now(), ascii, true)?;
+        let mut terminal = Terminal::new(writer, (size_now(), ascii), attention, true)?;
         terminal.set_up()?;
         Ok(terminal)
     }
@@ -78,15 +86,31 @@ impl Terminal {
     ///
     /// # Errors
     /// The system gives no thread.
-    pub fn on(writer: impl Write + Send + 'static, size: Size, ascii: bool) -> io::Result<Terminal> {
-        let mut terminal = Terminal::new(writer, size, ascii, false)?;
+    pub fn on(
+        writer: impl Write + Send + 'static,
+        size: Size,
+        ascii: bool,
+        attention: Attention,
+    ) -> io::Result<Terminal> {
+        let mut terminal = Terminal::new(writer, (size, ascii), attention, false)?;
         terminal.set_up()?;
         Ok(terminal)
     }
 
-    fn new(writer: impl Write + Send + 'static, size: Size, ascii: bool, real: bool) -> io::Result<Terminal> {
+    fn new(
+        writer: impl Write + Send + 'static,
+        (size, ascii): (Size, bool),
+        attention: Attention,
+        real: bool,
+    ) -> io::Result<Terminal> {
         let Ok(inner) = ratatui::Terminal::new(FrameBackend::new(size, ascii));
-        Ok(Terminal { inner, output: Output::start(writer)?, real, up: false })
+        let output = Output::start(writer)?;
+        Ok(Terminal { inner, output, attention, shown: Shown::default(), real, up: false })
+    }
+
+    /// The bytes that restore the terminal.
+    fn restoring(&self) -> Vec<u8> {
+        [self.attention.restore().as_bytes(), RESTORE].concat()
     }
 
     /// Sets up what [`restore`](Self::restore) gave back; the next frame is a whole one.
@@ -95,11 +119,14 @@ impl Terminal {
     /// The terminal is gone.
     pub fn set_up(&mut self) -> io::Result<()> {
         if self.real {
-            *screen() = Some(Screen { thread: std::thread::current().id(), gate: self.output.gate() });
+            let thread = std::thread::current().id();
+            *screen() = Some(Screen { restore: self.restoring(), thread, gate: self.output.gate() });
             crossterm::terminal::enable_raw_mode()?;
         }
         self.up = true;
-        self.output.plain_and_wait(SET_UP, RESTORE_TIMEOUT);
+        let set_up = [self.attention.set_up().as_bytes(), SET_UP].concat();
+        self.output.plain_and_wait(&set_up, RESTORE_TIMEOUT);
+        self.shown.forget();
         self.redraw();
         Ok(())
     }
@@ -128,7 +155,7 @@ impl Terminal {
         if self.real && screen().take().is_none() {
             return Ok(());
         }
-        self.output.plain_and_wait(RESTORE, patience);
+        self.output.plain_and_wait(&self.restoring(), patience);
         if self.real {
             crossterm::terminal::disable_raw_mode()?;
         }
@@ -160,10 +187,16 @@ impl Terminal {
         size
     }
 
+    /// What the screen works on, for the title and the progress. Shown with the next frame.
+    pub fn set_status(&mut self, status: Status) {
+        self.shown.set(status);
+    }
+
     /// Draws a frame and hands it to the terminal; gives its bytes, 0 if nothing changed.
     pub fn draw(&mut self, view: impl FnOnce(&mut Frame<'_>)) -> usize {
         let Ok(_) = self.inner.draw(view);
-        let bytes = self.inner.backend_mut().take();
+        let mut bytes = self.inner.backend_mut().take();
+        bytes.extend_from_slice(self.shown.changes(self.attention).as_bytes());
         if !bytes.is_empty() {
             self.output.frame(&bytes);
         }
@@ -190,6 +223,14 @@ impl Terminal {
     #[cfg(test)]
     pub(crate) fn settle(&self) {
         self.output.plain_and_wait(b"", Duration::from_secs(10));
+    }
+
+    /// Shows a notification, if the terminal is to show any.
+    pub fn notify(&self, text: &SafeText) {
+        let sequence = self.attention.notification(text);
+        if !sequence.is_empty() {
+            self.output.plain(sequence.as_bytes());
+        }
     }
 
     /// Rings the bell.
@@ -230,7 +271,7 @@ fn install_panic_hook() {
             if let Some(screen) = ended {
                 // Not through the output thread, which may be stuck, and nothing here may panic again.
                 screen.gate.close(FAST_RESTORE_TIMEOUT);
-                let _ = rustix::io::write(io::stdout().as_fd(), RESTORE);
+                let _ = rustix::io::write(io::stdout().as_fd(), &screen.restore);
                 let _ = crossterm::terminal::disable_raw_mode();
                 previous(info);
             } else {

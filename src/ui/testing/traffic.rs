@@ -6,7 +6,7 @@ use ratatui::{Frame, layout::Size};
 
 use super::Recorder;
 use crate::ui::{
-    FrameRate, Terminal,
+    Attention, FrameRate, Status, Terminal,
     terminal::schedule::{Cause, FrameScheduler},
 };
 
@@ -20,7 +20,8 @@ pub fn bytes_per_second<M>(
     view: impl Fn(&M, &mut Frame<'_>),
 ) -> f64 {
     let recorder = Recorder::default();
-    let mut terminal = Terminal::on(recorder.clone(), size, false).expect("a thread");
+    let attention = Attention { title: true, progress: true, ..Attention::default() };
+    let mut terminal = Terminal::on(recorder.clone(), size, false, attention).expect("a thread");
     let mut scheduler = FrameScheduler::new(FrameRate::default());
     let start = Instant::now();
     scheduler.request(Cause::Key, start);
@@ -29,6 +30,9 @@ pub fn bytes_per_second<M>(
         let since = Duration::from_millis(millis);
         if step(model, since, start + since) {
             scheduler.request(Cause::Change, start + since);
+            // A title that counts to 100 meanwhile.
+            let percent = u8::try_from(millis / (10 * seconds)).ok();
+            terminal.set_status(Status::Running(percent, Some(Duration::from_secs(seconds) - since)));
         }
         if scheduler.is_due(start + since) {
             let bytes = terminal.draw(|frame| view(model, frame));

@@ -15,6 +15,21 @@ use rustix::process::{Pid, Signal, kill_process};
 /// The maximum time of any wait, on the slowest machine.
 const MAX_WAIT: Duration = Duration::from_secs(30);
 
+/// What says which terminal it is, besides TERM.
+const TERMINAL_VARIABLES: [&str; 11] = [
+    "TERM_PROGRAM",
+    "TERM_FEATURES",
+    "TMUX",
+    "STY",
+    "ZELLIJ",
+    "VTE_VERSION",
+    "PTYXIS_VERSION",
+    "WT_SESSION",
+    "ConEmuANSI",
+    "KITTY_WINDOW_ID",
+    "KONSOLE_VERSION",
+];
+
 /// The path of the binary.
 pub const TUI: &str = env!("CARGO_BIN_EXE_tui");
 
@@ -75,6 +90,10 @@ impl Session {
             None => command.env_remove("TERM"),
         }
         command.env("LC_ALL", "C.UTF-8");
+        // The terminal and the multiplexer that the tests may run in.
+        for name in TERMINAL_VARIABLES {
+            command.env_remove(name);
+        }
         command.env_remove("NO_COLOR");
         // Otherwise each test whose downloads run would leave a process behind.
         command.env("FDSP_CLIENT_BACKGROUND", background);
@@ -200,6 +219,10 @@ impl Session {
                 (text.rfind(&format!("\x1b[?{mode}h")), text.rfind(&format!("\x1b[?{mode}l")));
             assert!(set < undone, "mode {mode} is left set");
         }
+        // The title was saved before it was set, and is restored after that.
+        let [save, set, restore] = ["\x1b[22;2t", "\x1b]2;", "\x1b[23;2t"];
+        assert!(text.find(save) < text.find(set) && text.rfind(set) < text.rfind(restore), "{text:?}");
+        assert_eq!(text.matches(save).count(), text.matches(restore).count(), "{text:?}");
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::panic;
 
-use fdsp::ui::Terminal;
+use fdsp::ui::{Attention, Terminal};
 
 use crate::pty::harness::Session;
 
@@ -30,7 +30,8 @@ fn a_panic_is_reported_after_the_terminal_is_restored() {
 #[test]
 #[ignore = "run by the test above, in a pseudo-terminal"]
 fn child_panics_while_its_screen_is_shown() {
-    let mut terminal = Terminal::open(false).expect("a terminal");
+    let mut terminal =
+        Terminal::open(false, Attention { title: true, ..Attention::default() }).expect("a terminal");
     terminal.draw(|frame| frame.render_widget("screenful", frame.area()));
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     runtime.block_on(terminal.written()).expect("the frame is written");

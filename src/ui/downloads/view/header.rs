@@ -14,7 +14,10 @@ use crate::{
     text::{SafeText, units},
     ui::{
         components::widgets::{clip_middle, put, put_line, sparkline, transport, width},
-        downloads::model::{Model, SPARKLINE_COLUMNS, layout::Form, rows::Marked},
+        downloads::{
+            model::{Model, SPARKLINE_COLUMNS, layout::Form, rows::Marked},
+            status::percent,
+        },
     },
 };
 
@@ -138,22 +141,6 @@ fn limit_in_force(limit: Option<u64>, until: Option<TimeOfDay>) -> Option<String
         Some(until) => Some(format!("{} until {until}", limit.as_deref().unwrap_or("no limit"))),
         None => limit,
     }
-}
-
-/// Never 100 before everything is in place, and nothing while the size of something is not known.
-fn percent(totals: &Totals) -> Option<u64> {
-    let (done, total) = totals.work();
-    // A percentage of a part would be taken for one of the whole.
-    if total == 0 || totals.unknown > 0 {
-        return None;
-    }
-    let all_done = totals.jobs > 0 && totals.done == totals.jobs;
-    // Nothing more is received, and not everything was: a percentage would be misleading.
-    if !all_done && totals.running + totals.waiting + totals.paused == 0 {
-        return None;
-    }
-    let most = if all_done { 100 } else { 99 };
-    Some((u128::from(done) * 100 / u128::from(total)).min(most) as u64)
 }
 
 /// Title and note of the rule below the queue: its sums, and what is marked, filtered and visible. What does not fit is left out,

@@ -28,15 +28,35 @@ fn modes(bytes: &[u8]) -> Vec<String> {
     set
 }
 
+/// Asserts that the title was saved before it was set, set, and restored after that, and that no progress is left; so many times.
+fn assert_titles_restored(bytes: &[u8], times: usize) {
+    let text = String::from_utf8_lossy(bytes);
+    let parts: Vec<_> = text.split("\x1b[22;2t").collect();
+    assert_eq!(parts.len(), times + 1, "{text:?}");
+    assert!(!parts[0].contains("\x1b]2;"), "{text:?}");
+    for part in &parts[1..] {
+        assert_eq!(part.matches("\x1b[23;2t").count(), 1, "{text:?}");
+        let (before, after) = part.split_once("\x1b[23;2t").expect("restored");
+        assert!(before.contains("\x1b]2;") && !after.contains("\x1b]2;"), "{text:?}");
+        assert!(before.ends_with("\x1b]9;4;0\x1b\\") && !after.contains("\x1b]9;4;"), "{text:?}");
+    }
+}
+
+/// Everything that a terminal may take.
+const ALL: Attention =
+    Attention { title: true, progress: true, notify: Some(crate::ui::Notification::Osc9), ascii: false };
+
 const SIZE: Size = Size { width: 80, height: 24 };
 
 #[test]
 fn everything_that_is_set_is_undone() {
     let recorder = Recorder::default();
-    let mut terminal = Terminal::on(recorder.clone(), SIZE, false).expect("a thread");
+    let mut terminal = Terminal::on(recorder.clone(), SIZE, false, ALL).expect("a thread");
     terminal.draw(|frame| frame.set_cursor_position((3, 3)));
     terminal.copy("text");
     terminal.bell();
+    terminal.set_status(Status::Running(Some(42), None));
+    terminal.notify(&SafeText::new("done"));
     terminal.redraw();
     terminal.draw(|_| {});
     let before = parser(&recorder.bytes_after(&terminal));
@@ -45,6 +65,7 @@ fn everything_that_is_set_is_undone() {
     terminal.restore(RESTORE_TIMEOUT).expect("a recorder takes everything");
     let bytes = recorder.bytes();
     assert_eq!(modes(&bytes), Vec::<String>::new());
+    assert_titles_restored(&bytes, 1);
     let after = parser(&bytes);
     assert!(!after.screen().alternate_screen() && !after.screen().bracketed_paste());
     assert!(!after.screen().hide_cursor());
@@ -56,14 +77,14 @@ fn everything_that_is_set_is_undone() {
 #[test]
 fn a_dropped_terminal_is_given_back() {
     let recorder = Recorder::default();
-    drop(Terminal::on(recorder.clone(), SIZE, false).expect("a thread"));
+    drop(Terminal::on(recorder.clone(), SIZE, false, ALL).expect("a thread"));
     assert_eq!(modes(&recorder.bytes()), Vec::<String>::new());
 }
 
 #[test]
 fn after_a_suspension_everything_is_set_and_drawn_again() {
     let recorder = Recorder::default();
-    let mut terminal = Terminal::on(recorder.clone(), SIZE, false).expect("a thread");
+    let mut terminal = Terminal::on(recorder.clone(), SIZE, false, ALL).expect("a thread");
     let view = |frame: &mut Frame<'_>| frame.render_widget("text", frame.area());
     terminal.draw(view);
     terminal.restore(RESTORE_TIMEOUT).expect("a recorder takes everything");
@@ -71,6 +92,7 @@ fn after_a_suspension_everything_is_set_and_drawn_again() {
     terminal.set_up_again().expect("a recorder takes everything");
     assert!(terminal.draw(view) > 0);
     let again = recorder.bytes_after(&terminal)[shell..].to_vec();
+    assert!(String::from_utf8_lossy(&again).contains("\x1b]2;tui\x1b\\"), "the title, too");
     assert_eq!(modes(&again), ["1049", "2004", "1007"]);
     assert!(parser(&again).screen().contents().starts_with("text"));
 }
@@ -79,7 +101,8 @@ fn after_a_suspension_everything_is_set_and_drawn_again() {
 fn a_frame_is_one_synchronized_update_in_one_write() {
     let recorder = Recorder::default();
     let mut terminal =
-        Terminal::on(recorder.clone(), Size { width: 200, height: 60 }, false).expect("a thread");
+        Terminal::on(recorder.clone(), Size { width: 200, height: 60 }, false, Attention::default())
+            .expect("a thread");
     let writes = recorder.writes();
     terminal.draw(|frame| frame.render_widget("text ".repeat(3000), frame.area()));
     let bytes = recorder.bytes_after(&terminal);
@@ -91,7 +114,7 @@ fn a_frame_is_one_synchronized_update_in_one_write() {
 #[test]
 fn a_frame_without_changes_is_not_written() {
     let recorder = Recorder::default();
-    let mut terminal = Terminal::on(recorder.clone(), SIZE, false).expect("a thread");
+    let mut terminal = Terminal::on(recorder.clone(), SIZE, false, ALL).expect("a thread");
     assert!(terminal.draw(|frame| frame.render_widget("text", frame.area())) > 0);
     let before = recorder.bytes_after(&terminal);
     assert_eq!(terminal.draw(|frame| frame.render_widget("text", frame.area())), 0);
@@ -101,7 +124,7 @@ fn a_frame_without_changes_is_not_written() {
 #[test]
 fn a_new_size_is_drawn_in_full() {
     let recorder = Recorder::default();
-    let mut terminal = Terminal::on(recorder.clone(), SIZE, false).expect("a thread");
+    let mut terminal = Terminal::on(recorder.clone(), SIZE, false, ALL).expect("a thread");
     terminal.draw(|frame| frame.render_widget("text", frame.area()));
     let before = recorder.bytes_after(&terminal).len();
     assert!(terminal.resize_to(Size { width: 60, height: 10 }));
@@ -117,4 +140,10 @@ fn a_new_size_is_drawn_in_full() {
 #[test]
 fn the_bytes_that_a_panic_writes_undo_everything() {
     assert_eq!(modes(&[SET_UP, RESTORE].concat()), Vec::<String>::new());
+    let recorder = Recorder::default();
+    let mut terminal = Terminal::on(recorder.clone(), SIZE, false, ALL).expect("a thread");
+    terminal.set_status(Status::Running(Some(42), None));
+    terminal.draw(|_| {});
+    let panicked = [recorder.bytes_after(&terminal), terminal.restoring()].concat();
+    assert_titles_restored(&panicked, 1);
 }
