@@ -74,9 +74,12 @@ impl Queue {
         (changed, refused)
     }
 
-    /// All that failed, in order.
+    /// All that failed, and those whose server is not trusted, in order.
     pub(crate) fn failed(&self) -> Vec<JobId> {
-        self.in_phase(&[Phase::Failed])
+        let asks = |id: &JobId| matches!(self.jobs.get(id).and_then(Job::question), Some(Question::Trust(_)));
+        let mut jobs = self.in_phase(&[Phase::Failed, Phase::Undecided]);
+        jobs.retain(|id| self.phase(*id) == Some(Phase::Failed) || asks(id));
+        jobs
     }
 
     /// All that wait or run, in order, but those whose content is only put in place.

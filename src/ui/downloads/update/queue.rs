@@ -55,7 +55,9 @@ pub(super) fn act(model: &mut Model, queue: &impl Queue, action: QueueAction) ->
             say_undoable(model, model.totals.done, "removed");
             return engine(Command::ClearFinished);
         }
-        QueueAction::RetryFailed if model.totals.failed == 0 => model.say("nothing has failed"),
+        QueueAction::RetryFailed if model.totals.failed + model.totals.undecided == 0 => {
+            model.say("nothing has failed")
+        }
         QueueAction::RetryFailed => return engine(Command::RetryFailed),
         QueueAction::PauseAll if model.totals.running + model.totals.waiting + model.totals.paused == 0 => {
             model.say("nothing runs, waits or is paused");
