@@ -282,7 +282,7 @@ mod tests {
 
     #[test]
     fn a_wide_window_has_two_columns_of_whole_sections() {
-        let shown = text(&Page::new(&Section::DOWNLOADS, Context::Queue), 120, 54);
+        let shown = text(&Page::new(&Section::DOWNLOADS, Context::Queue), 120, 66);
         let headings = shown.lines().nth(1).expect("a line");
         assert!(headings.starts_with(" Queue") && headings[60..].starts_with(" Everywhere"), "{shown}");
         assert!(!shown.contains("more below"), "all of it fits: {shown}");

@@ -9,7 +9,7 @@ use ratatui::{
 use super::model::Model;
 use crate::ui::{
     actions::{
-        Context, DialogAction,
+        Context, GlobalAction,
         hints::{self, Hint},
     },
     components::widgets::{inset, put, put_line, width, wrap},
@@ -49,7 +49,7 @@ pub fn render(model: &Model, area: Rect, buf: &mut Buffer) {
         &model.keys,
         Context::Page,
         &[],
-        &[Hint::from(DialogAction::Close)],
+        &[Hint::saying(GlobalAction::Back, "close")],
         usize::from(inset(last).width),
         &model.look,
     );

@@ -236,7 +236,9 @@ fn quit(model: &mut Model) -> Vec<Effect> {
 }
 
 fn back(model: &mut Model) {
-    if let Dialog::Help(page) = &mut model.dialog {
+    if model.shows_code {
+        model.shows_code = false;
+    } else if let Dialog::Help(page) = &mut model.dialog {
         if !page.back() {
             model.dialog = Dialog::None;
         }
