@@ -60,6 +60,8 @@ fn documented_options_exist() {
     let known: Vec<String> =
         command.get_arguments().filter_map(|it| it.get_long().map(str::to_owned)).collect();
     let others = ["release", "lib", "open", "help", "version", "test"];
+    // Those of curl and wget.
+    let of_peers = ["pinnedpubkey", "no-check-certificate", "user", "ask-password"];
     for (file, text) in documents() {
         let words = text.split(|c: char| !(c.is_ascii_lowercase() || c == '-'));
         for option in words
@@ -67,7 +69,9 @@ fn documented_options_exist() {
             .filter(|option| !option.is_empty() && !option.starts_with('-'))
         {
             assert!(
-                known.iter().any(|name| name == option) || others.contains(&option),
+                known.iter().any(|name| name == option)
+                    || others.contains(&option)
+                    || of_peers.contains(&option),
                 "--{option} in {file}"
             );
         }
@@ -116,7 +120,7 @@ fn all_events_are_documented_with_their_members() {
     let server = variants(include_str!("../../src/server/api/event.rs"), "pub enum Event {");
     assert!(client.len() > 8 && server.len() > 8, "{client:?} {server:?}");
     // Those are lines for people, also with --json, or happen with a screen only; the members of the result and of the trouble are fields of other types.
-    let for_people = ["warning", "failed", "refused", "draining", "blocked", "unblocked"];
+    let for_people = ["warning", "failed", "undecided", "refused", "draining", "blocked", "unblocked"];
     for (events, heading, is_client) in
         [(client, "## Events of a client", true), (server, "## Events of a server", false)]
     {
@@ -200,7 +204,7 @@ fn links_to_files_and_headings_exist() {
             if !heading.is_empty() {
                 let linked = fs::read_to_string(&linked).expect("a document");
                 let anchors = linked.lines().filter_map(|line| line.strip_prefix("## "));
-                let mut anchors = anchors.map(|text| text.to_lowercase().replace(' ', "-"));
+                let mut anchors = anchors.map(|text| text.to_lowercase().replace(',', "").replace(' ', "-"));
                 assert!(anchors.any(|anchor| anchor == heading), "{file} links to {target}");
             }
             links += 1;
