@@ -69,7 +69,8 @@ pub fn the_served_folder(arch: Arch) {
         served.count(|event| matches!(event, Event::Warning { message } if message.as_str().contains(part)))
     };
     let said =
-        ["cannot be served any more", "is there again", "was replaced by another folder"].map(warnings);
+        ["cannot be served: it was deleted", "exists again, and is served", "was replaced by another folder"]
+            .map(warnings);
     assert_eq!(said, [1, 1, 1], "each change is said once");
 }
 

@@ -192,7 +192,7 @@ fn a_wrong_pin_in_the_address_line_sends_no_request() {
     session.send(&format!("{address}#{right}\x0f"));
     session.wait_for("large.bin");
     // An open listing follows the server that is typed next.
-    session.send(&format!(":\x15{address}#{wrong}\x0f"));
+    session.send(&format!("i\x15{address}#{wrong}\x0f"));
     session.wait_for("SERVER IDENTITY CHANGED");
     let requests = server.requests();
     assert_eq!(requests.len(), 1, "that of the right pin only: {requests:#?}");

@@ -62,7 +62,7 @@ fn goes_on(home: &Path) -> Session {
         let text = screen.contents();
         text.contains("large.bin") && text.contains("readme.txt")
     });
-    session.wait_for("limit 3.0 MB/s");
+    session.wait_for("limit 3 MB/s");
     session.wait_for("large.bin: resuming at ");
     until("more blocks are received", || listed(home) > before);
     session

@@ -31,7 +31,7 @@ fn an_address_with_a_token_does_not_inherit_the_pin_of_an_earlier_one() {
     session.wait_for("quit");
     session.send(&format!("fdsp://127.0.0.1:{port}/one#{}\r", impostor.pin));
     session.wait_for("wants its token");
-    session.send(&format!(":\x15fdsp://{TOKEN}@127.0.0.1:{port}/two\r"));
+    session.send(&format!("i\x15fdsp://{TOKEN}@127.0.0.1:{port}/two\r"));
     session.wait_for("Type yes to trust it");
     let heard = impostor.heard();
     assert!(!heard.windows(TOKEN.len()).any(|part| part == TOKEN.as_bytes()), "the token was sent");
@@ -54,7 +54,7 @@ fn a_server_removed_from_known_servers_is_a_new_question_at_once() {
         text.lines().filter(|line| !line.contains(&port)).map(|line| format!("{line}\n")).collect();
     assert_ne!(kept, text);
     fs::write(&known, kept).expect("written");
-    session.send(":\x15two\r");
+    session.send("i\x15two\r");
     session.wait_for("Type yes to trust it");
     assert!(!home.path().join("two").exists());
     session.signal(rustix::process::Signal::TERM);
