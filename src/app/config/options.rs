@@ -114,7 +114,7 @@ section! {
         /// The protocol to use: v1, classic or classic-select [default: v1]
         #[arg(long, value_name = "DIALECT", value_parser = choices::<Speak>())]
         protocol: Speak = Speak::V1;
-        /// The proxy for http and https: http://, socks5:// or socks5h:// with [USER:PASSWORD@]HOST[:PORT], or none
+        /// The proxy for http and https, such as http://HOST:PORT or socks5h://USER:PASSWORD@HOST:PORT, or none
         /// [default: that of the environment, HTTPS_PROXY and so on]
         #[arg(long, value_name = "URL", help_heading = "Web servers")]
         proxy: ProxyChoice = ProxyChoice(Proxy::Environment);
