@@ -5,7 +5,7 @@ use std::time::Duration;
 use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 
 use crate::{
-    client::{Doubt, JobState, JobView, Sort},
+    client::{Doubt, JobState, JobView, Question, Sort, Trouble},
     text::units,
     ui::{
         actions::{Context, GlobalAction, InputAction, Key},
@@ -303,7 +303,7 @@ fn words(row: &JobView, look: &Look) -> Words {
             words.word_style = theme.accent;
             // What is local already stays visible.
             if progress(row).is_none_or(|(_, percent)| percent == 0) {
-                words.text = Some((trouble.message.to_string(), theme.plain));
+                words.text = Some((undecided(trouble), theme.plain));
                 words.wide = true;
             }
         }
@@ -318,6 +318,18 @@ fn words(row: &JobView, look: &Look) -> Words {
         }
     }
     words
+}
+
+/// What is to be decided, in few words: the path that the whole sentence names is the row's.
+fn undecided(trouble: &Trouble) -> String {
+    match trouble.question.as_deref() {
+        Some(Question::Exists(_)) => "exists and differs".to_owned(),
+        Some(Question::Claimed(_)) => "another download has its name".to_owned(),
+        Some(Question::Token(_)) => "needs the token of its server".to_owned(),
+        Some(Question::Gone) => "no longer on the server".to_owned(),
+        Some(Question::Changed { .. }) => "changed on the server".to_owned(),
+        Some(Question::Trust(_)) | None => trouble.message.to_string(),
+    }
 }
 
 /// The time until something is tried again.
