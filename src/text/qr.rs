@@ -62,7 +62,7 @@ impl Qr {
     }
 }
 
-/// The code of a text as lines to print within this many columns, or why there is none.
+/// The code of a text as lines to print within this many columns, or the reason why it cannot be drawn.
 pub fn printed(text: &str, columns: usize, ascii: bool) -> Result<String, String> {
     let code = Qr::new(text).ok_or("the address is too long for a QR code")?;
     let rows = code.rows(columns, usize::MAX, ascii);

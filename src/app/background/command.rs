@@ -10,7 +10,7 @@ use crate::{
         headless::{Output, eprint_line, print},
     },
     client::{JobView, SavedJob, SavedState, Session, Totals},
-    text::{units, without_number},
+    text::units,
 };
 
 /// The state of a session as `--status --json` prints it.
@@ -39,7 +39,7 @@ struct State<'a> {
     downloads: &'a [JobView],
 }
 
-/// Prints what a session's background process does, or what the session holds if there is none.
+/// Prints what a session's background process does, or without one, what the session holds.
 ///
 /// # Errors
 /// The process does not reply, or the session cannot be read.
@@ -177,7 +177,7 @@ fn no_reply(session: &SessionChoice, error: &std::io::Error) -> Problem {
     let sentence = format!(
         "session {}: its background process does not answer: {}; try again, or end the process",
         session.name,
-        without_number(&reason(error))
+        reason(error)
     );
     Problem::new(Exit::Failed, sentence)
 }

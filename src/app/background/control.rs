@@ -69,7 +69,7 @@ pub(super) struct Stopped {
     pub(super) error: Option<String>,
 }
 
-/// Asks the background process of a session; `None` if there is none.
+/// Asks the background process of a session; `None` without one.
 ///
 /// # Errors
 /// The process does not reply in time, or another user listens there.
@@ -77,7 +77,7 @@ fn ask(folder: &Path, name: &SessionName, request: Request, patience: Duration) 
     let Some(address) = Address::of(folder, name)? else { return Ok(None) };
     let stream = match UnixStream::connect(address.path()) {
         Ok(stream) => stream,
-        // Nobody listens at the socket of a process that was killed.
+        // The socket of a killed process has no listener.
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
             return Ok(None);
         }
@@ -90,7 +90,7 @@ fn ask(folder: &Path, name: &SessionName, request: Request, patience: Duration) 
     read_line(&stream, MAX_REPLY_LEN).map(Some)
 }
 
-/// The state of the background process of a session; `None` if there is none.
+/// The state of the background process of a session; `None` without one.
 ///
 /// # Errors
 /// The process does not reply in time.
@@ -102,7 +102,7 @@ pub(super) fn status(folder: &Path, name: &SessionName) -> io::Result<Option<Sta
     }
 }
 
-/// Stops the background process of a session, which releases the session; `None` if there is none.
+/// Stops the background process of a session, which releases the session; `None` without one.
 ///
 /// # Errors
 /// The process does not reply in time.

@@ -1,6 +1,6 @@
 //! The session's way from the screen to a background process.
 //!
-//! The screen starts the process and tells it on a pipe what to do, since anyone can read the arguments of a process. The process reports
+//! The screen starts the process and sends its orders through a pipe, since any user can read the arguments of a process. The process reports
 //! that it is ready, waits until that pipe is closed, takes the session, and reports that too. The pipe is also closed when the
 //! screen's process ends for whatever reason, so a session is never left without a process.
 
@@ -21,11 +21,11 @@ use crate::{app::cli::SessionChoice, client::SessionName};
 pub(in crate::app) const ARGUMENT: &str = "--background-process";
 /// Bytes of a report, at most.
 const MAX_REPORT_LEN: u64 = 4 << 10;
-/// Bytes of what a background process is told, at most: the arguments of a process are at most 2 MiB on Linux, and bytes are written as
+/// Bytes of a handover, at most: the arguments of a process are at most 2 MiB on Linux, and bytes are written as
 /// numbers.
 const MAX_HANDOVER_LEN: u64 = 16 << 20;
 
-/// What a background process is told.
+/// What the screen sends to a background process.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Handover {
     /// The arguments of the screen's process, with its name.
@@ -97,12 +97,12 @@ impl Waiting {
             .spawn()?;
         let mut line = serde_json::to_vec(&handover)?;
         line.push(b'\n');
-        let told = process.stdin.as_mut().map_or(Ok(()), |pipe| pipe.write_all(&line));
+        let sent = process.stdin.as_mut().map_or(Ok(()), |pipe| pipe.write_all(&line));
         let (sender, reports) = mpsc::channel();
         let output = process.stdout.take();
         // From here on it is killed if anything fails.
         let waiting = Waiting { process, reports, handed_over: false };
-        told?;
+        sent?;
         let read = move || {
             let Some(output) = output else { return };
             let mut lines = BufReader::new(output.take(MAX_REPORT_LEN)).lines();

@@ -45,9 +45,9 @@ pub(in crate::app) fn main() -> Exit {
 }
 
 fn run() -> Result<Exit, Problem> {
-    let told = Handover::read(io::stdin().lock());
-    let told = told.and_then(|handover| Ok((handover.session()?, handover.arguments)));
-    let (session, arguments) = told.map_err(|error| {
+    let handover = Handover::read(io::stdin().lock());
+    let handover = handover.and_then(|handover| Ok((handover.session()?, handover.arguments)));
+    let (session, arguments) = handover.map_err(|error| {
         Problem::new(
             Exit::Usage,
             format!("tui starts this process itself, to download in the background: {error}"),
@@ -156,7 +156,7 @@ fn status(engine: &Engine) -> Status {
     Status { process: std::process::id(), totals, running: engine.rows(&ids) }
 }
 
-/// Stops the engine, saves the queue, releases the session, and answers whoever asked for it.
+/// Stops the engine, saves the queue, releases the session, and replies to the process that asked for it.
 fn end(engine: Engine, session: Session, ended: Ended) -> Exit {
     engine.command(Command::Stop);
     let kept = engine.join(STOP_TIMEOUT);

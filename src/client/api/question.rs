@@ -106,7 +106,7 @@ pub enum QuestionKind {
     Trust,
 }
 
-/// An answer that a job is told. Tokens, addresses and certificates have commands of their own.
+/// The answer to the question of a job. Tokens, addresses and certificates have commands of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Answer {

@@ -77,7 +77,7 @@ pub enum SavedState {
     Paused,
     /// It failed.
     Failed(Trouble),
-    /// It waits for a decision of the user; where nobody can be asked, it has failed.
+    /// It waits for a decision of the user; without a user who can be asked, it has failed.
     Undecided(Trouble),
     /// Cancelled by the user.
     Cancelled,

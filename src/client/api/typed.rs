@@ -88,7 +88,7 @@ pub fn split(text: &str) -> (&str, &str, &str) {
     (&text[..path], &text[path..end], &text[end..])
 }
 
-/// A text as it may be saved: without a token or a password. `None` if there may be one that cannot be told from the rest.
+/// A text as it may be saved: without a token or a password. `None` if the text may contain one that cannot be distinguished from the rest.
 pub fn without_secrets(text: &str) -> Option<String> {
     let start = text.find("://").map_or(0, |scheme| scheme + 3);
     let end = text[start..].find(['/', '#']).map_or(text.len(), |end| start + end);
@@ -114,7 +114,7 @@ fn is_server(part: &str) -> bool {
     is_host(host) && (1..=5).contains(&port.len()) && port.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// Whether it is a host name or an IPv4 address. A number alone is none of them: `12:30` is a name.
+/// Whether it is a host name or an IPv4 address. A number alone is neither: `12:30` is a name.
 fn is_host(text: &str) -> bool {
     let may = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
     let has_letter = text.bytes().any(|byte| byte.is_ascii_alphabetic());

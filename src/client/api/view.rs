@@ -140,7 +140,7 @@ impl Trouble {
         Trouble { kind, message: message.into(), options: SafeText::default(), question: None }
     }
 
-    /// The same where nobody can be asked: the sentence names the options that help.
+    /// The same for a run without a user who can be asked: the sentence names the options that help.
     pub(crate) fn for_command_line(self) -> Trouble {
         let message = SafeText::new(&self.to_string());
         Trouble { message, options: SafeText::default(), ..self }

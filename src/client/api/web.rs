@@ -132,7 +132,7 @@ impl WebAddress {
         }
     }
 
-    /// The last segment of the path, decoded; `index.html` if there is none.
+    /// The last segment of the path, decoded; `index.html` without one.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -248,7 +248,7 @@ pub(crate) fn authority(url: &Url, pin: Option<Pin>) -> Authority {
     Authority::new(host, url.port_or_known_default().unwrap_or(80), security)
 }
 
-/// The last segment of the path of a URL, decoded; `index.html` if there is none.
+/// The last segment of the path of a URL, decoded; `index.html` without one.
 pub(crate) fn name_of(url: &Url) -> String {
     let last = url.path().rsplit('/').next().filter(|last| !last.is_empty()).unwrap_or(INDEX_NAME);
     let bytes: Vec<u8> = percent_decode_str(last).filter(|byte| *byte != 0).collect();

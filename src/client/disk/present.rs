@@ -1,4 +1,4 @@
-//! Which files of a listing are local already, as far as name and size show.
+//! Which files of a listing are local already, by name and size.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! What a command is told about a download: the values of the placeholders and of the environment.
+//! The facts about a download that a command receives: the values of the placeholders and of the environment.
 
 use std::{
     ffi::{OsStr, OsString},

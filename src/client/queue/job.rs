@@ -356,7 +356,7 @@ impl Job {
     }
 }
 
-/// Where a job is saved, as far as that is known. `name`: what the server has announced.
+/// Where a job is saved, where that is known. `name`: what the server has announced.
 pub(super) fn target_of(new: &NewJob, name: Option<&Path>) -> SafeText {
     match new.save_as.as_deref().or(name) {
         Some(path) => SafeText::from_path(&new.folder.join(path)),

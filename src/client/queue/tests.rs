@@ -296,7 +296,7 @@ fn ten_thousand_rows_cost_as_much_as_the_visible_ones() {
     }
     assert_eq!(queue.at(9_990..20_000, Instant::now(), &servers).len(), 10);
     assert_eq!(queue.at(20_000..30_000, Instant::now(), &servers).len(), 0);
-    // Most of a second in a debug build would be missed by far if rows or sums were counted anew.
+    // Most of a second in a debug build would be missed by far if rows or sums were counted again.
     let begun = Instant::now();
     for start in 0..1_000 {
         assert_eq!(queue.at(start..start + 20, begun, &servers).len(), 20);

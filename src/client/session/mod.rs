@@ -165,7 +165,7 @@ impl Session {
         Ok(Opened { session: Session { inner: Arc::new(inner) }, saved, warning })
     }
 
-    /// Reads what is saved in a session, whoever has it open; nothing if there is no such session.
+    /// Reads what is saved in a session, even while another process has it open; empty without such a session.
     ///
     /// # Errors
     /// Its file cannot be read or understood.

@@ -240,7 +240,7 @@ mod tests {
         );
     }
 
-    /// The number of seconds until a server is given up that sends only `working` frames, at this rate in bytes per second.
+    /// The number of seconds until the connection to a server that sends only `working` frames is closed, at this rate in bytes per second.
     fn lasts_working(patience: &mut Watchdog, budget: &mut Duration, bytes: usize) -> usize {
         (1..100_000).take_while(|_| patience.took_in(SECOND, bytes) && patience.works(budget)).count()
     }

@@ -116,7 +116,7 @@ impl LineEdit {
         self.history.push(entry.to_owned());
     }
 
-    /// Recalls the last entry before the present one that begins with what was typed; `false` if there is none.
+    /// Recalls the last entry before the present one that begins with what was typed; `false` without one.
     pub fn recall_previous(&mut self) -> bool {
         let (before, draft) = match &self.recalled {
             Some((index, draft)) if self.is_entry(*index) => (*index, draft.clone()),

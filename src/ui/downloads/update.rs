@@ -44,7 +44,7 @@ pub enum Message {
     Listed {
         /// That of the question.
         ticket: Ticket,
-        /// A page, or why there is none.
+        /// A page, or the reason why it cannot be drawn.
         answer: Result<Entries, Trouble>,
     },
     /// The answer to [`Effect::Present`].

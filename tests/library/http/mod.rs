@@ -29,7 +29,7 @@ use crate::{
 const TAG: Option<&str> = Some("\"v1\"");
 const OTHER: Option<&str> = Some("\"v2\"");
 
-/// An engine that gives up after the first failure.
+/// An engine without retries.
 fn once() -> Config {
     Config { timeout: Duration::from_secs(5), ..support::once() }
 }

@@ -1,4 +1,4 @@
-//! Web servers with TLS: pins, certificates of their own, and redirects that would give up the encryption.
+//! Web servers with TLS: pins, certificates of their own, and redirects to addresses without encryption.
 
 use std::io::Write;
 

@@ -199,7 +199,7 @@ fn they_stop_when_they_are_told_to() {
     );
 }
 
-/// The socket of a killed process answers nobody, and its lock is free.
+/// The socket of a killed process has no listener, and its lock is free.
 #[test]
 fn a_killed_background_process_leaves_a_session_that_can_be_opened() {
     let place = Place::new();

@@ -133,7 +133,7 @@ fn is_named_by_server(new: &NewJob, name: &SafeName) -> bool {
     new.address.is_root() || !new.address.has_directories() && !new.address.name().is_some_and(is_asked)
 }
 
-/// Whether no other content is being received for a target, as far as a journal shows.
+/// Whether no other content is being received for a target, according to its journal.
 fn is_free(target: &Target, new: &NewJob) -> bool {
     let source = Part::source(&target.folder, &target.name);
     source.is_none_or(|content| {

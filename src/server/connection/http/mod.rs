@@ -5,7 +5,7 @@
 //!  request/          what is asked for, and with which conditions
 //!  answer/           a file, a folder as a page, as JSON or as a zip, a digest
 //!  response.rs       heads, and how content ends
-//!  media.rs  disposition.rs    what a browser is told of a file
+//!  media.rs  disposition.rs    the type of a file, and how a browser shows it
 //! ```
 //!
 //! A request that two programs could read differently is refused, and its connection closed, so that nothing can be hidden in it. A body is

@@ -98,7 +98,7 @@ fn history_is_searched_by_what_was_typed() {
     assert_eq!(recalled, ["films/a", "films/b", "films/a"]);
     assert!(line.recall_next());
     assert_eq!(shown(&line), "films/b|");
-    // What is changed is searched for anew.
+    // A changed text starts a new search.
     line.set("nas");
     assert!(line.recall_previous());
     assert_eq!(shown(&line), "nas:1/b|");

@@ -22,7 +22,7 @@ use crate::{
 /// Columns of the words in front of size and time.
 const SIDE_COLUMNS: usize = 7;
 
-/// The lines of the open question; empty if there is none.
+/// The lines of the open question; empty without one.
 pub fn lines(model: &Model, columns: usize) -> Vec<Line<'static>> {
     let Some(decision) = &model.deciding else { return Vec::new() };
     let Some(question) = decision.question() else { return Vec::new() };

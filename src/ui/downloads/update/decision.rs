@@ -48,7 +48,7 @@ pub(super) fn act(model: &mut Model, queue: &impl Queue, action: DecisionAction)
     vec![Effect::Engine(Command::Answer { ids: vec![id], answer, for_all })]
 }
 
-/// Opens the first question, or says that there is none.
+/// Opens the first question, or says that no question is open.
 pub(super) fn open(model: &mut Model, queue: &impl Queue) {
     if queue.undecided().is_empty() {
         return model.say("nothing needs a decision");

@@ -28,7 +28,7 @@ fn modes(bytes: &[u8]) -> Vec<String> {
     set
 }
 
-/// Asserts that the title was saved before it was set, set, and restored after that, and that no progress is left; so many times.
+/// Asserts that the title was saved before it was set, set, and restored after that, and that no progress is left. `times`: how often.
 fn assert_titles_restored(bytes: &[u8], times: usize) {
     let text = String::from_utf8_lossy(bytes);
     let parts: Vec<_> = text.split("\x1b[22;2t").collect();

@@ -346,7 +346,7 @@ pub fn hosts(arch: Arch) {
     }
 }
 
-/// A client whose address is blocked is told so, and for how long.
+/// A client whose address is blocked receives the reason and the time left.
 pub fn blocked(arch: Arch) {
     let served = serve(arch);
     served.file("file", b"content");

@@ -63,7 +63,7 @@ pub(super) enum Trouble {
         /// Seconds after which the client may try again.
         retry_after: Option<u32>,
     },
-    /// The head was sent: the connection is closed, so that nobody takes what was sent for all.
+    /// The head was sent: the connection is closed, so that no client takes what was sent for the whole.
     Cut(String),
 }
 

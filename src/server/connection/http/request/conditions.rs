@@ -75,7 +75,7 @@ fn split_tags(mut rest: &str) -> impl Iterator<Item = (bool, &str)> {
     })
 }
 
-/// Whether the version that a range is of is the current one, as far as the client says which one it has.
+/// Whether the version that a range is of is the current one, if the client names the one it has.
 fn is_current(fields: &Fields, validators: Validators<'_>) -> bool {
     let Some(expected) = fields.get("if-range").map(str::trim) else { return true };
     if expected.starts_with('"') || expected.starts_with("W/") {
