@@ -11,7 +11,7 @@ use backon::{BackoffBuilder, ExponentialBuilder};
 use crate::{
     client::api::{
         question::{Facts, Question},
-        view::{Trouble, TroubleKind},
+        views::view::{Trouble, TroubleKind},
     },
     platform::reason,
     protocol::{

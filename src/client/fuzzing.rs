@@ -4,7 +4,7 @@ use std::{os::unix::ffi::OsStrExt, sync::LazyLock};
 
 use crate::{
     client::{
-        api::config::Names,
+        api::settings::config::Names,
         disk::{
             journal::{
                 self, Lines, Recovered,

@@ -5,16 +5,13 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::client::api::{
-    locator::{Locator, Server},
+    address::locator::{Locator, Server},
+    job_id::JobId,
     new_job::NewJob,
     question::Answer,
     serial,
     trust::NewServer,
 };
-
-/// A number for a job, never used twice by one engine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct JobId(pub u64);
 
 /// A change of a job.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

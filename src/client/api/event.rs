@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     client::api::{
-        command::JobId,
-        view::{Finished, Trouble},
+        job_id::JobId,
+        views::view::{Finished, Trouble},
     },
     text::SafeText,
 };

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     client::api::{
-        checksum::Checksum,
-        locator::Locator,
+        address::locator::Locator,
+        content::checksum::Checksum,
         serial::{self, is_default},
         speak::Speak,
     },

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    client::api::{command::JobId, locator::Server, serial, trust::Doubt},
+    client::api::{address::locator::Server, job_id::JobId, serial, trust::Doubt},
     protocol::message::Timestamp,
     text::SafeText,
 };

@@ -8,7 +8,7 @@ use crate::{
     client::api::{
         new_job::NewJob,
         serial::is_default,
-        view::{Finished, Trouble},
+        views::view::{Finished, Trouble},
     },
     text::SafeText,
 };

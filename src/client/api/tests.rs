@@ -6,16 +6,17 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     client::api::{
-        command::{Command, Edit, JobId},
+        address::locator::Locator,
+        command::{Command, Edit},
+        content::origin::Origin,
         event::{Change, Event},
-        locator::Locator,
+        job_id::JobId,
         new_job::{Earlier, Existing, Form, NewJob},
-        origin::Origin,
         question::{Answer, Claimed, Conflict, ConflictKind, Facts, Question},
         saved::{Limits, SavedJob, SavedQueue, SavedState},
         speak::Speak,
         trust::{Doubt, NewServer},
-        view::{Finished, JobState, JobView, Snapshot, Totals, Trouble, TroubleKind},
+        views::view::{Finished, JobState, JobView, Snapshot, Totals, Trouble, TroubleKind},
     },
     protocol::{
         classic::Dialect,

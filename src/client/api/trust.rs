@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    client::api::{locator::Server, serial},
+    client::api::{address::locator::Server, serial},
     protocol::trust::pin::Pin,
 };
 

@@ -7,7 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     client::{
-        api::{checksum::Checksum, locator::Locator, origin::Origin, question::Facts, serial::is_default},
+        api::{
+            address::locator::Locator, content::checksum::Checksum, content::origin::Origin, question::Facts,
+            serial::is_default,
+        },
         error::Fault,
     },
     protocol::message::{Form, Sources, Timestamp},

@@ -4,7 +4,7 @@ use std::{fs::File, io, os::unix::fs::FileExt};
 
 use sha2::Digest as _;
 
-use crate::{client::api::checksum::Checksum, protocol::digest::Hash};
+use crate::{client::api::content::checksum::Checksum, protocol::digest::Hash};
 
 /// Bytes read at once: hashing is fastest over large pieces.
 const READ_LEN: usize = 1 << 20;

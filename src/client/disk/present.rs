@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::name::SafeName;
-use crate::client::api::config::Names;
+use crate::client::api::settings::config::Names;
 
 /// For each file, its name on a server and its size: whether the folder has a file of that name and size.
 pub(crate) fn are_present(folder: &Path, files: &[(String, u64)], names: Names) -> Vec<bool> {

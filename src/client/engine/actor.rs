@@ -25,10 +25,7 @@ use tokio::{
 use self::{answers::Standing, limits::Followed, undo::Undo};
 use crate::client::{
     api::{
-        command::{Command, JobId},
-        config::Config,
-        event::Event,
-        question::QuestionKind,
+        command::Command, event::Event, job_id::JobId, question::QuestionKind, settings::config::Config,
         trust::NewServer,
     },
     engine::shared::Shared,

@@ -21,16 +21,17 @@ use tokio::{
 use crate::{
     client::{
         api::{
-            arrange::{Arranged, Sort},
-            command::{Command, JobId},
-            config::{Config, Names},
+            address::locator::{Locator, Server},
+            command::Command,
             event::Event,
-            locator::{Locator, Server},
-            picture::Picture,
+            job_id::JobId,
             question::QuestionKind,
             saved::{SavedJob, SavedQueue, SavedState},
+            settings::config::{Config, Names},
             speak::Speak,
-            view::{JobView, LostServer, Snapshot, Totals, Trouble},
+            views::arrange::{Arranged, Sort},
+            views::picture::Picture,
+            views::view::{JobView, LostServer, Snapshot, Totals, Trouble},
         },
         disk::present::are_present,
         engine::{actor::Actor, shared::Shared},

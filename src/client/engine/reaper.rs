@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::{sync::mpsc, task::spawn_blocking};
 
 use crate::client::{
-    api::{config::Names, saved::SavedJob},
+    api::{saved::SavedJob, settings::config::Names},
     engine::shared::Shared,
     job::{deletions::Deletion, leftover, tree::TreeWorkDir},
     queue,
@@ -68,7 +68,7 @@ pub(crate) mod tests {
     };
 
     use super::*;
-    use crate::client::api::config::{Config, Trust};
+    use crate::client::api::settings::config::{Config, Trust};
 
     /// The configuration of a shared.
     pub fn config() -> Config {

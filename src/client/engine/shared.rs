@@ -10,15 +10,15 @@ use tokio::sync::{Notify, mpsc};
 use crate::{
     client::{
         api::{
-            announced::Announced,
-            command::JobId,
-            config::Config,
+            address::locator::Server,
+            content::announced::Announced,
             event::Event,
-            limit_schedule::TimeOfDay,
-            locator::Server,
+            job_id::JobId,
             question::Question,
             saved::{self, SavedQueue},
-            view::Trouble,
+            settings::config::Config,
+            settings::limit_schedule::TimeOfDay,
+            views::view::Trouble,
         },
         disk::{folder::Folders, journal::seal::Seal},
         error::{Fault, Verdict},

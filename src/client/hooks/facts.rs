@@ -7,10 +7,10 @@ use std::{
 
 use crate::{
     client::api::{
-        hook::{PLACEHOLDERS, variable},
+        content::proof::Proof,
         new_job::NewJob,
-        proof::Proof,
-        view::{Finished, Trouble},
+        settings::hook::{PLACEHOLDERS, variable},
+        views::view::{Finished, Trouble},
     },
     text::SafeText,
 };
@@ -106,7 +106,7 @@ fn url(job: Option<&NewJob>) -> OsString {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::api::{locator::Locator, view::TroubleKind};
+    use crate::client::api::{address::locator::Locator, views::view::TroubleKind};
 
     fn finished(path: &[u8]) -> Finished {
         Finished {

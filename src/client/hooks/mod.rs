@@ -16,8 +16,8 @@ use tokio::sync::Notify;
 use crate::client::{
     api::{
         event::Event,
-        hook::{self, HookCommand},
         new_job::NewJob,
+        settings::hook::{self, HookCommand},
     },
     hooks::facts::Facts,
 };

@@ -2,8 +2,8 @@ use std::{fs, path::Path, sync::mpsc};
 
 use super::*;
 use crate::client::api::{
-    command::JobId,
-    view::{Trouble, TroubleKind},
+    job_id::JobId,
+    views::view::{Trouble, TroubleKind},
 };
 
 /// Hooks of shell scripts, which run in a folder.

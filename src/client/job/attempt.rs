@@ -8,12 +8,12 @@ use std::{
 use crate::{
     client::{
         api::{
-            announced::Announced,
-            config::Extract,
+            address::locator::Locator,
+            content::announced::Announced,
             event::Event,
-            locator::Locator,
             new_job::{Existing, NewJob},
-            view::TroubleKind,
+            settings::config::Extract,
+            views::view::TroubleKind,
         },
         content::Content,
         disk::target::Target,

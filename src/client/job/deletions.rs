@@ -15,7 +15,7 @@ use tokio::sync::{Notify, mpsc};
 
 use crate::{
     client::api::{
-        command::JobId,
+        job_id::JobId,
         new_job::NewJob,
         saved::{SavedJob, SavedState},
     },

@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     client::{
-        api::{announced::Announced, command::JobId, event::Event, view::Finished},
+        api::{content::announced::Announced, event::Event, job_id::JobId, views::view::Finished},
         error::Fault,
         job::resume::JobResume,
     },

@@ -5,7 +5,7 @@ use std::{collections::HashSet, path::PathBuf};
 use rustix::fs::FileType;
 
 use crate::client::{
-    api::{config::Names, new_job::NewJob},
+    api::{new_job::NewJob, settings::config::Names},
     disk::{folder::Folders, name::SafeName, part::Part, target::Target},
     error::Fault,
     job::{

@@ -7,10 +7,10 @@ use tokio::{sync::watch, task::block_in_place};
 use crate::{
     client::{
         api::{
-            config::{Extract, Names},
+            content::proof::{DigestBy, Proof},
             new_job::Form,
-            proof::{DigestBy, Proof},
-            view::{Finished, TroubleKind},
+            settings::config::{Extract, Names},
+            views::view::{Finished, TroubleKind},
         },
         content::{Content, blocks::Blocks},
         disk::target::Target,

@@ -5,12 +5,12 @@ use std::collections::HashSet;
 use crate::{
     client::{
         api::{
-            command::JobId,
-            locator::Server,
+            address::locator::Server,
+            job_id::JobId,
             new_job::NewJob,
             question::Question,
             trust::{Doubt, NewServer},
-            view::TroubleKind,
+            views::view::TroubleKind,
         },
         queue::{
             phase::{Input, Phase},

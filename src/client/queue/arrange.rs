@@ -4,9 +4,9 @@ use std::cmp::Reverse;
 
 use crate::client::{
     api::{
-        arrange::{Arranged, Sort},
-        command::JobId,
-        view::work,
+        job_id::JobId,
+        views::arrange::{Arranged, Sort},
+        views::view::work,
     },
     queue::phase::Phase,
 };

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::{
     client::{
-        api::{command::JobId, new_job::NewJob, question::Question, view::Trouble},
+        api::{job_id::JobId, new_job::NewJob, question::Question, views::view::Trouble},
         queue::{
             phase::{Input, Phase},
             schedule::ServerId,

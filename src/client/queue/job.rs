@@ -5,12 +5,12 @@ use std::{path::Path, sync::Arc, time::Instant};
 use crate::{
     client::{
         api::{
-            command::JobId,
+            job_id::JobId,
             new_job::NewJob,
-            picture::{Part, Picture},
             question::Question,
             saved::{SavedJob, SavedState},
-            view::{Finished, JobState, JobView, Trouble, work},
+            views::picture::{Part, Picture},
+            views::view::{Finished, JobState, JobView, Trouble, work},
         },
         queue::{
             Counters, Counts,

@@ -24,7 +24,9 @@ use std::{
 
 use crate::{
     client::{
-        api::{command::JobId, locator::Locator, new_job::NewJob, saved::SavedJob, view::Trouble},
+        api::{
+            address::locator::Locator, job_id::JobId, new_job::NewJob, saved::SavedJob, views::view::Trouble,
+        },
         queue::{
             phase::{Input, Phase},
             rates::{advance::Advance, recent::Recent, speed::Meter},

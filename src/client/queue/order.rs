@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::client::api::command::JobId;
+use crate::client::api::job_id::JobId;
 
 /// Moves `ids` by a number of places (negative: towards the front), each until there is no room, keeping the order
 /// among themselves. Returns whether anything moved.

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use crate::{
     client::{
-        api::command::JobId,
+        api::job_id::JobId,
         queue::{Queue, phase::Phase},
     },
     text::SafeText,

@@ -4,11 +4,11 @@ use std::{ops::Range, time::Instant};
 
 use crate::client::{
     api::{
-        command::JobId,
-        picture::Picture,
+        job_id::JobId,
         question::QuestionKind,
-        twins::{self, Named},
-        view::{JobView, Totals, work},
+        views::picture::Picture,
+        views::twins::{self, Named},
+        views::view::{JobView, Totals, work},
     },
     queue::{phase::Phase, rates::speed, schedule::Servers},
 };

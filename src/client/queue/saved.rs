@@ -1,7 +1,7 @@
 //! Changes a saved queue before an engine resumes it, by the functions that change a running one.
 
 use crate::client::{
-    api::{locator::Server, new_job::NewJob, saved::SavedJob},
+    api::{address::locator::Server, new_job::NewJob, saved::SavedJob},
     queue::{
         Queue,
         phase::{Input, Phase},
@@ -69,10 +69,10 @@ mod tests {
 
     use super::*;
     use crate::client::api::{
-        locator::Locator,
+        address::locator::Locator,
         new_job::Existing,
         saved::SavedState,
-        view::{Finished, Trouble, TroubleKind},
+        views::view::{Finished, Trouble, TroubleKind},
     };
 
     fn new(path: &str) -> NewJob {

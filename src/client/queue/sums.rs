@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::client::{
-    api::view::Totals,
+    api::views::view::Totals,
     queue::{phase::Phase, schedule::ServerId},
 };
 

@@ -12,12 +12,12 @@ use proptest::prelude::*;
 use super::*;
 use crate::client::{
     api::{
-        announced::Announced,
-        locator::Locator,
+        address::locator::Locator,
+        content::announced::Announced,
         new_job::Existing,
-        picture::Part,
         speak::Speak,
-        view::{Finished, JobState, Trouble, TroubleKind},
+        views::picture::Part,
+        views::view::{Finished, JobState, Trouble, TroubleKind},
     },
     queue::schedule::Servers,
 };

@@ -5,12 +5,12 @@ use std::{fmt, sync::Arc, time::Instant};
 use crate::{
     client::{
         api::{
-            announced::Announced,
-            command::JobId,
+            content::announced::Announced,
             event::Event,
+            job_id::JobId,
             new_job::NewJob,
-            picture::Part,
-            view::{Finished, Trouble, work},
+            views::picture::Part,
+            views::view::{Finished, Trouble, work},
         },
         queue::{
             phase::{Input, Phase},

@@ -28,8 +28,8 @@ use super::engine::Engine;
 use crate::{
     client::{
         api::{
+            address::typed,
             saved::{Limits, SavedJob, SavedQueue, SavedState},
-            typed,
         },
         engine::shared::Shared,
         job::deletions::Deletion,

@@ -1,7 +1,7 @@
 use std::{fs, os::unix::fs::PermissionsExt};
 
 use super::*;
-use crate::client::api::{locator::Locator, new_job::NewJob};
+use crate::client::api::{address::locator::Locator, new_job::NewJob};
 
 const CONFIGURED: Limits = Limits { jobs: 3, segments: 4, rate: None };
 

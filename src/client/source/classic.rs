@@ -7,7 +7,7 @@ use tokio::{task::block_in_place, time::timeout};
 use super::{fdsp::pool::Pool, limiter::Limiter, observer::Observer, sink::Sink, wire::Wire};
 use crate::{
     client::{
-        api::{origin::Origin, view::TroubleKind},
+        api::{content::origin::Origin, views::view::TroubleKind},
         content::Content,
         error::Fault,
     },

@@ -14,7 +14,7 @@ use tokio::{
 };
 
 use crate::{
-    client::{api::view::TroubleKind, error::Fault},
+    client::{api::views::view::TroubleKind, error::Fault},
     platform::reason,
     protocol::address::Authority,
 };
@@ -139,7 +139,7 @@ async fn race(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
 mod tests {
     use super::*;
     use crate::{
-        client::{api::view::TroubleKind, error::Verdict},
+        client::{api::views::view::TroubleKind, error::Verdict},
         protocol::address::Security,
     };
 

@@ -39,7 +39,10 @@ pub(crate) use self::{
 };
 use crate::{
     client::{
-        api::{locator::LocatorError, origin::Origin, proof::Proof, view::TroubleKind},
+        api::{
+            address::locator::LocatorError, content::origin::Origin, content::proof::Proof,
+            views::view::TroubleKind,
+        },
         content::Content,
         error::Fault,
     },

@@ -12,10 +12,10 @@ use tokio::{net::TcpStream, task::block_in_place};
 use crate::{
     client::{
         api::{
-            locator::Server,
+            address::locator::Server,
             question::Question,
             trust::{Doubt, NewServer},
-            view::TroubleKind,
+            views::view::TroubleKind,
         },
         error::Fault,
         trust::{AcceptedBy, KnownServers, Trusted, Untrusted, Verifier},

@@ -14,10 +14,10 @@ use super::{
 use crate::{
     client::{
         api::{
-            config::{Trust, Web},
-            locator::{Locator, Server},
+            address::locator::{Locator, Server},
+            settings::config::{Trust, Web},
             speak::Speak,
-            view::TroubleKind,
+            views::view::TroubleKind,
         },
         error::Fault,
         trust::KnownServers,

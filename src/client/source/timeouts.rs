@@ -28,7 +28,7 @@ pub(crate) struct Timeouts {
 }
 
 impl Timeouts {
-    pub(crate) fn of(config: &crate::client::api::config::Config) -> Timeouts {
+    pub(crate) fn of(config: &crate::client::api::settings::config::Config) -> Timeouts {
         Timeouts {
             silence: config.timeout,
             speed_limit: config.speed_limit,

@@ -11,7 +11,7 @@ use tokio::{io::Interest, net::TcpStream, time::timeout};
 
 use crate::{
     client::{
-        api::{origin::Origin, view::TroubleKind},
+        api::{content::origin::Origin, views::view::TroubleKind},
         error::Fault,
         source::{
             dial,

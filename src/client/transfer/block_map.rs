@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use fixedbitset::FixedBitSet;
 
-use crate::client::{api::picture::Part, content::blocks::Blocks};
+use crate::client::{api::views::picture::Part, content::blocks::Blocks};
 
 /// The most blocks of a content that has a map: 2 MiB of bits. The server announces the size, which may be that of a sparse file.
 const MAX_BLOCKS: u64 = 1 << 24;

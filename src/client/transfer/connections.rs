@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     client::{
-        api::view::TroubleKind,
+        api::views::view::TroubleKind,
         content::blocks::Blocks,
         disk::part::Writer,
         error::Fault,

@@ -25,7 +25,7 @@ use self::{
 };
 use crate::{
     client::{
-        api::view::TroubleKind,
+        api::views::view::TroubleKind,
         content::{Access, Content, blocks::Blocks},
         error::{Fault, Unfinished},
         source::{Connection, Source, sink::Block},

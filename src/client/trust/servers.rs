@@ -11,7 +11,7 @@ use rustls::client::WebPkiServerVerifier;
 
 use crate::{
     client::{
-        api::{config::Trust, locator::Host},
+        api::{address::locator::Host, settings::config::Trust},
         trust::{
             known::{AcceptedBy, Known, lookup, remember},
             system::authorities,

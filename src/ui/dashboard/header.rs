@@ -2,7 +2,7 @@
 
 use ratatui::{buffer::Buffer, layout::Rect};
 
-use super::{layout::Form, model::Model, view::state};
+use super::{layout::Form, model::Model};
 use crate::{
     text::units::{self, counted},
     ui::{
@@ -159,5 +159,15 @@ pub fn address(model: &Model, area: Rect, buf: &mut Buffer) {
     let code = code.map_or(String::new(), |hint| format!("   {hint}"));
     if usize::from(x) + width(&code) <= usize::from(area.right()) {
         put(buf, area, x, area.y, &code, theme.dim);
+    }
+}
+
+/// What of the server's state deserves a word.
+pub fn state(model: &Model) -> Option<&'static str> {
+    let snapshot = &model.picture.snapshot;
+    match (snapshot.stopped, snapshot.draining) {
+        (true, _) => Some("stopped"),
+        (_, true) => Some("draining"),
+        _ => None,
     }
 }

@@ -12,7 +12,7 @@ use time::OffsetDateTime;
 use super::{
     clients::RowKey,
     code, details,
-    header::{address, graph, header, totals},
+    header::{address, graph, header, state, totals},
     layout::{Form, Layout},
     model::{Dialog, Focus, Model, Pending},
     table,
@@ -90,16 +90,6 @@ fn line(model: &Model, area: Rect, buf: &mut Buffer) {
     let state = state(model).map_or(String::new(), |word| format!("  {word}"));
     let text = format!("{clients}  {rate}{state}");
     put(buf, area, area.x, area.y, &clip(&text, usize::from(area.width), &model.look.glyphs), Style::new());
-}
-
-/// What of the server's state deserves a word.
-pub fn state(model: &Model) -> Option<&'static str> {
-    let snapshot = &model.picture.snapshot;
-    match (snapshot.stopped, snapshot.draining) {
-        (true, _) => Some("stopped"),
-        (_, true) => Some("draining"),
-        _ => None,
-    }
 }
 
 /// The last error, with the number of errors.

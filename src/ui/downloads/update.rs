@@ -44,7 +44,7 @@ pub enum Message {
     Listed {
         /// That of the question.
         ticket: Ticket,
-        /// A page, or the reason why it cannot be drawn.
+        /// A page, or the reason why it cannot be listed.
         answer: Result<Entries, Trouble>,
     },
     /// The answer to [`Effect::Present`].

@@ -12,7 +12,7 @@ use rustix::fs::{AtFlags, Mode, OFlags};
 use unicode_normalization::UnicodeNormalization;
 
 use crate::{
-    client::{api::config::Names, disk::folder::open_directory},
+    client::{api::settings::config::Names, disk::folder::open_directory},
     platform,
 };
 /// Which names a file system treats as the same.

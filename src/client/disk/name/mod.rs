@@ -20,7 +20,7 @@ use self::{
     length::{MAX_LEN, cut, shorten},
     portable::{FORBIDDEN, is_device, trim_end, unportable},
 };
-use crate::{client::api::config::Names, protocol::path::odd_name, text::is_unsafe};
+use crate::{client::api::settings::config::Names, protocol::path::odd_name, text::is_unsafe};
 
 /// The name of a content without a usable name.
 const NAMELESS: &str = "download";

@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::client::{
-    api::config::Names,
+    api::settings::config::Names,
     disk::name::{SafeName, folding::Folding, length},
 };
 

@@ -13,7 +13,7 @@ use rustix::{
 
 use crate::{
     client::{
-        api::config::Names,
+        api::settings::config::Names,
         disk::{
             folder::Folder,
             name::{SafeName, is_no_name},

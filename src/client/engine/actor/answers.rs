@@ -4,8 +4,9 @@ use std::collections::HashSet;
 
 use crate::client::{
     api::{
-        command::{Edit, JobId},
+        command::Edit,
         event::Change,
+        job_id::JobId,
         new_job::{Existing, NewJob},
         question::{Answer, Claimed, Conflict, ConflictKind, Question, QuestionKind},
     },

@@ -6,7 +6,7 @@ use tokio::{sync::watch, task::spawn_blocking};
 
 use super::{Actor, Message};
 use crate::client::{
-    api::{command::JobId, event::Event, picture::Part, view::TroubleKind},
+    api::{event::Event, job_id::JobId, views::picture::Part, views::view::TroubleKind},
     engine::permits,
     error::Fault,
     job::{

@@ -11,9 +11,10 @@ use tokio::task::spawn_blocking;
 use crate::{
     client::{
         api::{
-            command::{Command, JobId},
+            address::locator::Server,
+            command::Command,
             event::{Change, Event},
-            locator::Server,
+            job_id::JobId,
             new_job::NewJob,
             trust::NewServer,
         },

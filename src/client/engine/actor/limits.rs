@@ -5,8 +5,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use crate::{
     client::{
         api::{
-            command::JobId,
-            limit_schedule::{LimitPeriod, LimitSchedule},
+            job_id::JobId,
+            settings::limit_schedule::{LimitPeriod, LimitSchedule},
         },
         engine::actor::Actor,
     },

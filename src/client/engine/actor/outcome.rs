@@ -8,9 +8,9 @@ use std::{
 use crate::{
     client::{
         api::{
-            command::JobId,
             event::Event,
-            view::{Trouble, TroubleKind},
+            job_id::JobId,
+            views::view::{Trouble, TroubleKind},
         },
         engine::actor::Actor,
         error::{self, Fault, Verdict},

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use crate::{
     client::{
         api::{
-            command::JobId,
             event::Event,
+            job_id::JobId,
             question::{Claimed, Question},
-            view::{Trouble, TroubleKind},
+            views::view::{Trouble, TroubleKind},
         },
         engine::actor::Actor,
         error::{Fault, Verdict},

@@ -7,8 +7,8 @@ use std::{
 
 use crate::client::{
     api::{
-        command::JobId,
         event::{Change, Event},
+        job_id::JobId,
     },
     engine::actor::Actor,
     job::{deletions::Deletion, resume::JobResume},

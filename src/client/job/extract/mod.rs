@@ -24,10 +24,10 @@ use self::{survey::Contents, unpack::Unpacker};
 use crate::{
     client::{
         api::{
-            config::{Extract, Names},
             new_job::Existing,
             question::{ConflictKind, Question},
-            view::TroubleKind,
+            settings::config::{Extract, Names},
+            views::view::TroubleKind,
         },
         disk::{
             commit::commit,

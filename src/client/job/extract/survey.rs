@@ -22,7 +22,7 @@ use zip::{
 
 use crate::{
     client::{
-        api::config::{Extract, Names},
+        api::settings::config::{Extract, Names},
         disk::{
             folder::Folder,
             name::{

@@ -19,7 +19,7 @@ use std::{
 
 use crate::{
     client::{
-        api::view::Trouble,
+        api::views::view::Trouble,
         disk::{folder::Folders, name::folding::Folding},
         error::Verdict,
         job::extract::*,

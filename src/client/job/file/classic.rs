@@ -4,7 +4,7 @@ use tokio::task::block_in_place;
 
 use crate::{
     client::{
-        api::view::TroubleKind,
+        api::views::view::TroubleKind,
         content::Content,
         disk::part::Part,
         error::{Fault, Unfinished},

@@ -16,7 +16,7 @@ use tokio::task::{JoinHandle, block_in_place, spawn_blocking};
 
 use crate::{
     client::{
-        api::{origin::Origin, view::TroubleKind},
+        api::{content::origin::Origin, views::view::TroubleKind},
         content::{
             Content,
             blocks::{Blocks, buffer, verify_block},

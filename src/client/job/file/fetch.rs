@@ -6,7 +6,7 @@ use tokio::task::block_in_place;
 
 use crate::{
     client::{
-        api::view::TroubleKind,
+        api::views::view::TroubleKind,
         content::{
             Content,
             blocks::{Blocks, buffer, verify_block},

@@ -14,7 +14,7 @@ use rustix::fs::FileType;
 
 use crate::{
     client::{
-        api::{checksum::Checksum, command::JobId, new_job::Existing, view::TroubleKind},
+        api::{content::checksum::Checksum, job_id::JobId, new_job::Existing, views::view::TroubleKind},
         content::Content,
         disk::{
             attributes::{set_access, set_modified},

@@ -61,8 +61,9 @@ pub(crate) async fn compare(
 /// The last verified block and one at random, with their chaining values.
 fn chosen(known: &Known) -> Result<Vec<(u64, Hash)>, Fault> {
     let verified: Vec<_> = known.blocks.verified().collect();
-    let random = tls::random()
-        .map_err(|error| Fault::never(crate::client::api::view::TroubleKind::Other, error.to_string()))?;
+    let random = tls::random().map_err(|error| {
+        Fault::never(crate::client::api::views::view::TroubleKind::Other, error.to_string())
+    })?;
     let number = random.iter().take(8).fold(0, |number: usize, byte| number << 8 | usize::from(*byte));
     let last = verified.last().copied();
     let other = last.and_then(|_| verified.get(number % verified.len()).copied());

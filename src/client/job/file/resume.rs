@@ -5,7 +5,7 @@ use std::mem::take;
 use super::state::{Doubtful, Known, ResumeState, Version};
 use crate::{
     client::{
-        api::{locator::Locator, question::Question},
+        api::{address::locator::Locator, question::Question},
         content::{Content, high_water::HighWater},
         disk::target::Target,
         error::Fault,
@@ -247,7 +247,7 @@ pub(crate) mod tests {
 
     use crate::{
         client::{
-            api::origin::Origin,
+            api::content::origin::Origin,
             content::blocks::Blocks,
             disk::{folder::Folder, part::Part},
             job::file::state::Place,

@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::client::{
-    api::command::JobId,
+    api::job_id::JobId,
     disk::{folder::FileId, name::folding::Folding},
 };
 

@@ -11,10 +11,10 @@ use rustix::fs::FileType;
 use crate::{
     client::{
         api::{
-            command::JobId,
-            config::Names,
+            job_id::JobId,
             new_job::{Existing, Form, NewJob},
             question::{ConflictKind, Question},
+            settings::config::Names,
         },
         disk::{
             folder::{Folders, refuse_way_of_another},
@@ -202,7 +202,7 @@ pub(crate) fn refuse_existing(target: &Target, existing: Existing, size: Option<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::api::locator::Locator;
+    use crate::client::api::address::locator::Locator;
     use std::{cell::RefCell, collections::HashSet, fs};
 
     fn job(folder: &Path, save_as: Option<&str>, existing: Existing) -> NewJob {

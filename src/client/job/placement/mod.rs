@@ -12,11 +12,11 @@ use std::{
 use crate::{
     client::{
         api::{
-            command::JobId,
-            config::Names,
             event::{Change, Event},
+            job_id::JobId,
             new_job::NewJob,
             question::{Claimed, Question},
+            settings::config::Names,
         },
         content::Content,
         disk::{

@@ -8,7 +8,7 @@ use std::{
 
 use crate::{
     client::{
-        api::view::TroubleKind,
+        api::views::view::TroubleKind,
         content::blocks::Blocks,
         error::{Fault, Verdict},
         job::{

@@ -15,7 +15,7 @@ use rustix::{
 
 use crate::{
     client::{
-        api::{checksum::Checksum, new_job::Existing, view::TroubleKind},
+        api::{content::checksum::Checksum, new_job::Existing, views::view::TroubleKind},
         disk::{
             attributes::{has_acl, keeps_group, set_mode, set_modified, times, without_group},
             checksum::{self, Interrupted},

@@ -2,7 +2,7 @@
 
 use crate::{
     client::{
-        api::origin::Origin,
+        api::content::origin::Origin,
         disk::journal::{Lines, Recovered, header, read},
         fuzzing::{seal, sealed},
         job::tree::disk::journal::{Place, Subject, TreeLines},

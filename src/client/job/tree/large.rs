@@ -7,7 +7,7 @@ use tokio::task::block_in_place;
 
 use crate::{
     client::{
-        api::{locator::LocatorError, origin::Origin, view::TroubleKind},
+        api::{address::locator::LocatorError, content::origin::Origin, views::view::TroubleKind},
         content::blocks::LocalBytes,
         disk::{
             attributes::{set_access, set_modified},

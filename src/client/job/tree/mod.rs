@@ -43,13 +43,13 @@ use self::{
 use crate::{
     client::{
         api::{
-            announced::Announced,
-            checksum::Checksum,
-            config::Names,
+            content::announced::Announced,
+            content::checksum::Checksum,
+            content::proof::Proof,
             new_job::Existing,
-            proof::Proof,
             question::{ConflictKind, Question},
-            view::{Finished, TroubleKind},
+            settings::config::Names,
+            views::view::{Finished, TroubleKind},
         },
         disk::{folder::of_another, name::SafeName, target::Target},
         error::{Fault, Unfinished, Verdict},

@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     client::api::{
-        locator::{Locator, Server},
+        address::locator::{Locator, Server},
         speak::Speak,
     },
     text::SafeText,

@@ -5,14 +5,14 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     client::api::{
-        checksum::Checksum,
-        locator::Locator,
+        address::locator::Locator,
+        content::checksum::Checksum,
+        content::origin::Origin,
+        content::proof::Proof,
         new_job::{Existing, Form, NewJob},
-        origin::Origin,
-        proof::Proof,
         saved::SavedState,
         speak::Speak,
-        view::{Finished, Trouble, TroubleKind},
+        views::view::{Finished, Trouble, TroubleKind},
     },
     protocol::{address::DEFAULT_PORT, classic::Dialect, message::Missing, trust::pin::Pin},
 };

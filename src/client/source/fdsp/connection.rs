@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use crate::{
     client::{
-        api::origin::Origin,
+        api::content::origin::Origin,
         error::{Fault, Verdict},
         source::fdsp::{
             Fdsp,

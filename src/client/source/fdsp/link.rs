@@ -18,7 +18,7 @@ pub(crate) use self::conversation::Talk;
 use crate::{
     AGENT,
     client::{
-        api::origin::Origin,
+        api::content::origin::Origin,
         error::Fault,
         source::{
             limiter::Limiter,

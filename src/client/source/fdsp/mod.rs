@@ -17,7 +17,7 @@ pub(crate) use connection::Connection;
 use self::pool::Pool;
 use super::{limiter::Limiter, observer::Observer};
 use crate::{
-    client::{api::origin::Origin, error::Fault},
+    client::{api::content::origin::Origin, error::Fault},
     protocol::{
         address::{Address, Authority},
         client::{Event, Request},

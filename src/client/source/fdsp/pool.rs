@@ -13,7 +13,7 @@ use tokio::{
 
 use crate::{
     client::{
-        api::{config::Trust, origin::Origin},
+        api::{content::origin::Origin, settings::config::Trust},
         error::Fault,
         source::{fdsp::link::Link, timeouts::Timeouts},
         trust::KnownServers,

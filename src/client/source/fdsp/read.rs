@@ -146,7 +146,7 @@ impl super::Fdsp {
     pub(super) fn described(
         &self,
         content: &message::Content,
-        origin: crate::client::api::origin::Origin,
+        origin: crate::client::api::content::origin::Origin,
     ) -> Content {
         Content {
             address: self.address.to_string(),

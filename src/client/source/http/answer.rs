@@ -5,15 +5,15 @@ use std::ops::Range;
 use reqwest::{
     Method, Response, StatusCode, Url,
     header::{
-        ACCEPT_RANGES, AsHeaderName, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE,
-        DATE, ETAG, LAST_MODIFIED, TRANSFER_ENCODING,
+        ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, DATE, ETAG,
+        LAST_MODIFIED, TRANSFER_ENCODING,
     },
 };
 
 use super::{faults, fields, validator::Validator};
 use crate::{
     client::{
-        api::{checksum::Checksum, view::TroubleKind, web},
+        api::{address::web, content::checksum::Checksum, views::view::TroubleKind},
         content::Access,
         error::Fault,
     },
@@ -36,13 +36,6 @@ pub(super) struct Head {
     pub(super) access: Access,
 }
 
-/// The text of a header field, if it is there once and has only printable ASCII.
-pub(super) fn text(response: &Response, name: impl AsHeaderName) -> Option<&str> {
-    let mut values = response.headers().get_all(name).into_iter();
-    let value = values.next()?.to_str().ok()?.trim();
-    values.next().is_none().then_some(value)
-}
-
 impl Head {
     /// Reads an answer with the status 200 or 206.
     pub(super) fn read(response: &Response, url: &Url, method: &Method) -> Result<Head, Fault> {
@@ -54,7 +47,7 @@ impl Head {
         }
         let length = lengths.first().and_then(|length| fields::number(length.to_str().ok()?));
         let (range, total) = if response.status() == StatusCode::PARTIAL_CONTENT {
-            let range = text(response, CONTENT_RANGE).and_then(fields::content_range);
+            let range = fields::text(response, CONTENT_RANGE).and_then(fields::content_range);
             let (range, total) =
                 range.ok_or_else(|| faults::violation(url, "it sends a part without saying which"))?;
             if length.is_some_and(|length| length != range.end - range.start) {
@@ -64,14 +57,14 @@ impl Head {
         } else {
             (0..length.unwrap_or(u64::MAX), length)
         };
-        let (tag, modified) = (text(response, ETAG), text(response, LAST_MODIFIED));
+        let (tag, modified) = (fields::text(response, ETAG), fields::text(response, LAST_MODIFIED));
         let validator = match total.is_none() && !is_chunked(response) && method != Method::HEAD {
             // The end of the connection may not be that of the content.
             true => Validator::of(None, None, None),
-            false => Validator::of(tag, modified, text(response, DATE)),
+            false => Validator::of(tag, modified, fields::text(response, DATE)),
         };
         let has_ranges = response.status() == StatusCode::PARTIAL_CONTENT
-            || text(response, ACCEPT_RANGES).is_some_and(|unit| unit.eq_ignore_ascii_case("bytes"));
+            || fields::text(response, ACCEPT_RANGES).is_some_and(|unit| unit.eq_ignore_ascii_case("bytes"));
         let is_parallel = has_ranges && validator.is_strong() && total.is_some();
         Ok(Head {
             validator,
@@ -116,11 +109,11 @@ pub(super) fn name(response: &Response, url: &Url) -> String {
 fn digest(response: &Response) -> Option<Checksum> {
     let amazon = || {
         // Of an object that was sent in parts it can be the digest of their digests.
-        let of_all = text(response, "x-amz-checksum-type").is_none_or(|kind| kind == "FULL_OBJECT");
-        text(response, "x-amz-checksum-sha256").filter(|_| of_all).and_then(fields::amazon_sha256)
+        let of_all = fields::text(response, "x-amz-checksum-type").is_none_or(|kind| kind == "FULL_OBJECT");
+        fields::text(response, "x-amz-checksum-sha256").filter(|_| of_all).and_then(fields::amazon_sha256)
     };
-    text(response, "repr-digest")
+    fields::text(response, "repr-digest")
         .and_then(fields::repr_digest)
-        .or_else(|| text(response, "digest").and_then(fields::old_digest))
+        .or_else(|| fields::text(response, "digest").and_then(fields::old_digest))
         .or_else(amazon)
 }

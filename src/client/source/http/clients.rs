@@ -15,9 +15,12 @@ use super::faults;
 use crate::{
     client::{
         api::{
-            config::{Proxy, Web},
-            view::TroubleKind,
-            web::{self, WebAddress},
+            address::{
+                locator::Locator,
+                web::{self, WebAddress},
+            },
+            settings::config::{Proxy, Web},
+            views::view::TroubleKind,
         },
         error::Fault,
         source::{secure, timeouts::Timeouts},
@@ -130,13 +133,13 @@ impl Clients {
     /// Why the certificate of a server was not trusted, if that is why a connection failed.
     pub(super) fn refused(&self, client: &Client, address: &WebAddress) -> Option<Fault> {
         let untrusted = client.verifier.untrusted()?;
-        Some(secure::refused(&untrusted, &address.server(), &self.servers))
+        Some(secure::refused(&untrusted, &Locator::Http(address.clone()).server(), &self.servers))
     }
 
     /// A server has answered: if it is new, it is accepted from now on.
     pub(super) fn answered(&self, client: &Client, address: &WebAddress) -> Result<(), Fault> {
         let Some((pin, Trusted::New)) = client.verifier.found() else { return Ok(()) };
-        let server = address.server();
+        let server = Locator::Http(address.clone()).server();
         tracing::info!("{server}: a new server, accepted with the certificate {pin}");
         let accepted = block_in_place(|| self.servers.accept(&server.host(), pin, AcceptedBy::FirstUse));
         accepted.map_err(|untrusted| secure::refused(&untrusted, &server, &self.servers))

@@ -6,16 +6,10 @@ use std::time::Instant;
 use reqwest::{Method, Response, StatusCode, Url, header::CONTENT_RANGE};
 use tokio::{task::block_in_place, time::timeout};
 
-use super::{
-    Http,
-    answer::{self, Head},
-    faults, fields,
-    request::Ask,
-    validator::Validator,
-};
+use super::{Http, answer::Head, faults, fields, request::Ask, validator::Validator};
 use crate::{
     client::{
-        api::{origin::Origin, web},
+        api::{address::web, content::origin::Origin},
         content::{Access, Content},
         error::Fault,
         source::{
@@ -198,7 +192,7 @@ impl Connection {
                     (ask.range, ask.condition) = (None, None);
                 }
                 StatusCode::RANGE_NOT_SATISFIABLE => {
-                    let total = answer::text(&response, CONTENT_RANGE).and_then(fields::unsatisfied_range);
+                    let total = fields::text(&response, CONTENT_RANGE).and_then(fields::unsatisfied_range);
                     let is_shorter = total.is_some_and(|total| total <= offset);
                     let why = if is_shorter {
                         "the file is shorter now"

@@ -8,10 +8,10 @@ use std::{
 
 use reqwest::{Response, StatusCode, Url, header::RETRY_AFTER};
 
-use super::{answer, fields};
+use super::fields;
 use crate::{
     client::{
-        api::{view::TroubleKind, web},
+        api::{address::web, views::view::TroubleKind},
         error::{Fault, MAX_SERVER_DELAY, Verdict},
     },
     platform::reason,
@@ -106,7 +106,7 @@ pub(super) fn refused(response: &Response, url: &Url, worked: bool) -> Fault {
     let said = status
         .canonical_reason()
         .map_or_else(|| status.as_str().to_owned(), |reason| format!("{} {reason}", status.as_str()));
-    let after = answer::text(response, RETRY_AFTER)
+    let after = fields::text(response, RETRY_AFTER)
         .and_then(|value| fields::retry_after(value, SystemTime::now()))
         .unwrap_or_default()
         .min(MAX_SERVER_DELAY);

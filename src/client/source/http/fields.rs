@@ -5,8 +5,9 @@ use std::time::{Duration, SystemTime};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use httpdate::parse_http_date;
 use percent_encoding::percent_decode_str;
+use reqwest::{Response, header::AsHeaderName};
 
-use crate::{client::api::checksum::Checksum, protocol::message::Timestamp, text::odd_name};
+use crate::{client::api::content::checksum::Checksum, protocol::message::Timestamp, text::odd_name};
 
 /// Reads `Content-Range: bytes FIRST-LAST/TOTAL` as the range `FIRST..LAST + 1` and the total.
 pub(super) fn content_range(value: &str) -> Option<(std::ops::Range<u64>, u64)> {
@@ -145,6 +146,13 @@ fn checksum(algorithm: &str, encoded: &str) -> Option<Checksum> {
         "sha-512" => bytes.try_into().ok().map(Checksum::Sha512),
         _ => None,
     }
+}
+
+/// The text of a header field, if it is there once and has only printable ASCII.
+pub(super) fn text(response: &Response, name: impl AsHeaderName) -> Option<&str> {
+    let mut values = response.headers().get_all(name).into_iter();
+    let value = values.next()?.to_str().ok()?.trim();
+    values.next().is_none().then_some(value)
 }
 
 #[cfg(test)]

@@ -25,7 +25,7 @@ use reqwest::Url;
 pub(crate) use self::{clients::Clients, connection::Connection};
 use super::{limiter::Limiter, observer::Observer};
 use crate::client::{
-    api::web::{WebAddress, WebAddressError},
+    api::address::web::{WebAddress, WebAddressError},
     error::Fault,
 };
 

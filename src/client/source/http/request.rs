@@ -8,15 +8,11 @@ use reqwest::{
 };
 use tokio::time::timeout;
 
-use super::{
-    Http,
-    answer::{self, Head},
-    faults,
-};
+use super::{Http, answer::Head, faults, fields};
 use crate::client::{
     api::{
-        view::TroubleKind,
-        web::{self, WebAddress},
+        address::web::{self, WebAddress},
+        views::view::TroubleKind,
     },
     error::Fault,
 };
@@ -179,7 +175,7 @@ fn is_redirect(status: StatusCode) -> bool {
 fn next(response: &Response, url: &Url) -> Result<Url, Fault> {
     let shown = web::shown(url);
     let refused = |kind, what: &str| Fault::never(kind, format!("{shown}: {what}"));
-    let next = answer::text(response, LOCATION).and_then(|location| url.join(location).ok());
+    let next = fields::text(response, LOCATION).and_then(|location| url.join(location).ok());
     let next = next.ok_or_else(|| refused(TroubleKind::Other, "the server redirects to no valid address"))?;
     match (url.scheme(), next.scheme()) {
         ("http" | "https", "https") | ("http", "http") if next.has_host() => Ok(web::without_user(&next)),

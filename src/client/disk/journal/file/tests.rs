@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use crate::{
     client::{
-        api::origin::Origin,
+        api::content::origin::Origin,
         content::{Content, blocks::Blocks},
         disk::journal::{
             self, Recovered, clean,

@@ -16,12 +16,12 @@ use super::*;
 use crate::{
     client::{
         api::{
-            config::{Names, Trust},
-            locator::Locator,
+            address::locator::Locator,
             question::Question,
+            settings::config::{Names, Trust},
             speak::Speak,
             trust::Doubt,
-            view::{Trouble, TroubleKind},
+            views::view::{Trouble, TroubleKind},
         },
         engine::{
             reaper::{self, tests::config},

@@ -13,7 +13,7 @@ use std::{borrow::Cow, collections::HashMap};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    client::{api::origin::Origin, disk::journal::Lines},
+    client::{api::content::origin::Origin, disk::journal::Lines},
     protocol::digest::Hash,
 };
 

@@ -18,7 +18,7 @@ use rustix::{
 
 use crate::{
     client::{
-        api::{locator::Locator, origin::Origin},
+        api::{address::locator::Locator, content::origin::Origin},
         disk::{
             folder::{Folder, Folders, open_directory},
             journal::{

@@ -19,7 +19,7 @@ use rustix::{
 
 use crate::{
     client::{
-        api::view::TroubleKind,
+        api::views::view::TroubleKind,
         disk::{
             attributes::{set_access, set_modified},
             folder::Folder,

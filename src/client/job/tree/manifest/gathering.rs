@@ -4,7 +4,7 @@ use std::{ffi::OsString, os::unix::ffi::OsStringExt};
 
 use crate::{
     client::{
-        api::{config::Names, origin::Origin, view::TroubleKind},
+        api::{content::origin::Origin, settings::config::Names, views::view::TroubleKind},
         disk::name::SafeName,
         error::Fault,
         job::tree::manifest::{Entry, Manifest, Node, substitutes::Substitutes},

@@ -15,7 +15,7 @@ use std::{
 };
 
 use crate::{
-    client::api::{locator::Locator, origin::Origin},
+    client::api::{address::locator::Locator, content::origin::Origin},
     protocol::message::{Missing, Timestamp, Totals},
     text::SafeText,
 };

@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::client::{
-    api::config::Names,
+    api::settings::config::Names,
     disk::name::{SafeName, substitutes},
     job::tree::manifest::{Manifest, Node},
 };
@@ -74,7 +74,7 @@ mod tests {
     use super::*;
     use crate::{
         client::{
-            api::origin::Origin,
+            api::content::origin::Origin,
             job::tree::manifest::{
                 gathering::Gathering,
                 tests::{entry, file},

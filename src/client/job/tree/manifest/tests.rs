@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::{gathering::Gathering, *};
 use crate::{
-    client::api::config::Names,
+    client::api::settings::config::Names,
     protocol::message::{TreeEntry, TreeNode},
 };
 

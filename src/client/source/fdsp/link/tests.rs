@@ -10,7 +10,7 @@ use std::{
 };
 
 use crate::{
-    client::api::config::Trust,
+    client::api::settings::config::Trust,
     protocol::{
         address::Security,
         error::Code,

@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     client::api::{
-        origin::Origin,
+        address::web::{WebAddress, WebAddressError},
+        content::origin::Origin,
         speak::Speak,
-        web::{WebAddress, WebAddressError},
     },
     protocol::{
         address::{Address, AddressError, Authority},

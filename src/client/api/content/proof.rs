@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::client::api::checksum::Checksum;
+use crate::client::api::content::checksum::Checksum;
 
 /// The strongest proof of a finished download.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

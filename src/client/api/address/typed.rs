@@ -12,7 +12,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::{
-    client::api::locator::{Locator, LocatorError, Server},
+    client::api::address::locator::{Locator, LocatorError, Server},
     protocol::address::{AddressError, DEFAULT_PORT, encoded},
 };
 

@@ -6,10 +6,7 @@ use percent_encoding::percent_decode_str;
 use url::{Position, Url};
 
 use crate::{
-    client::api::{
-        locator::{Locator, Server},
-        origin::Origin,
-    },
+    client::api::content::origin::Origin,
     protocol::{
         address::{Authority, Security},
         digest::Hash,
@@ -106,11 +103,6 @@ impl WebAddress {
         url.set_fragment(None);
         let name = name_of(&url);
         WebAddress { url, pin, name }
-    }
-
-    /// The server, and what it is reached with.
-    pub(crate) fn server(&self) -> Server {
-        Locator::Http(self.clone()).server()
     }
 
     /// The user name and password, decoded.

@@ -2,7 +2,9 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use crate::client::api::{hook::Hooks, limit_schedule::LimitSchedule, web_header::WebHeader};
+use crate::client::api::{
+    address::web_header::WebHeader, settings::hook::Hooks, settings::limit_schedule::LimitSchedule,
+};
 
 /// The settings of an engine.
 #[derive(Clone, Debug)]

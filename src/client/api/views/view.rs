@@ -6,12 +6,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     client::api::{
-        command::JobId,
-        limit_schedule::TimeOfDay,
-        origin::Origin,
-        proof::Proof,
+        content::origin::Origin,
+        content::proof::Proof,
+        job_id::JobId,
         question::Question,
         serial::{self, is_default},
+        settings::limit_schedule::TimeOfDay,
         trust::Doubt,
     },
     protocol::message::Missing,

@@ -1,0 +1,6 @@
+//! Addresses: of servers of this program, of web servers, and as users type them.
+
+pub(crate) mod locator;
+pub mod typed;
+pub(crate) mod web;
+pub(crate) mod web_header;

@@ -1,0 +1,6 @@
+//! What is known of a content: name, digest, proof and the server that verified it.
+
+pub(crate) mod announced;
+pub(crate) mod checksum;
+pub(crate) mod origin;
+pub(crate) mod proof;

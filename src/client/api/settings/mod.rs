@@ -1,0 +1,5 @@
+//! The settings of an engine.
+
+pub(crate) mod config;
+pub(crate) mod hook;
+pub(crate) mod limit_schedule;
