@@ -8,8 +8,10 @@ use std::{
 
 use lru::LruCache;
 use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
 
 use crate::{
+    net::tls,
     protocol::{
         message::Hello,
         trust::{pin::Pin, token::Token},
@@ -40,6 +42,9 @@ pub(crate) enum Verdict {
 #[derive(Debug)]
 pub(crate) struct TokenCheck {
     token: Option<Token>,
+    /// What browsers send in place of the token: random, as one that was computed from the token could be computed for each guess, and
+    /// tried without the rate limit.
+    cookie: Option<Zeroizing<String>>,
     /// The networks with wrong tokens, the least recent one first.
     wrong: Mutex<LruCache<Network, Wrong>>,
 }
@@ -53,7 +58,10 @@ struct Wrong {
 
 impl TokenCheck {
     pub fn new(token: Option<Token>) -> TokenCheck {
-        TokenCheck { token, wrong: Mutex::new(LruCache::unbounded()) }
+        // Without randomness there are no cookies.
+        let random = token.is_some().then(tls::random).and_then(Result::ok);
+        let cookie = random.map(|bytes| Zeroizing::new(hex::encode(bytes)));
+        TokenCheck { token, cookie, wrong: Mutex::new(LruCache::unbounded()) }
     }
 
     /// Whether clients need a token.
@@ -61,9 +69,9 @@ impl TokenCheck {
         self.token.is_some()
     }
 
-    /// The token that clients need.
-    pub fn token(&self) -> Option<&Token> {
-        self.token.as_ref()
+    /// The value of the cookie that replaces the token in this run.
+    pub fn cookie(&self) -> Option<&str> {
+        self.cookie.as_ref().map(|value| value.as_str())
     }
 
     /// The answer to a client that sends this `hello` after it was shown this certificate. A rate-limited peer does not
@@ -121,6 +129,15 @@ impl TokenCheck {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// One that was computed from the token could be tried for each guess without a wrong attempt being counted.
+    #[test]
+    fn the_cookie_is_not_computed_from_the_token() {
+        let cookie = || TokenCheck::new(Some(token("the-right-one"))).cookie().map(str::to_owned);
+        assert!(cookie().is_some_and(|value| value.len() == 64));
+        assert_ne!(cookie(), cookie());
+        assert_eq!(TokenCheck::new(None).cookie(), None);
+    }
     use crate::protocol::{
         message::{Credential, TokenId},
         trust::token_proof::TokenProof,

@@ -6,7 +6,7 @@ use super::{
     answer::{self, Context, Stage, Trouble},
     request::{
         Refused,
-        credential::{cookie, has_cookie, token},
+        credential::{cookie_name, has_cookie, token},
         head::{Method, Request, find_end},
     },
     response::{Exchange, Response, Status},
@@ -261,9 +261,10 @@ impl Http {
             return self.reply(response, exchange, "only 100-continue can be expected", output);
         }
         let (tokens, port) = (&services.terms.tokens, services.terms.local.port());
-        if let Some(right) = tokens.token() {
+        if tokens.is_locked() {
             let shown = token(&request);
-            if shown.is_some() || !has_cookie(&request, right, port) {
+            let has_cookie = tokens.cookie().is_some_and(|value| has_cookie(&request, value, port));
+            if shown.is_some() || !has_cookie {
                 match tokens.verify_text(self.peer, shown.as_ref().map(|shown| shown.as_str()), now) {
                     Verdict::Open => {}
                     verdict => {
@@ -286,7 +287,7 @@ impl Http {
         if !output.take_place() {
             output.refuse();
             let response = Response::new(Status::Unavailable).field("Retry-After", RETRY_AFTER);
-            let sentence = "the server has as many connections as it may";
+            let sentence = "too many connections: try again later";
             response.text(Exchange { must_close: true, ..exchange }, sentence, &mut output.out);
             return Step::End("busy".into());
         }
@@ -324,7 +325,7 @@ impl Http {
         };
         let response = Response::new(Status::PermanentRedirect);
         let response = response.field("Location", format!("https://{host}{}", request.target.raw()));
-        self.reply(response, exchange, "this server is reached with https://", output)
+        self.reply(response, exchange, "this server requires https://", output)
     }
 
     /// The token of a link is exchanged for a cookie, so that it stands in no other link.
@@ -334,11 +335,11 @@ impl Http {
         let mut response =
             Response::new(Status::SeeOther).field("Location", format!("./{name}{}", target.query()));
         let terms = &output.shared.services.terms;
-        if let Some(token) = terms.tokens.token() {
-            let (name, value) = cookie(token, terms.local.port());
+        if let Some(value) = terms.tokens.cookie() {
+            let name = cookie_name(terms.local.port());
             let secure = if self.is_secure { "; Secure" } else { "" };
-            let cookie = format!("{name}={}; Path=/; HttpOnly; SameSite=Strict{secure}", value.as_str());
-            response = response.field("Set-Cookie", cookie);
+            response = response
+                .field("Set-Cookie", format!("{name}={value}; Path=/; HttpOnly; SameSite=Strict{secure}"));
         }
         self.reply(response, exchange, "the address without the token", output)
     }

@@ -39,7 +39,7 @@ pub(crate) fn select(fields: &Fields, validators: Validators<'_>, size: Option<u
     let date = |name| fields.get(name).and_then(|value| httpdate::parse_http_date(value.trim()).ok());
     match (fields.get("if-match"), date("if-unmodified-since")) {
         (Some(tags), _) if !lists(tags, tag, true) => return Selected::Failed,
-        (None, Some(since)) if modified.is_none_or(|modified| modified > since) => return Selected::Failed,
+        (None, Some(since)) if modified.is_some_and(|modified| modified > since) => return Selected::Failed,
         _ => {}
     }
     match (fields.get("if-none-match"), date("if-modified-since")) {

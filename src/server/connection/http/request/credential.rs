@@ -5,7 +5,6 @@ use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use super::head::Request;
-use crate::protocol::trust::token::Token;
 
 /// The token that a request shows, from the first place that has one; empty if that is not text.
 pub(crate) fn token(request: &Request) -> Option<Zeroizing<String>> {
@@ -24,22 +23,19 @@ fn authorization(value: &str) -> Option<String> {
         return None;
     }
     let decoded = Zeroizing::new(STANDARD.decode(rest.trim()).ok()?);
-    // The user is of no meaning.
+    // The user name is ignored.
     let password = decoded.iter().position(|byte| *byte == b':').map(|colon| &decoded[colon + 1..])?;
     str::from_utf8(password).ok().map(str::to_owned)
 }
 
-/// The cookie that stands for a token: its name, which is different for each server of a host, and its value, from which the token cannot
-/// be computed.
-pub(crate) fn cookie(token: &Token, port: u16) -> (String, Zeroizing<String>) {
-    let value = blake3::derive_key("fdsp 2026 cookie of a token", token.reveal().as_bytes());
-    (format!("fdsp-{port}"), Zeroizing::new(hex::encode(value)))
+/// The name of the cookie that replaces a token. It is different for each server of a host.
+pub(crate) fn cookie_name(port: u16) -> String {
+    format!("fdsp-{port}")
 }
 
-/// Whether a request has the cookie that stands for this token. A wrong one counts as none: it cannot be guessed, and may be of a token
-/// that was replaced.
-pub(crate) fn has_cookie(request: &Request, token: &Token, port: u16) -> bool {
-    let (name, value) = cookie(token, port);
+/// Whether a request has the cookie with this value. A wrong one counts as none: it cannot be guessed, and may be of an earlier run.
+pub(crate) fn has_cookie(request: &Request, value: &str, port: u16) -> bool {
+    let name = cookie_name(port);
     let cookies = request.fields.get("cookie").unwrap_or_default();
     let own =
         cookies.split(';').filter_map(|pair| pair.trim().split_once('=')).filter(|(key, _)| *key == name);
@@ -73,14 +69,11 @@ mod tests {
     }
 
     #[test]
-    fn a_cookie_stands_for_one_token_of_one_server() {
-        let (one, two) =
-            (Token::parse("the-first-token").unwrap(), Token::parse("the-second-token").unwrap());
-        let (name, value) = cookie(&one, 7878);
-        assert!(!value.contains("first"));
-        let request = request(&format!("Cookie: a=b; {name}=old\r\nCookie: {name}={}\r\n", value.as_str()));
-        assert!(has_cookie(&request, &one, 7878));
-        assert!(!has_cookie(&request, &two, 7878));
-        assert!(!has_cookie(&request, &one, 7879));
+    fn a_cookie_is_of_one_server() {
+        let name = cookie_name(7878);
+        let request = request(&format!("Cookie: a=b; {name}=old\r\nCookie: {name}=0123456789\r\n"));
+        assert!(has_cookie(&request, "0123456789", 7878));
+        assert!(!has_cookie(&request, "012345678a", 7878));
+        assert!(!has_cookie(&request, "0123456789", 7879));
     }
 }
