@@ -7,7 +7,7 @@ use std::{
     sync::mpsc,
 };
 
-use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
 use super::{Hook, Hooks, OUTPUT_TIMEOUT};
 use crate::{platform::reason, text::SafeText};
@@ -62,15 +62,19 @@ fn start_and_wait(hooks: &Hooks, hook: &Hook, what: &str) -> io::Result<ExitStat
         // The receiver is gone if something of the command has the output open for longer.
         let _ = done.send(());
     };
-    // Without a reader the command would wait for one, or end.
+    // Without a reader the pipe is closed, and the command gets SIGPIPE when it writes.
     if let Err(error) = std::thread::Builder::new().name("hook-output".into()).spawn(reader) {
         tracing::warn!("{what}: its output cannot be logged: {error}");
     }
     if let Some(group) = group {
-        // Until it is waited for below, no other process has its number.
-        let _ = rustix::io::retry_on_intr(|| {
-            waitid(WaitId::Pid(group), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT)
-        });
+        // Until it is waited for below, no other process has its id.
+        let options = WaitIdOptions::EXITED | WaitIdOptions::STOPPED | WaitIdOptions::NOWAIT;
+        let status = rustix::io::retry_on_intr(|| waitid(WaitId::Pid(group), options));
+        if status.is_ok_and(|status| status.is_some_and(|status| status.stopped())) {
+            // The system stops a process in the background that reads from the terminal, and it would never end.
+            hooks.failed(&format!("{what}: stopped, as by a question on the terminal, and terminated"));
+            let _ = kill_process_group(group, Signal::KILL);
+        }
         hooks.left(group);
     }
     let status = child.wait()?;

@@ -73,6 +73,18 @@ fn a_command_that_fails_is_reported() {
     assert_eq!(warnings, ["on_failed of a: cannot start /nowhere/x: no such file or directory"]);
 }
 
+/// As a command that asks on the terminal: it would stop for ever, and hold its place.
+#[test]
+fn a_command_that_stops_is_terminated_and_reported() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (hooks, warnings) = hooks(folder.path(), "kill -STOP $$", "");
+    end(&hooks, "a", true);
+    hooks.finish(in_a_minute());
+    let warnings: Vec<_> = warnings.try_iter().collect();
+    let stopped = "on_failed of a: stopped, as by a question on the terminal, and terminated";
+    assert_eq!(warnings, [stopped, "on_failed of a: sh was ended by signal 9"]);
+}
+
 #[test]
 fn what_still_runs_at_the_end_is_terminated_with_all_that_it_started() {
     let folder = tempfile::tempdir().expect("a folder");

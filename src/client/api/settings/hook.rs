@@ -45,8 +45,11 @@ impl HookCommand {
         if placeholder(&program).is_some() {
             return Err(HookError::Program);
         }
-        if SHELLS.contains(&program.rsplit('/').next().unwrap_or_default())
-            && let Some(script) = arguments.iter().skip_while(|word| !takes_script(word)).nth(1)
+        let is_shell = |word: &&String| SHELLS.contains(&word.rsplit('/').next().unwrap_or_default());
+        // The shell need not be the first word, as in `timeout 60 sh -c …`, and options may follow `-c`.
+        let mut words = std::iter::once(&program).chain(&arguments).skip_while(|word| !is_shell(word));
+        if words.by_ref().any(|word| takes_script(word))
+            && let Some(script) = words.find(|word| !word.starts_with(['-', '+']))
             && let Some(name) = placeholder(script)
         {
             return Err(HookError::Script(name));
@@ -77,7 +80,7 @@ pub(crate) fn variable(placeholder: &str) -> String {
 
 /// Whether the argument after this one is a script: `-c`, `-ec`.
 fn takes_script(word: &str) -> bool {
-    word.strip_prefix('-').is_some_and(|letters| !letters.starts_with('-') && letters.ends_with('c'))
+    word.strip_prefix('-').is_some_and(|letters| !letters.starts_with('-') && letters.contains('c'))
 }
 
 /// The commands that run when downloads end.
@@ -121,8 +124,14 @@ mod tests {
 
     #[test]
     fn a_script_has_no_placeholders() {
-        for words in [&["sh", "-c", "echo {name}"][..], &["/bin/bash", "-e", "-uc", "rm {name}", "x"]] {
-            assert_eq!(new(words), Err(HookError::Script("name")));
+        for words in [
+            &["sh", "-c", "echo {name}"][..],
+            &["/bin/bash", "-e", "-uc", "rm {name}", "x"],
+            &["sh", "-ce", "rm {name}"],
+            &["bash", "-c", "-x", "rm {name}"],
+            &["timeout", "60", "sh", "-c", "rm {name}"],
+        ] {
+            assert_eq!(new(words), Err(HookError::Script("name")), "{words:?}");
         }
         let error = new(&["sh", "-c", "echo {path}"]).expect_err("a script").to_string();
         assert!(error.contains("write \"$TUI_PATH\" instead"), "{error}");
