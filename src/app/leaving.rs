@@ -82,7 +82,7 @@ impl Leaving {
     ) -> Result<Stopped, Problem> {
         let save = |kept| session.as_ref().map_or(Ok(()), |session| session.save(kept));
         // It is started first: it prepares itself while the engine stops.
-        let process = match &choice {
+        let mut process = match &choice {
             Some(choice) if self.background && session.is_some() => Some(Waiting::start(choice)),
             _ => None,
         };
@@ -99,11 +99,21 @@ impl Leaving {
         })?;
         let Some(session) = session else { return Ok(Stopped::Lost) };
         session.close();
+        if let (Some(Ok(waiting)), Some(choice)) = (&mut process, &choice)
+            && waiting.has_ended()
+        {
+            // A hang-up sends SIGHUP to all processes of the terminal, perhaps before this one had a session of its own.
+            process = Some(Waiting::start(choice));
+        }
         let Some(process) = process else { return Ok(Stopped::Saved(unfinished)) };
         let patience = if self.fast { FAST_HANDOVER_TIMEOUT } else { HANDOVER_TIMEOUT };
         Ok(match process.and_then(|process| process.hand_over(patience)) {
             Ok(process) => Stopped::Background { process, unfinished },
-            Err(error) => Stopped::NotInBackground(without_number(&error.to_string())),
+            Err(error) => {
+                let reason = without_number(&error.to_string());
+                tracing::warn!("the downloads do not continue in the background: {reason}");
+                Stopped::NotInBackground(reason)
+            }
         })
     }
 }

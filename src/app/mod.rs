@@ -57,7 +57,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<Exit, Problem> {
 }
 
 /// Protects the process and parses the command line and the settings. `None` if there is nothing to run: what was asked for is printed.
-/// `terminal` is assumed instead of the one that there is.
+/// `terminal` is assumed instead of the one that there is: by a process that continues a session, which has all downloads already.
 fn plan(
     arguments: impl IntoIterator<Item = OsString>,
     terminal: Option<Terminal>,
@@ -68,7 +68,7 @@ fn plan(
     });
     platform::catch_file_size_signal()
         .map_err(|error| Problem::new(Exit::Failed, format!("cannot handle signals: {error}")))?;
-    let cli = match Cli::read(arguments)? {
+    let mut cli = match Cli::read(arguments)? {
         Parsed::Run(cli) => cli,
         Parsed::Print(bytes) => {
             headless::print(&bytes);
@@ -78,6 +78,10 @@ fn plan(
     let options = Options::load(cli.common.config.as_deref(), std::env::vars_os());
     let mut environment = Environment::read()?;
     environment.terminal = terminal.unwrap_or(environment.terminal);
+    if terminal.is_some() {
+        // It may be a pipe that was read, or a file that has changed since.
+        cli.client.input_file = None;
+    }
     let mut plan = cli.plan(options?, &environment)?;
     plan.warnings.extend(unprotected);
     #[cfg(feature = "tui")]

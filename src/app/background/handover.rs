@@ -117,6 +117,11 @@ impl Waiting {
         Ok(waiting)
     }
 
+    /// Whether it has ended already.
+    pub(in crate::app) fn has_ended(&mut self) -> bool {
+        matches!(self.process.try_wait(), Ok(Some(_)))
+    }
+
     /// Lets the process take the session, which this process has released. Returns the process id once it has it.
     ///
     /// # Errors

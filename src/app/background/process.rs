@@ -38,7 +38,6 @@ pub(in crate::app) fn main() -> Exit {
     // The first act: from here on the end of the terminal cannot end it. It fails only if that is so already.
     let _ = rustix::process::setsid();
     run().unwrap_or_else(|problem| {
-        tracing::error!("the downloads do not continue in the background: {problem}");
         report(&Report::Failed(problem.to_string()));
         problem.exit
     })
@@ -55,9 +54,17 @@ fn run() -> Result<Exit, Problem> {
     })?;
     let (fetch, _log) = prepare(arguments, session.clone())?;
     report(&Report::Ready);
+    // The log ends with this function.
+    hold(&fetch, &session).inspect_err(|problem| {
+        tracing::error!("the downloads do not continue in the background: {problem}");
+    })
+}
+
+/// Takes the session once it is released, and downloads until it ends.
+fn hold(fetch: &Fetch, session: &SessionChoice) -> Result<Exit, Problem> {
     // The pipe is closed once the session was released.
     io::copy(&mut io::stdin().lock(), &mut io::sink()).map_err(system)?;
-    let Started { engine, events, session: opened, .. } = fetch::start(&fetch, true)?;
+    let Started { engine, events, session: opened, .. } = fetch::start(fetch, true)?;
     let opened = opened.ok_or_else(|| Problem::new(Exit::Failed, "the session could not be opened"))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(system)?;
     let mut listener =
@@ -122,7 +129,7 @@ async fn watch(
     let mut signals = Signals::new()?;
     let mut check = tokio::time::interval(CHECK_INTERVAL);
     check.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut deleting = false;
+    let mut at_rest = false;
     loop {
         tokio::select! {
             biased;
@@ -136,13 +143,13 @@ async fn watch(
                     }
                 }
             },
-            () = engine.all_deleted(), if deleting => return Ok(Ended::Done),
+            () = async { engine.hooks_ended().await; engine.all_deleted().await }, if at_rest => return Ok(Ended::Done),
             event = events.recv() => if event.is_none() {
                 return Err(io::Error::other("internal error: the engine stopped before its downloads"));
             },
             _ = check.tick() => {
                 let totals = engine.snapshot(0..0).totals;
-                deleting = totals.running + totals.waiting == 0;
+                at_rest = totals.running + totals.waiting == 0;
             }
         }
     }
