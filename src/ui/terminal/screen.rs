@@ -136,8 +136,12 @@ impl Terminal {
     /// # Errors
     /// The terminal is gone.
     pub fn set_up_again(&mut self) -> io::Result<()> {
+        if self.up {
+            // `set_up` saves the title again, which must not be this program's.
+            self.output.plain_and_wait(self.attention.restore().as_bytes(), RESTORE_TIMEOUT);
+        }
         if self.real && self.up {
-            // Who stopped us has set other modes: what is in force must not pass for ours.
+            // Another process has changed the modes: crossterm must read them again.
             crossterm::terminal::disable_raw_mode()?;
         }
         self.set_up()

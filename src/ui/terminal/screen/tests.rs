@@ -98,6 +98,19 @@ fn after_a_suspension_everything_is_set_and_drawn_again() {
 }
 
 #[test]
+fn a_stop_without_a_suspension_saves_no_title_of_this_program() {
+    let recorder = Recorder::default();
+    let mut terminal = Terminal::on(recorder.clone(), SIZE, false, ALL).expect("a thread");
+    terminal.set_status(Status::Running(Some(42), None));
+    terminal.draw(|_| {});
+    terminal.set_up_again().expect("a recorder takes everything");
+    terminal.set_status(Status::Running(Some(43), None));
+    terminal.draw(|_| {});
+    terminal.restore(RESTORE_TIMEOUT).expect("a recorder takes everything");
+    assert_titles_restored(&recorder.bytes(), 2);
+}
+
+#[test]
 fn a_frame_is_one_synchronized_update_in_one_write() {
     let recorder = Recorder::default();
     let mut terminal =
