@@ -24,7 +24,7 @@ use crate::{
         },
         error::Fault,
         source::{secure, timeouts::Timeouts},
-        trust::{AcceptedBy, KnownServers, Trusted, Verifier},
+        trust::{AcceptedBy, KnownServers, Verifier},
     },
     net::tls,
     protocol::{address::Authority, trust::pin::Pin},
@@ -85,7 +85,7 @@ impl Clients {
     }
 
     fn build(&self, authority: &Authority) -> Result<Client, String> {
-        let verifier = Arc::new(Verifier::new(Arc::clone(&self.servers), authority.clone()));
+        let verifier = Arc::new(Verifier::of_web_server(Arc::clone(&self.servers), authority.clone()));
         let mut tls = ClientConfig::builder_with_provider(tls::web_provider())
             .with_safe_default_protocol_versions()
             .map_err(|error| error.to_string())?
@@ -138,7 +138,7 @@ impl Clients {
 
     /// A server has answered: if it is new, it is accepted from now on.
     pub(super) fn answered(&self, client: &Client, address: &WebAddress) -> Result<(), Fault> {
-        let Some((pin, Trusted::New)) = client.verifier.found() else { return Ok(()) };
+        let Some(pin) = client.verifier.take_new() else { return Ok(()) };
         let server = Locator::Http(address.clone()).server();
         tracing::info!("{server}: a new server, accepted with the certificate {pin}");
         let accepted = block_in_place(|| self.servers.accept(&server.host(), pin, AcceptedBy::FirstUse));

@@ -167,7 +167,10 @@ impl Connection {
                     }
                     if known.is_none() && !head.validator.is_strong() && head.range != (0..total) {
                         // Nothing shows that the next part would be of the same version: all in one answer.
-                        ask.range = None;
+                        if ask.range.take().is_none() {
+                            let why = "it sends a part although all of the file was requested";
+                            return Err(faults::violation(&url, why));
+                        }
                         continue;
                     }
                     return Ok(Body { response, url, head, received: bytes::Bytes::new(), position: offset });
