@@ -33,7 +33,7 @@ pub(crate) mod trust;
 pub use api::{
     address::locator::{Host, Locator, LocatorError, Server},
     address::typed,
-    address::web::{WebAddress, WebAddressError},
+    address::web::{REDACTED, WebAddress, WebAddressError},
     address::web_header::{WebHeader, WebHeaderError},
     command::{Command, Edit},
     content::checksum::{Checksum, ChecksumError},

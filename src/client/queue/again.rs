@@ -100,7 +100,11 @@ impl Queue {
 
     /// The first of these jobs at rest that would do the same as a new one.
     pub(super) fn at_rest_for(&self, new: &NewJob, at_rest: &HashSet<JobId>) -> Option<JobId> {
-        let same = |job: &&Job| at_rest.contains(&job.id) && job.new.is_same_as(new);
+        let same = |job: &&Job| {
+            at_rest.contains(&job.id)
+                && job.new.is_same_as(new)
+                && job.new.address.is_same_request(&new.address)
+        };
         self.for_path(new.address.path()).find(same).map(|job| job.id)
     }
 

@@ -260,7 +260,7 @@ impl Queue {
     pub(crate) fn is_queued(&self, address: &Locator) -> bool {
         let ended = [Phase::Done, Phase::Cancelled, Phase::Failed];
         self.for_path(address.path())
-            .any(|job| !ended.contains(&job.phase) && job.new.address.is_same_as(address))
+            .any(|job| !ended.contains(&job.phase) && job.new.address.is_same_request(address))
     }
 
     /// The jobs for a path, of all servers.

@@ -29,7 +29,7 @@ pub(super) fn of(totals: &Totals) -> Status {
     let done = percent(totals).and_then(|percent| u8::try_from(percent).ok());
     match (totals.running, totals.waiting) {
         (0, 0) if totals.failed > 0 => Status::Failed(totals.failed),
-        (0, 0) if totals.done > 0 && totals.paused == 0 => Status::Done,
+        (0, 0) if totals.done > 0 && totals.paused + totals.undecided == 0 => Status::Done,
         (0, 0) => Status::Nothing,
         (0, _) => Status::Waiting(done),
         _ => {
@@ -43,7 +43,12 @@ pub(super) fn of(totals: &Totals) -> Status {
 pub(super) fn ended(totals: &Totals) -> SafeText {
     let count =
         |number: usize, word: &str| (number > 0).then(|| format!("{} {word}", units::count(number as u64)));
-    let parts = [count(totals.done, "done"), count(totals.failed, "failed"), count(totals.paused, "paused")];
+    let parts = [
+        count(totals.undecided, "to decide"),
+        count(totals.done, "done"),
+        count(totals.failed, "failed"),
+        count(totals.paused, "paused"),
+    ];
     SafeText::new(&format!(
         "downloads have ended: {}",
         parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
@@ -64,6 +69,8 @@ mod tests {
         assert_eq!(of(&Totals { paused: 2, done: 2, ..totals }), Status::Nothing);
         assert_eq!(of(&Totals { done: 3, failed: 1, ..totals }), Status::Failed(1));
         assert_eq!(of(&Totals { done: 4, ..totals }), Status::Done);
+        assert_eq!(of(&Totals { done: 3, undecided: 1, ..totals }), Status::Nothing);
+        assert_eq!(ended(&Totals { undecided: 2, ..totals }).as_str(), "downloads have ended: 2 to decide");
         assert_eq!(
             ended(&Totals { done: 3, failed: 1, ..totals }).as_str(),
             "downloads have ended: 3 done, 1 failed"

@@ -147,6 +147,14 @@ impl Locator {
         }
     }
 
+    /// The same for a request in the queue: two links of a web server that differ in what may be a secret are two requests.
+    pub(crate) fn is_same_request(&self, other: &Locator) -> bool {
+        match (self, other) {
+            (Locator::Http(own), Locator::Http(other)) => own.is_same_request(other),
+            _ => self.is_same_as(other),
+        }
+    }
+
     /// Whether the protocol of this program is used: the server announces how many connections it serves at the same time,
     /// and each block is verified. The original programs do neither.
     pub(crate) fn speaks_v1(&self, speak: Speak) -> bool {

@@ -12,7 +12,10 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::{
-    client::api::address::locator::{Locator, LocatorError, Server},
+    client::api::address::{
+        locator::{Locator, LocatorError, Server},
+        web::WebAddress,
+    },
     protocol::address::{AddressError, DEFAULT_PORT, encoded},
 };
 
@@ -90,6 +93,9 @@ pub fn split(text: &str) -> (&str, &str, &str) {
 
 /// A text as it may be saved: without a token or a password. `None` if the text may contain one that cannot be distinguished from the rest.
 pub fn without_secrets(text: &str) -> Option<String> {
+    if WebAddress::is_meant(text) {
+        return WebAddress::parse(text).ok().map(|address| address.to_string());
+    }
     let start = text.find("://").map_or(0, |scheme| scheme + 3);
     let end = text[start..].find(['/', '#']).map_or(text.len(), |end| start + end);
     match text[start..end].rfind('@') {
@@ -272,6 +278,11 @@ mod tests {
         for (text, saved) in [
             ("fdsp://sesame-sesame@nas/a@b#c", Some("fdsp://nas/a@b#c")),
             ("https://me:secret@host/a", Some("https://host/a")),
+            (
+                "https://host/a?Signature=abc&token=t",
+                Some("https://host/a?Signature=REDACTED&token=REDACTED"),
+            ),
+            ("https://", None),
             ("fdsp://x@y@nas", Some("fdsp://nas")),
             ("films/a@b", Some("films/a@b")),
             ("nas:7878/a", Some("nas:7878/a")),

@@ -20,7 +20,7 @@ const MAX_LEN: usize = 8 * 1024;
 /// The name of a content whose address ends with a slash, as wget names it.
 const INDEX_NAME: &str = "index.html";
 /// Replaces secrets in addresses that are displayed.
-const REDACTED: &str = "REDACTED";
+pub const REDACTED: &str = "REDACTED";
 /// Parts of the names of query parameters whose values are secrets, as in signed links.
 const SECRET_PARAMETERS: [&str; 7] = ["sig", "token", "secret", "passw", "credential", "key", "auth"];
 
@@ -34,6 +34,8 @@ pub struct WebAddress {
     pin: Option<Pin>,
     /// The last segment of the path, decoded.
     name: String,
+    /// The path with its query without secrets, without a slash at either end.
+    path: String,
 }
 
 /// Why a text is not an address of a web server. Each sentence says what to write instead.
@@ -102,7 +104,9 @@ impl WebAddress {
     pub(crate) fn of(mut url: Url, pin: Option<Pin>) -> WebAddress {
         url.set_fragment(None);
         let name = name_of(&url);
-        WebAddress { url, pin, name }
+        let path =
+            without_secrets(&url)[Position::BeforePath..Position::AfterQuery].trim_matches('/').to_owned();
+        WebAddress { url, pin, name, path }
     }
 
     /// The user name and password, decoded.
@@ -129,9 +133,9 @@ impl WebAddress {
         &self.name
     }
 
-    /// The path with its query, without a slash at either end.
+    /// The path with its query without secrets, without a slash at either end: what is the same content has the same path.
     pub fn path(&self) -> &str {
-        self.url[Position::BeforePath..Position::AfterQuery].trim_matches('/')
+        &self.path
     }
 
     /// Where the server is, and how it is reached.
@@ -164,7 +168,7 @@ impl WebAddress {
         let mut url = self.url.clone();
         url.set_path("/");
         url.set_query(None);
-        WebAddress { url, pin: self.pin, name: INDEX_NAME.to_owned() }
+        WebAddress::of(url, self.pin)
     }
 
     /// The address of a path below it.
@@ -176,6 +180,11 @@ impl WebAddress {
             .pop_if_empty()
             .extend(path.split('/'));
         WebAddress::new(url, self.pin)
+    }
+
+    /// Whether both are requested as the same URL. Links that differ in a signature, or in what may be one, are not.
+    pub(crate) fn is_same_request(&self, other: &WebAddress) -> bool {
+        without_user(&self.url) == without_user(&other.url)
     }
 
     /// Whether both are the same content of the same server, whatever they are reached with.
@@ -326,6 +335,13 @@ mod tests {
         );
         assert_eq!(signed.revealed(), text);
         assert!(address(shown).is_same_as(&signed), "a journal names the address without its secrets");
+        let renewed = address("https://h/a?X-Amz-Date=1&X-Amz-Signature=new&token=t");
+        assert!(renewed.is_same_as(&signed) && !renewed.is_same_request(&signed));
+        assert_eq!(
+            (renewed.path(), signed.path()),
+            (&shown[10..], &shown[10..]),
+            "what is the same has one path"
+        );
     }
 
     #[test]

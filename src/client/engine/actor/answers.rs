@@ -101,7 +101,11 @@ impl Actor {
         self.change(id, |new| {
             new.note_earlier();
             match edit {
-                Edit::Address(address) => new.address = address,
+                // What the screen shows of an address has no token, and neither has what was typed into it.
+                Edit::Address(mut address) => {
+                    address.complete(&new.address.server());
+                    new.address = address;
+                }
                 Edit::Path(path) => save_at(new, path),
             }
         });

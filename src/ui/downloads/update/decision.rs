@@ -1,7 +1,7 @@
 //! Answers to the questions of downloads, and what is edited of a download.
 
 use crate::{
-    client::{Answer, Command, Edit, JobId, JobState, JobView, Locator, Question, QuestionKind},
+    client::{Answer, Command, Edit, JobId, JobState, JobView, Locator, Question, QuestionKind, REDACTED},
     protocol::trust::token::Token,
     text::SafeText,
     ui::{
@@ -114,9 +114,16 @@ pub(super) fn save_as(
     Ok(vec![Effect::Engine(Command::Edit(id, Edit::Path(path)))])
 }
 
-/// Takes the address that was typed for a download.
-pub(super) fn address(id: JobId, text: &str) -> Result<Vec<Effect>, String> {
-    let address = Locator::parse(text.trim()).map_err(|error| error.to_string())?;
+/// Takes the address that was typed for a download: what it was before, and what it is now.
+pub(super) fn address(id: JobId, (before, text): (&str, &str)) -> Result<Vec<Effect>, String> {
+    let text = text.trim();
+    if text == before {
+        return Ok(Vec::new());
+    }
+    if text.contains(&format!("={REDACTED}")) {
+        return Err(format!("type the secret in the place of {REDACTED}, or paste the whole address"));
+    }
+    let address = Locator::parse(text).map_err(|error| error.to_string())?;
     if address.is_root() {
         return Err("type the address of a file or a folder".to_owned());
     }

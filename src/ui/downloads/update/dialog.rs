@@ -99,7 +99,7 @@ fn accepted(model: &mut Model, jobs: &impl Queue, prompt: Prompt) -> Vec<Effect>
     let accepted = match &prompt.purpose {
         Purpose::Token(id) => decision::token(model, jobs, *id, &text),
         Purpose::SaveAs(id) => decision::save_as(model, jobs, *id, (&prompt.before, &text)),
-        Purpose::Address(id) => decision::address(*id, &text),
+        Purpose::Address(id) => decision::address(*id, (&prompt.before, &text)),
         purpose => accept(model, purpose, &text),
     };
     accepted.unwrap_or_else(|problem| {
