@@ -22,11 +22,32 @@ pub(super) struct Standing {
     before: JobId,
 }
 
+/// What follows from the answer to a question of a job.
+enum Then {
+    /// Nothing more.
+    Nothing,
+    /// The job is tried again.
+    Retry,
+    /// The job is cancelled.
+    Skip,
+}
+
 impl Actor {
     /// Answers the questions of these jobs; `for_all`: and all others of the same kinds.
     pub(super) fn answer(&mut self, ids: Vec<JobId>, answer: Answer, for_all: bool) {
         let ids = if for_all { self.stand(&ids, answer) } else { ids };
-        let skipped: Vec<_> = ids.into_iter().filter(|id| self.answer_one(*id, answer)).collect();
+        let (mut retried, mut skipped) = (Vec::new(), Vec::new());
+        for id in ids {
+            match self.answer_one(id, answer) {
+                Then::Nothing => {}
+                Then::Retry => retried.push(id),
+                Then::Skip => skipped.push(id),
+            }
+        }
+        // Each is one line of the log, however many jobs there are.
+        if !retried.is_empty() {
+            self.again(retried, Input::Retry);
+        }
         if !skipped.is_empty() {
             self.cancel_all(skipped);
         }
@@ -52,10 +73,12 @@ impl Actor {
         }
     }
 
-    /// Answers the question of a job. Returns whether the job is to be left out.
-    fn answer_one(&mut self, id: JobId, answer: Answer) -> bool {
+    /// Answers the question of a job.
+    fn answer_one(&mut self, id: JobId, answer: Answer) -> Then {
         let question = self.shared.with(|state| state.queue.question(id));
-        let Some(question) = question.filter(|question| question.takes(answer)) else { return false };
+        let Some(question) = question.filter(|question| question.takes(answer)) else {
+            return Then::Nothing;
+        };
         match (question, answer) {
             (Question::Exists(Conflict { kind: ConflictKind::Unpacked, .. }), _) => {
                 // The archive is in its place, and stays there.
@@ -65,19 +88,20 @@ impl Actor {
                         _ => new.existing = Existing::Rename,
                     });
                 });
-                self.again(vec![id], Input::Retry);
+                Then::Retry
             }
             (Question::Changed { .. }, Answer::Replace) => {
                 self.shared.with(|state| state.queue.allow_restart(id));
-                self.again(vec![id], Input::Retry);
+                Then::Retry
             }
             (Question::Changed { .. }, _) => {
                 self.shared.with(|state| state.queue.decline(id));
+                Then::Nothing
             }
-            (_, Answer::Skip) => return true,
+            (_, Answer::Skip) => Then::Skip,
             (Question::Claimed(Claimed { by, .. }), Answer::Replace) => {
                 self.give_way(by);
-                self.again(vec![id], Input::Retry);
+                Then::Retry
             }
             (_, Answer::Update) => self.change(id, |new| new.existing = Existing::Update),
             (_, Answer::Replace) => self.change(id, |new| new.existing = Existing::Overwrite),
@@ -86,7 +110,6 @@ impl Actor {
                 new.existing = Existing::Rename;
             }),
         }
-        false
     }
 
     /// Another job gets the target of this one, which cannot be undone.
@@ -98,7 +121,7 @@ impl Actor {
 
     /// Requests a job from another address, or saves it elsewhere.
     pub(super) fn edit(&mut self, id: JobId, edit: Edit) {
-        self.change(id, |new| {
+        let then = self.change(id, |new| {
             new.note_earlier();
             match edit {
                 // What the screen shows of an address has no token, and neither has what was typed into it.
@@ -109,21 +132,26 @@ impl Actor {
                 Edit::Path(path) => save_at(new, path),
             }
         });
+        if matches!(then, Then::Retry) {
+            self.again(vec![id], Input::Retry);
+        }
     }
 
     /// Changes what a job requests, if it is not done. What was received is found by the next attempt.
-    fn change(&mut self, id: JobId, change: impl FnOnce(&mut NewJob)) {
-        let Some((mut new, _)) = self.shared.with(|state| state.queue.asked(id)) else { return };
+    fn change(&mut self, id: JobId, change: impl FnOnce(&mut NewJob)) -> Then {
+        let Some((mut new, _)) = self.shared.with(|state| state.queue.asked(id)) else {
+            return Then::Nothing;
+        };
         let before = new.clone();
         change(&mut new);
         new.earlier.dedup();
         let is_same = NewJob { earlier: before.earlier.clone(), ..new.clone() } == before;
         let phase = self.shared.with(|state| state.queue.phase(id));
         if is_same && phase != Some(Phase::Undecided) {
-            return;
+            return Then::Nothing;
         }
         match phase {
-            None | Some(Phase::Done | Phase::Cancelled) => return,
+            None | Some(Phase::Done | Phase::Cancelled) => return Then::Nothing,
             Some(Phase::Paused | Phase::Failed | Phase::Undecided) => {}
             Some(_) => {
                 self.shared.with(|state| state.queue.command(id, Input::Pause));
@@ -141,10 +169,11 @@ impl Actor {
             None => self.shared.claims.release(id),
         }
         match phase {
-            Some(Phase::Paused) => {}
-            Some(Phase::Failed | Phase::Undecided) => self.again(vec![id], Input::Retry),
+            Some(Phase::Paused) => Then::Nothing,
+            Some(Phase::Failed | Phase::Undecided) => Then::Retry,
             _ => {
                 self.shared.with(|state| state.queue.command(id, Input::Resume));
+                Then::Nothing
             }
         }
     }
