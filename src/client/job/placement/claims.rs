@@ -48,6 +48,11 @@ impl Claims {
         self.lock().take_file(file, id)
     }
 
+    /// Releases the claim of a job to one path.
+    pub(crate) fn release_path(&self, target: &Path, id: JobId) {
+        self.lock().release_path(target, id);
+    }
+
     /// Releases all claims of a job.
     pub(crate) fn release(&self, id: JobId) {
         self.lock().release(id);
@@ -99,6 +104,17 @@ impl Held {
         }
     }
 
+    /// Releases the claim of a job to one path. Its key stays noted, and is of no use any more.
+    fn release_path(&mut self, target: &Path, id: JobId) {
+        let key = folded(target);
+        if let Some(holders) = self.paths.get_mut(&key) {
+            holders.retain(|(path, holder)| path != target || *holder != id);
+            if holders.is_empty() {
+                self.paths.remove(&key);
+            }
+        }
+    }
+
     /// Releases all claims of a job.
     fn release(&mut self, id: JobId) {
         self.files.remove(&id);
@@ -138,6 +154,21 @@ fn are_one(one: &Path, other: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_released_path_is_free_and_the_others_stay_claimed() {
+        let place = tempfile::tempdir().unwrap();
+        let (one, other) = (place.path().join("one"), place.path().join("other"));
+        let claims = Claims::default();
+        claims.claim(&one, JobId(1)).unwrap();
+        claims.claim(&other, JobId(1)).unwrap();
+        claims.release_path(&one, JobId(1));
+        assert_eq!(claims.claim(&one, JobId(2)), Ok(()));
+        assert_eq!(claims.claim(&other, JobId(2)), Err(JobId(1)));
+        claims.release(JobId(1));
+        assert_eq!(claims.claim(&other, JobId(2)), Ok(()));
+        assert_eq!(claims.claim(&one, JobId(3)), Err(JobId(2)), "only the claims of one job are released");
+    }
 
     #[test]
     fn the_file_system_decides_whether_two_names_are_the_same() {

@@ -15,6 +15,17 @@ use crate::{
     text::SafeText,
 };
 
+/// What became of what an earlier attempt has left.
+#[derive(PartialEq, Eq)]
+enum Moved {
+    /// It is where the job is saved now.
+    Away,
+    /// The job is still saved there.
+    Stays,
+    /// It is left.
+    Nothing,
+}
+
 impl Placement {
     /// Moves what an earlier attempt has left elsewhere to where the job is saved now, if nothing is there. `name`: that of the job.
     pub(crate) fn collect(&self, name: &SafeText) -> Result<(), Fault> {
@@ -38,19 +49,40 @@ impl Placement {
         let part = old.folder.part_name(&old.name);
         let found = old.folder.look(&part).ok().flatten().map(|found| found.kind);
         let is_part = found == Some(FileType::RegularFile) && is_own_part(before, &old);
-        if !is_part && found != Some(FileType::Directory) || self.claim(&old.folder.join(&part)).is_err() {
+        let part = old.folder.join(&part);
+        if !is_part && found != Some(FileType::Directory) || self.claim(&part).is_err() {
             return Ok(false);
         }
+        let moved = self.move_from(before, &old, is_part, &called(&self.new));
+        // Another job may save there now, unless this one still does.
+        if !matches!(moved, Ok(Moved::Stays)) {
+            self.claims.release_path(&part, self.id);
+        }
+        Ok(moved? == Moved::Away)
+    }
+
+    /// Moves what an earlier attempt has left at `old`. `name`: that of the target.
+    fn move_from(
+        &self,
+        before: &NewJob,
+        old: &Target,
+        is_part: bool,
+        name: &SafeName,
+    ) -> Result<Moved, Fault> {
         let claim = |path: &std::path::Path| self.claim(path);
-        let target = destination::choose(&self.folders, &self.new, (&called(&self.new), self.names), claim)?;
-        if target.path() == old.path() || TreeWorkDir::is_there(&target.folder, &target.name) {
-            return Ok(false);
+        let target = destination::choose(&self.folders, &self.new, (name, self.names), claim)?;
+        if target.path() == old.path() {
+            return Ok(Moved::Stays);
+        }
+        if TreeWorkDir::is_there(&target.folder, &target.name) {
+            return Ok(Moved::Nothing);
         }
         if !is_part {
-            return move_work_dir(before, &old, &target);
+            let moved = move_work_dir(before, old, &target)?;
+            return Ok(if moved { Moved::Away } else { Moved::Nothing });
         }
         Part::open(&old.folder, &old.name)?.move_to(&target.folder, &target.name)?;
-        Ok(true)
+        Ok(Moved::Away)
     }
 }
 
