@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::{browser, decision};
 use crate::{
-    client::{Command, JobId, JobState, JobView, Question, Sort, Trouble, TroubleKind},
+    client::{Command, JobId, JobState, JobView, Question, QuestionKind, Sort, Trouble, TroubleKind},
     text::units,
     ui::{
         actions::{Context, QueueAction},
@@ -55,7 +55,7 @@ pub(super) fn act(model: &mut Model, queue: &impl Queue, action: QueueAction) ->
             say_undoable(model, model.totals.done, "removed");
             return engine(Command::ClearFinished);
         }
-        QueueAction::RetryFailed if model.totals.failed + model.totals.undecided == 0 => {
+        QueueAction::RetryFailed if model.totals.failed == 0 && !asks_for_trust(queue) => {
             model.say("nothing has failed")
         }
         QueueAction::RetryFailed => return engine(Command::RetryFailed),
@@ -82,6 +82,11 @@ pub(super) fn act(model: &mut Model, queue: &impl Queue, action: QueueAction) ->
         }
     }
     Vec::new()
+}
+
+/// Whether a download waits until its server is trusted: such ones are retried with those that failed.
+fn asks_for_trust(queue: &impl Queue) -> bool {
+    queue.undecided().iter().any(|(_, kind)| *kind == QuestionKind::Trust)
 }
 
 /// Acts on the marked jobs, else on the selected one.
