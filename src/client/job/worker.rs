@@ -138,7 +138,7 @@ fn failed(
     }
     if fault.verdict == Verdict::StartOver
         && !attempt.may_restart
-        && let Some(question) = resume.file.cannot_continue()
+        && let Some(question) = resume.file.cannot_continue(attempt.source.has_hashes())
     {
         fault = Fault { verdict: Verdict::Never, ..fault }.asking(question);
     }
@@ -147,7 +147,7 @@ fn failed(
         progressed = false;
         let file = &mut resume.file;
         file.totals.restarts += 1;
-        if (fault.verdict == Verdict::Discard || !file.doubt())
+        if (fault.verdict == Verdict::Discard || !file.doubt(attempt.source.has_hashes()))
             && let Err(disk) = file.start_over()
         {
             fault = disk;

@@ -2,9 +2,9 @@
 
 use std::sync::atomic::Ordering;
 
-use fdsp::client::Proof;
+use fdsp::client::{self, Event, Proof, Question};
 
-use super::{OTHER, TAG, assert_content, ended, get, get_again, interrupted, once, received};
+use super::{OTHER, TAG, assert_content, ended, get, get_again, interrupted, job, once, received};
 use crate::{
     engine::support::{self, Client, MIB, content},
     shared::web::{Answer, Request, Web},
@@ -97,6 +97,38 @@ fn the_next_start_does_not_mix_two_versions() {
     let finished = get_again(&folder, once(), &web, "a.bin").unwrap();
     assert_content(&finished, &new);
     assert_eq!(finished.resumed, 0);
+}
+
+/// What was received is not thrown away without a question, since nothing of it can be compared.
+#[test]
+fn a_changed_file_is_fetched_again_only_if_the_user_wants_that() {
+    for given in [client::Answer::Replace, client::Answer::Keep] {
+        let (old, new) = (content(6 * MIB, 1), content(6 * MIB, 2));
+        let served = [old, new.clone()];
+        let web = Web::new(move |request| match request.number {
+            0 => Answer::of(request, &served[0], TAG, &[]).cut(4 * MIB),
+            _ => Answer::of(request, &served[1], OTHER, &[]),
+        });
+        let mut client = Client::new(client::Config { asks: true, retries: 2, ..once() });
+        let job = job(&client, &web, "a.bin");
+        let id = client.add(job);
+        let question = client.wait("a question", |event| match event {
+            Event::Undecided { trouble, .. } => Some(trouble.question.as_deref().cloned()),
+            _ => None,
+        });
+        let Some(Question::Changed { part, received }) = question else { panic!("{question:?}") };
+        assert!(part.exists() && received >= 3 * MIB as u64, "{received}");
+        client.engine.command(client::Command::Answer { ids: vec![id], answer: given, for_all: false });
+        match given {
+            client::Answer::Replace => assert_content(&client.end(id).unwrap(), &new),
+            _ => {
+                while !matches!(client.state(id), client::JobState::Failed(_)) {
+                    std::thread::yield_now();
+                }
+                assert!(part.exists(), "it is kept");
+            }
+        }
+    }
 }
 
 /// As some CDNs do: `If-Range` is not understood, and everything is sent.

@@ -81,7 +81,10 @@ async fn advance(
             Ok(())
         }
         // What an earlier run left is of another version; that is no failure of this attempt.
-        Verdict::StartOver if is_recorded && (fetch.may_restart || resume.cannot_continue().is_none()) => {
+        Verdict::StartOver
+            if is_recorded
+                && (fetch.may_restart || resume.cannot_continue(fetch.source.has_hashes()).is_none()) =>
+        {
             if !fetch.source.has_hashes() {
                 tracing::warn!("{}; it is fetched again from its beginning", fault.trouble.message);
             }
@@ -259,10 +262,6 @@ async fn complete(fetch: &Fetch<'_>, resume: &mut FileResume) -> Result<(), Faul
 fn changed(fetch: &Fetch<'_>, resume: &mut FileResume) -> Result<(), Fault> {
     let address = fetch.address;
     let is_archive = resume.state.content().is_some_and(|content| content.form == Form::Zip);
-    if !fetch.source.has_hashes() {
-        fetch.progress.set_local(&Blocks::default(), true);
-        return block_in_place(|| resume.start_over());
-    }
     if doubt(fetch, resume)? {
         tracing::info!(
             "{address} is another version than what was fetched before; what still matches is kept"
@@ -277,7 +276,7 @@ fn changed(fetch: &Fetch<'_>, resume: &mut FileResume) -> Result<(), Fault> {
 /// content is started over.
 fn doubt(fetch: &Fetch<'_>, resume: &mut FileResume) -> Result<bool, Fault> {
     fetch.progress.set_local(&Blocks::default(), true);
-    let is_comparable = resume.doubt();
+    let is_comparable = resume.doubt(fetch.source.has_hashes());
     if !is_comparable {
         block_in_place(|| resume.start_over())?;
     }

@@ -128,10 +128,12 @@ impl FileResume {
 
     /// What was received is of another version: what still matches is kept, after a comparison.
     ///
-    /// Returns `false` if it cannot be compared.
-    pub(crate) fn doubt(&mut self) -> bool {
+    /// Returns `false` if it cannot be compared. `has_hashes`: whether the source has hashes of blocks.
+    pub(crate) fn doubt(&mut self, has_hashes: bool) -> bool {
         self.state = match take(&mut self.state) {
-            ResumeState::Known(known) | ResumeState::Complete(known, _) if known.is_comparable() => {
+            ResumeState::Known(known) | ResumeState::Complete(known, _)
+                if has_hashes && known.is_comparable() =>
+            {
                 // Everything of the other version is progress.
                 self.furthest = HighWater::default();
                 let (place, blocks) = (Some(known.place), known.blocks);
@@ -143,11 +145,11 @@ impl FileResume {
     }
 
     /// The question about a changed source of which something is local that cannot be compared with it. Nothing of it is lost.
-    pub(crate) fn cannot_continue(&self) -> Option<Question> {
+    pub(crate) fn cannot_continue(&self, has_hashes: bool) -> Option<Question> {
         let (ResumeState::Known(known) | ResumeState::Complete(known, _)) = &self.state else { return None };
         let (local, part) = (known.blocks.local(), known.place.part.path());
         // Less than a block is not worth a question.
-        let asks = local.verified > 0 && !known.is_comparable();
+        let asks = local.verified > 0 && !(has_hashes && known.is_comparable());
         asks.then_some(Question::Changed { part, received: local.received })
     }
 
@@ -301,7 +303,7 @@ pub(crate) mod tests {
         let folder = crate::client::disk::folder::Folders::default().open(dir.path()).unwrap();
         let mut resume = received(folder, b"one version");
         assert!(resume.gets_further() && !resume.gets_further());
-        assert!(resume.doubt());
+        assert!(resume.doubt(true));
         let ResumeState::Doubtful(doubtful) = &mut resume.state else { panic!("{resume:?}") };
         doubtful.blocks = Blocks::default();
         doubtful.blocks.begin(0, 1);

@@ -123,7 +123,8 @@ impl Work<'_> {
                 Ok(())
             }
             Some(fault) => {
-                if fault.verdict == Verdict::Discard || fault.verdict == Verdict::StartOver && !large.doubt()
+                if fault.verdict == Verdict::Discard
+                    || fault.verdict == Verdict::StartOver && !large.doubt(true)
                 {
                     large.start_over()?;
                 }
