@@ -17,7 +17,7 @@ use std::ffi::OsString;
 use crate::{
     app::{
         cli::{Cli, Environment, Face, Parsed, Plan, Task, Terminal},
-        config::Options,
+        config::Layers,
         exit::{Exit, Problem},
         headless::Output,
     },
@@ -75,14 +75,22 @@ fn plan(
             return Ok(None);
         }
     };
-    let options = Options::load(cli.common.config.as_deref(), std::env::vars_os());
+    let layers = Layers::load(cli.common.config.as_deref(), std::env::vars_os());
+    if cli.is_about_settings() {
+        let layers = layers?;
+        let settings = cli.settings(&layers)?;
+        #[cfg(feature = "tui")]
+        screen::key_map(&settings.keys)?;
+        headless::print(cli.report(&settings, &layers)?.as_bytes());
+        return Ok(None);
+    }
     let mut environment = Environment::read()?;
     environment.terminal = terminal.unwrap_or(environment.terminal);
     if terminal.is_some() {
         // It may be a pipe that was read, or a file that has changed since.
         cli.client.input_file = None;
     }
-    let mut plan = cli.plan(options?, &environment)?;
+    let mut plan = cli.plan(layers?.combined(), &environment)?;
     plan.warnings.extend(unprotected);
     #[cfg(feature = "tui")]
     screen::key_map(&plan.settings.keys)?;

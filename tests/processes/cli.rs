@@ -232,3 +232,50 @@ fn help_manual_and_completions_are_printed_to_stdout() {
         assert!(outcome.stdout.contains(part), "{line}");
     }
 }
+
+#[test]
+fn the_settings_are_printed_with_their_sources_and_can_be_used_again() {
+    let home = Home::new();
+    home.write("c.toml", "[client]\njobs = 5\nretries = 3\n");
+    let mut command = home.command(["--config", "c.toml", "--print-config", "--segments", "9"]);
+    command.env("FDSP_CLIENT_RETRIES", "4");
+    let outcome = program::finish(command.spawn().expect("the binary starts"));
+    assert_eq!((outcome.code, outcome.stderr.as_str()), (0, ""));
+    let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+    let lines: Vec<_> = outcome.stdout.lines().map(words).collect();
+    for line in [
+        "jobs = 5 # file",
+        "retries = 4 # FDSP_CLIENT_RETRIES",
+        "segments = 9 # command line",
+        "timeout = 30 # default",
+        "[server]",
+    ] {
+        assert!(lines.iter().any(|other| other == line), "{line}: {}", outcome.stdout);
+    }
+    home.write("again.toml", &outcome.stdout);
+    let again = home.line("--config again.toml --config-check");
+    assert_eq!((again.code, again.stderr.as_str()), (0, ""));
+    assert_eq!(again.stdout, "the settings are right; the file is 'again.toml'\n");
+}
+
+#[test]
+fn wrong_settings_are_found_by_a_check() {
+    let home = Home::new();
+    home.write("wrong.toml", "[client]\njobs = 99\n").write("key.toml", "[keys]\nfly = [\"x\"]\n");
+    home.write("gone.toml", "[client]\nca_file = \"/nowhere/ca.pem\"\n");
+    for (line, message) in [
+        ("--config wrong.toml --config-check", "wrong.toml, line 2: 'client.jobs' must be"),
+        ("--config key.toml --config-check", "key.toml, line 2: "),
+        (
+            "--config gone.toml --config-check",
+            "'client.ca_file': cannot read '/nowhere/ca.pem': No such file",
+        ),
+        ("--config none.toml --config-check", "cannot read the configuration 'none.toml'"),
+        ("--config-check --print-config", "cannot be used with"),
+        ("--config-check --serve --jobs 3", "--jobs is for fetching"),
+    ] {
+        let outcome = home.line(line);
+        assert_eq!((outcome.code, outcome.stdout.as_str()), (2, ""), "{line}");
+        assert!(outcome.stderr.contains(message), "{line}: {}", outcome.stderr);
+    }
+}

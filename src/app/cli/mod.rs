@@ -2,6 +2,7 @@
 
 mod access;
 mod completions;
+mod configuration;
 mod environment;
 mod error;
 mod fetch;
@@ -196,7 +197,12 @@ pub struct CommonArgs {
     /// Read the settings from this file
     #[arg(long, value_name = "FILE", env = "FDSP_CONFIG", help_heading = "Other")]
     pub config: Option<PathBuf>,
-
+    /// Print each setting with its value and where that comes from, as a file of settings, and exit
+    #[arg(long, conflicts_with = "config_check", help_heading = "Other")]
+    pub print_config: bool,
+    /// Check the settings and the files that they name, and exit: with 2 if something is wrong
+    #[arg(long, help_heading = "Other")]
+    pub config_check: bool,
     /// Print a completion script and exit: bash, elvish, fish, powershell or zsh
     #[arg(long, value_name = "SHELL", value_enum, exclusive = true, help_heading = "Other")]
     pub completions: Option<clap_complete::Shell>,

@@ -3,7 +3,7 @@
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use tracing::Level;
 
-use super::value::{Setting, Value};
+use super::value::{Setting, Value, quoted};
 use crate::{
     client::{Existing, Form, Names, Speak},
     protocol::classic::Dialect,
@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// A type with a fixed set of named values.
-pub(super) trait Choice: Copy + Send + Sync + 'static {
+pub(super) trait Choice: Copy + PartialEq + Send + Sync + 'static {
     /// The names and the values.
     const CHOICES: &'static [(&'static str, Self)];
 }
@@ -28,6 +28,11 @@ impl<T: Choice> Setting for T {
             let (last, others) = choices.split_last().expect("a type with values");
             value.not(&format!("{} or {last}", others.join(", ")))
         })
+    }
+
+    fn written(&self) -> String {
+        let found = T::CHOICES.iter().find(|(_, value)| value == self);
+        quoted(found.expect("each value has a name").0)
     }
 }
 

@@ -6,7 +6,7 @@ use toml::de::DeTable;
 
 use super::{
     types::Expected,
-    value::{Setting, Value},
+    value::{Setting, Value, quoted},
 };
 use crate::client::HookCommand;
 
@@ -45,6 +45,11 @@ impl Setting for Hook {
             _ => return Err(expected()),
         };
         HookCommand::new(words).map(Hook).map_err(|error| format!("a program and its arguments: {error}"))
+    }
+
+    fn written(&self) -> String {
+        let words = self.0.iter().flat_map(HookCommand::words);
+        format!("[{}]", words.map(quoted).collect::<Vec<_>>().join(", "))
     }
 }
 

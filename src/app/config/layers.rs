@@ -36,6 +36,39 @@ pub struct Options {
     pub keys: Keys,
 }
 
+/// The layers below the command line.
+#[derive(Clone, Debug, Default)]
+pub struct Layers {
+    /// The settings of the environment.
+    pub environment: Options,
+    /// The settings of the file.
+    pub file: Options,
+    /// Where the file is, or would be.
+    pub path: Option<PathBuf>,
+}
+
+impl Layers {
+    /// Reads the environment and `file`, or the default file, if it exists.
+    ///
+    /// # Errors
+    /// A named file cannot be read, a key is unknown, or a value is invalid.
+    pub fn load(
+        file: Option<&Path>,
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Result<Layers, Error> {
+        let path = file.map(Path::to_owned).or_else(default_file);
+        let of_file = path
+            .as_deref()
+            .map_or_else(|| Ok(Options::default()), |path| Options::read(path, file.is_some()));
+        Ok(Layers { file: of_file?, environment: Options::from_environment(environment)?, path })
+    }
+
+    /// The settings of the environment over those of the file.
+    pub fn combined(&self) -> Options {
+        self.environment.clone().combine(self.file.clone())
+    }
+}
+
 /// The value of every setting.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Settings {
@@ -71,22 +104,9 @@ impl From<Options> for Settings {
 }
 
 /// The sections with settings. `[keys]` is not one: it has the names of actions.
-const SECTIONS: [&str; 5] = ["client", "server", "screen", "theme", "log"];
+pub(super) const SECTIONS: [&str; 5] = ["client", "server", "screen", "theme", "log"];
 
 impl Options {
-    /// The settings of the environment over those of `file`, or of the default file, if it exists.
-    ///
-    /// # Errors
-    /// A named file cannot be read, a key is unknown, or a value is invalid.
-    pub fn load(
-        file: Option<&Path>,
-        environment: impl IntoIterator<Item = (OsString, OsString)>,
-    ) -> Result<Options, Error> {
-        let path = file.map(Path::to_owned).or_else(default_file);
-        let of_file = path.map_or_else(|| Ok(Options::default()), |path| Options::read(path, file.is_some()));
-        Ok(Options::from_environment(environment)?.combine(of_file?))
-    }
-
     /// Combines these options with those of a lower layer.
     pub fn combine(self, lower: Options) -> Options {
         Options {
@@ -106,16 +126,28 @@ impl Options {
         SECTIONS.into_iter().flat_map(|section| keys(section).map(move |key| (section, key)))
     }
 
-    fn read(path: PathBuf, is_named: bool) -> Result<Options, Error> {
+    /// Whether this layer sets a setting.
+    pub(super) fn has(&self, section: &str, key: &str) -> bool {
+        match section {
+            "client" => self.client.has(key),
+            "server" => self.server.has(key) || self.limits.has(key),
+            "screen" => self.screen.has(key),
+            "theme" => self.theme.has(key),
+            "log" => self.log.has(key),
+            _ => false,
+        }
+    }
+
+    fn read(path: &Path, is_named: bool) -> Result<Options, Error> {
         // A file named by the user may be anywhere.
         let trusted = match path.parent() {
             Some(folder) if !is_named => reject_path_of_another_user(folder),
             _ => Ok(()),
         };
-        match trusted.and_then(|()| state::read(&path)) {
-            Ok(content) => Options::from_file(&path, &String::from_utf8_lossy(&content)),
+        match trusted.and_then(|()| state::read(path)) {
+            Ok(content) => Options::from_file(path, &String::from_utf8_lossy(&content)),
             Err(error) if !is_named && error.kind() == io::ErrorKind::NotFound => Ok(Options::default()),
-            Err(error) => Err(Error::Read { path: SafeText::from_path(&path), error }),
+            Err(error) => Err(Error::Read { path: SafeText::from_path(path), error }),
         }
     }
 
@@ -205,6 +237,20 @@ impl Options {
     }
 }
 
+impl Settings {
+    /// The settings of a section, and their values as a file has them.
+    pub(super) fn written(&self, section: &str) -> Vec<(&'static str, String)> {
+        match section {
+            "client" => self.client.written().collect(),
+            "server" => self.server.written().chain(self.limits.written()).collect(),
+            "screen" => self.screen.written().collect(),
+            "theme" => self.theme.written().collect(),
+            "log" => self.log.written().collect(),
+            _ => Vec::new(),
+        }
+    }
+}
+
 /// A file, to report errors with their line.
 struct File<'a> {
     path: SafeText,
@@ -238,6 +284,11 @@ fn keys(section: &str) -> impl Iterator<Item = &'static str> {
 fn unknown(section: &str, key: &str) -> String {
     let known = keys(section).collect::<Vec<_>>().join(", ");
     format!("'{section}.{key}' is not a setting; [{section}] has {known}")
+}
+
+/// The variable of the environment for a setting.
+pub(super) fn variable_of(section: &str, key: &str) -> String {
+    format!("FDSP_{section}_{key}").to_ascii_uppercase()
 }
 
 /// The section and the key of a variable of the environment; `None` if it names no section.

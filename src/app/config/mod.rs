@@ -8,6 +8,7 @@ mod keys;
 mod layers;
 mod look;
 mod options;
+mod print;
 mod schedule;
 mod section;
 mod types;
@@ -27,11 +28,12 @@ use crate::{
 
 pub use choices::{Background, ClassicDialect, Colour, Hidden, When};
 pub use keys::Keys;
-pub use layers::{Options, Settings};
+pub use layers::{Layers, Options, Settings};
 pub use options::{
     Client, ClientOptions, DEFAULT_HOST, LimitOptions, Limits, Log, LogOptions, Screen, ScreenOptions,
     Server, ServerOptions, Theme, ThemeOptions,
 };
+pub use print::print;
 pub use types::{Bounded, Expected, Optional, Rate, Seconds, SecondsOrZero};
 pub use value::below_home;
 

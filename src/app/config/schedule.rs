@@ -25,6 +25,13 @@ impl Setting for LimitSchedule {
         };
         LimitSchedule::new(periods?).map_err(|error| format!("periods that do not overlap: {error}"))
     }
+
+    fn written(&self) -> String {
+        let period = |LimitPeriod { from, to, limit }: &LimitPeriod| {
+            format!("{{ from = \"{from}\", to = \"{to}\", limit = {} }}", limit.unwrap_or(0))
+        };
+        format!("[{}]", self.periods().iter().map(period).collect::<Vec<_>>().join(", "))
+    }
 }
 
 fn period(value: &Value<'_>) -> Result<LimitPeriod, String> {

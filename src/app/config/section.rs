@@ -32,6 +32,14 @@ macro_rules! section {
                 }
             }
 
+            /// Whether this layer sets the setting `key`.
+            pub(super) fn has(&self, key: &str) -> bool {
+                match key {
+                    $(section!(@key $field $($key)?) => self.$field.is_some(),)*
+                    _ => false,
+                }
+            }
+
             /// Combines this layer with a lower one.
             pub(super) fn combine(self, lower: $layer) -> $layer {
                 $layer { $($field: self.$field.or(lower.$field),)* }
@@ -47,6 +55,13 @@ macro_rules! section {
         impl From<$layer> for $settings {
             fn from(layer: $layer) -> $settings {
                 $settings { $($field: layer.$field.unwrap_or_else(|| $default),)* }
+            }
+        }
+
+        impl $settings {
+            /// Each setting, and its value as a file has it.
+            pub(super) fn written(&self) -> impl Iterator<Item = (&'static str, String)> {
+                [$((section!(@key $field $($key)?), $crate::app::config::value::Setting::written(&self.$field))),*].into_iter()
             }
         }
 

@@ -109,7 +109,7 @@ fn every_setting_can_be_given_by_the_environment() {
             Value::List(list) if list.is_empty() => String::new(),
             other => panic!("{other:?}"),
         };
-        variable(&format!("FDSP_{section}_{key}").to_ascii_uppercase(), &text)
+        variable(&super::layers::variable_of(section, key), &text)
     });
     let options = Options::from_environment(environment).expect("the same values as text");
     assert_eq!(Settings::from(options), Settings::default());
@@ -121,9 +121,9 @@ fn later_sources_win() {
     let file = folder.path().join("config.toml");
     std::fs::write(&file, "[client]\njobs = 5\nsegments = 2\nlimit = \"2M\"\n[server]\narch = \"select\"\n")
         .expect("written");
-    let options = Options::load(Some(&file), [variable("FDSP_CLIENT_JOBS", "7")]).expect("right");
+    let layers = Layers::load(Some(&file), [variable("FDSP_CLIENT_JOBS", "7")]).expect("right");
     let typed = ClientOptions { segments: Some(Bounded::nearest(9)), ..ClientOptions::default() };
-    let settings = Settings::from(Options { client: typed, ..Options::default() }.combine(options));
+    let settings = Settings::from(Options { client: typed, ..Options::default() }.combine(layers.combined()));
     assert_eq!(settings.client.segments.get(), 9, "the command line over the file");
     assert_eq!(settings.client.jobs.get(), 7, "the environment over the file");
     assert_eq!(settings.client.limit, Rate(Some(2_000_000)), "the file over the default");
@@ -177,7 +177,7 @@ fn errors_name_line_and_key() {
 
 #[test]
 fn only_a_named_file_must_exist() {
-    let error = Options::load(Some(Path::new("/nowhere/c.toml")), []).expect_err("named");
+    let error = Layers::load(Some(Path::new("/nowhere/c.toml")), []).expect_err("named");
     assert!(
         error.to_string().starts_with("cannot read the configuration '/nowhere/c.toml': No such file"),
         "{error}"

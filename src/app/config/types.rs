@@ -2,7 +2,7 @@
 
 use std::{num::ParseIntError, path::PathBuf, str::FromStr, time::Duration};
 
-use super::value::{Setting, Value};
+use super::value::{Setting, Value, quoted};
 use crate::{
     client::{Proxy, ProxyAddress},
     text::units,
@@ -78,6 +78,10 @@ impl<const MIN: u64, const MAX: u64> Setting for Bounded<MIN, MAX> {
         };
         number.ok_or_else(|| value.not(&Self::expected()))
     }
+
+    fn written(&self) -> String {
+        self.0.to_string()
+    }
 }
 
 /// Bytes a second; `None` is unlimited.
@@ -112,6 +116,10 @@ impl Setting for Rate {
             value.not("a rate in bytes a second such as 500_000, \"500k\" or \"2M\", or 0 for no limit")
         })
     }
+
+    fn written(&self) -> String {
+        self.bytes().to_string()
+    }
 }
 
 /// Names of a host, separated by commas.
@@ -140,6 +148,10 @@ impl Setting for HostNames {
             _ => None,
         };
         names.ok_or_else(|| value.not("names such as \"files.example\", separated by commas, without ports"))
+    }
+
+    fn written(&self) -> String {
+        quoted(&self.0.join(","))
     }
 }
 
@@ -179,6 +191,10 @@ impl Setting for Seconds {
     fn read(value: &Value<'_>) -> Result<Seconds, String> {
         value.number().and_then(Seconds::checked).ok_or_else(|| value.not(Seconds::EXPECTED))
     }
+
+    fn written(&self) -> String {
+        self.0.as_secs_f64().to_string()
+    }
 }
 
 /// A time in seconds, where 0 is no limit.
@@ -203,6 +219,10 @@ impl Setting for SecondsOrZero {
             _ => Seconds::read(value).map(|seconds| SecondsOrZero(Some(seconds.get()))),
         }
     }
+
+    fn written(&self) -> String {
+        self.0.unwrap_or_default().as_secs_f64().to_string()
+    }
 }
 
 /// A text or a path that may be absent, for which the file and the environment have the empty text.
@@ -224,11 +244,19 @@ impl Setting for Optional<String> {
     fn read(value: &Value<'_>) -> Result<Optional<String>, String> {
         Ok(Optional(Some(String::read(value)?).filter(|text| !text.is_empty())))
     }
+
+    fn written(&self) -> String {
+        quoted(self.0.as_deref().unwrap_or_default())
+    }
 }
 
 impl Setting for Optional<PathBuf> {
     fn read(value: &Value<'_>) -> Result<Optional<PathBuf>, String> {
         Ok(Optional(Some(PathBuf::read(value)?).filter(|path| !path.as_os_str().is_empty())))
+    }
+
+    fn written(&self) -> String {
+        self.0.clone().unwrap_or_default().written()
     }
 }
 
@@ -261,6 +289,15 @@ impl Setting for ProxyChoice {
             text => text.parse().map_err(|error: Expected| error.to_string()),
         }
     }
+
+    /// Without its password.
+    fn written(&self) -> String {
+        match &self.0 {
+            Proxy::Environment => quoted(""),
+            Proxy::None => quoted("none"),
+            Proxy::Url(address) => quoted(&address.without_password()),
+        }
+    }
 }
 
 /// The value of a header field: visible ASCII and blanks.
@@ -291,5 +328,9 @@ impl Setting for Optional<FieldText> {
             "" => Ok(Optional(None)),
             text => text.parse().map_err(|_: Expected| value.not(FieldText::EXPECTED)),
         }
+    }
+
+    fn written(&self) -> String {
+        quoted(self.0.as_ref().map_or("", |text| &text.0))
     }
 }

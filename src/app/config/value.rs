@@ -1,10 +1,10 @@
 //! A value of the file or the environment, and how it is parsed.
 
-use std::path::PathBuf;
+use std::{fmt::Write as _, path::PathBuf};
 
 use toml::de::DeValue;
 
-use crate::text::SafeText;
+use crate::text::{SafeText, is_unsafe};
 
 /// A value before it is parsed.
 #[derive(Clone, Debug)]
@@ -31,6 +31,24 @@ pub(super) enum Value<'a> {
 pub(super) trait Setting: Sized {
     /// Parses a value. The error names the expected and the actual value.
     fn read(value: &Value<'_>) -> Result<Self, String>;
+
+    /// The value as a file has it.
+    fn written(&self) -> String;
+}
+
+/// A text of a file, in quotes. What a terminal must not get is escaped.
+pub(super) fn quoted(text: &str) -> String {
+    let mut quoted = String::from('"');
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => quoted.extend(['\\', c]),
+            c if is_unsafe(c) => {
+                write!(quoted, "\\U{:08X}", u32::from(c)).expect("a String takes any text");
+            }
+            c => quoted.push(c),
+        }
+    }
+    quoted + "\""
 }
 
 impl<'a> Value<'a> {
@@ -91,6 +109,10 @@ impl Setting for bool {
             _ => Err(value.not("true or false")),
         }
     }
+
+    fn written(&self) -> String {
+        self.to_string()
+    }
 }
 
 impl Setting for String {
@@ -99,6 +121,10 @@ impl Setting for String {
             Value::Text(text) | Value::Environment(text) => Ok((*text).to_owned()),
             _ => Err(value.not("text")),
         }
+    }
+
+    fn written(&self) -> String {
+        quoted(self)
     }
 }
 
@@ -117,5 +143,9 @@ impl Setting for PathBuf {
             }
             None => Ok(PathBuf::from(text)),
         }
+    }
+
+    fn written(&self) -> String {
+        quoted(&self.to_string_lossy())
     }
 }

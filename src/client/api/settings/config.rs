@@ -126,6 +126,13 @@ impl ProxyAddress {
     pub fn reveal(&self) -> &str {
         &self.0
     }
+
+    /// The address with `***` for its password.
+    pub fn without_password(&self) -> String {
+        let mut url = url::Url::parse(&self.0).ok().filter(|url| url.password().is_some());
+        let is_hidden = url.as_mut().is_some_and(|url| url.set_password(Some("***")).is_ok());
+        url.filter(|_| is_hidden).map_or_else(|| self.0.clone(), Into::into)
+    }
 }
 
 impl std::fmt::Debug for ProxyAddress {

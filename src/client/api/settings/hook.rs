@@ -57,6 +57,11 @@ impl HookCommand {
         Ok(Some(HookCommand { program, arguments }))
     }
 
+    /// The program and its arguments.
+    pub fn words(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&self.program).chain(&self.arguments).map(String::as_str)
+    }
+
     /// The program, a path or a name that is looked up in `PATH`.
     pub fn program(&self) -> &str {
         &self.program

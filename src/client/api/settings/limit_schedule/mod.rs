@@ -125,6 +125,11 @@ impl LimitSchedule {
         LimitSchedule { zone, ..self }
     }
 
+    /// The periods.
+    pub fn periods(&self) -> &[LimitPeriod] {
+        &self.periods
+    }
+
     /// Whether it has no periods.
     pub fn is_empty(&self) -> bool {
         self.periods.is_empty()
