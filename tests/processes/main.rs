@@ -19,6 +19,7 @@ mod private;
 mod pty;
 mod readme;
 mod second_implementation;
+mod service;
 mod session;
 #[path = "../shared/mod.rs"]
 mod shared;

@@ -7,6 +7,7 @@ mod json;
 mod lines;
 mod output;
 pub mod server;
+mod service_manager;
 pub(crate) mod signals;
 mod style;
 mod terminal;

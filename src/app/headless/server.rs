@@ -13,7 +13,7 @@ use std::{
 use serde::Serialize;
 use tokio::sync::mpsc::{self, Receiver};
 
-use super::{Output, Style, eprint_line, output::Objects, print, signals::Signals};
+use super::{Output, Style, eprint_line, output::Objects, print, service_manager, signals::Signals};
 use crate::{
     app::{
         cli::Serve,
@@ -87,7 +87,9 @@ pub fn run(serve: Serve, style: Style) -> Result<Exit, Problem> {
     let server = server::start(config, sink)?;
     let is_local = server.local_addr().ip().to_canonical().is_loopback();
     let mut show = Show { style, print, qr, is_local, objects: Objects::default(), lost };
+    service_manager::ready();
     runtime.block_on(drive(&server, receiver, signals, &mut show));
+    service_manager::stopping();
     server.join().map_err(failed)?;
     Ok(Exit::Done)
 }
@@ -100,6 +102,7 @@ async fn drive(server: &Server, mut events: Receiver<Event>, mut signals: Signal
             Some(event) = events.recv() => show.event(&event),
             signal = signals.next() => {
                 tracing::info!("{signal}: {}", if draining { "stopping now" } else { "draining" });
+                service_manager::stopping();
                 server.command(if draining { Command::Stop } else { Command::Drain });
                 draining = true;
             }
