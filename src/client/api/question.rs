@@ -90,7 +90,8 @@ pub struct Claimed {
 }
 
 /// The kind of a question: one answer can be for all questions of a kind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum QuestionKind {
     /// [`Question::Exists`].
     Exists,

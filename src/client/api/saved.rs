@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     client::api::{
         new_job::NewJob,
+        question::{Answer, QuestionKind},
         serial::is_default,
         views::view::{Finished, Trouble},
     },
@@ -65,6 +66,9 @@ pub struct SavedJob {
     /// Bytes a second for this job; `None` is unlimited.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<u64>,
+    /// Answers that the user has given for all jobs, to questions that this one may still ask.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub answers: Vec<(QuestionKind, Answer)>,
 }
 
 /// The state of a job of a saved queue.
@@ -96,6 +100,7 @@ impl From<NewJob> for SavedJob {
             progress: None,
             files: None,
             limit: None,
+            answers: Vec::new(),
         }
     }
 }

@@ -22,12 +22,9 @@ use tokio::{
     time::{MissedTickBehavior, interval, sleep_until, timeout_at},
 };
 
-use self::{answers::Standing, limits::Followed, undo::Undo};
+use self::{limits::Followed, undo::Undo};
 use crate::client::{
-    api::{
-        command::Command, event::Event, job_id::JobId, question::QuestionKind, settings::config::Config,
-        trust::NewServer,
-    },
+    api::{command::Command, event::Event, job_id::JobId, settings::config::Config, trust::NewServer},
     engine::shared::Shared,
     error::Fault,
     job::{events::JobEvent, resume::JobResume},
@@ -75,8 +72,6 @@ pub(crate) struct Actor {
     kept: HashMap<JobId, JobResume>,
     /// What can be undone.
     undo: Undo,
-    /// Answers for all jobs of the queue.
-    standing: HashMap<QuestionKind, Standing>,
     /// When progress was last reported.
     reported: Instant,
     random: RandomState,
@@ -101,7 +96,6 @@ impl Actor {
             followed: Followed::default(),
             kept: HashMap::new(),
             undo: Undo::default(),
-            standing: HashMap::new(),
             reported: Instant::now(),
             random: RandomState::new(),
         }

@@ -1,10 +1,15 @@
 //! What the user decides about a job: its question, other options, another address or place.
 
-use std::path::Path;
+use std::{collections::HashSet, path::Path};
 
 use crate::{
     client::{
-        api::{job_id::JobId, new_job::NewJob, question::Question, views::view::Trouble},
+        api::{
+            job_id::JobId,
+            new_job::NewJob,
+            question::{Answer, Claimed, Question, QuestionKind},
+            views::view::Trouble,
+        },
         queue::{
             phase::{Input, Phase},
             schedule::ServerId,
@@ -27,6 +32,48 @@ impl Queue {
     /// Why a job has failed or waits.
     pub(crate) fn trouble(&self, id: JobId) -> Option<Trouble> {
         self.jobs.get(&id)?.trouble.clone()
+    }
+
+    /// Notes an answer to these questions for all jobs that are not done.
+    pub(crate) fn answer_all(&mut self, kinds: &HashSet<QuestionKind>, answer: Answer) {
+        self.forget_answers(kinds);
+        for id in self.order.clone() {
+            if self.phase(id) != Some(Phase::Done) {
+                self.change(id, |job| job.answers.extend(kinds.iter().map(|kind| (*kind, answer))));
+            }
+        }
+    }
+
+    /// Forgets the answers to these questions that were given for all jobs.
+    pub(crate) fn forget_answers(&mut self, kinds: &HashSet<QuestionKind>) {
+        for job in self.jobs.values_mut() {
+            job.answers.retain(|(kind, _)| !kinds.contains(kind));
+        }
+        self.touch();
+    }
+
+    /// The answer to a question of a job that was given for all jobs.
+    pub(crate) fn answer_for_all(&self, id: JobId, kind: QuestionKind) -> Option<Answer> {
+        let answers = &self.jobs.get(&id)?.answers;
+        answers.iter().find(|(of, _)| *of == kind).map(|(_, answer)| *answer)
+    }
+
+    /// Jobs that wait until one of these jobs releases their target try again, and ask what is to be done.
+    pub(crate) fn ask_for_targets(&mut self, of: &HashSet<JobId>) {
+        for id in self.order.clone() {
+            if self.target_holder(id).is_some_and(|by| of.contains(&by)) {
+                self.apply(id, Input::Retry);
+                self.change(id, |job| job.answers.retain(|(kind, _)| *kind != QuestionKind::Claimed));
+            }
+        }
+    }
+
+    /// The job that has the target that this one waits for.
+    pub(crate) fn target_holder(&self, id: JobId) -> Option<JobId> {
+        match self.jobs.get(&id).filter(|job| job.phase == Phase::Waiting)?.question()? {
+            Question::Claimed(Claimed { by, .. }) => *by,
+            _ => None,
+        }
     }
 
     /// Whether something of a job was received.

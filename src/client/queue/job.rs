@@ -7,7 +7,7 @@ use crate::{
         api::{
             job_id::JobId,
             new_job::NewJob,
-            question::Question,
+            question::{Answer, Question, QuestionKind},
             saved::{SavedJob, SavedState},
             views::picture::{Part, Picture},
             views::view::{Finished, JobState, JobView, Trouble, work},
@@ -47,6 +47,8 @@ pub(super) struct Job {
     pub(super) trouble: Option<Trouble>,
     /// The user lets it begin again if its source has changed.
     pub(super) may_restart: bool,
+    /// Answers for all jobs, to questions that this one may still ask.
+    pub(super) answers: Vec<(QuestionKind, Answer)>,
     pub(super) finished: Option<Finished>,
     pub(super) size: Option<u64>,
     /// What `position` rises to.
@@ -94,7 +96,7 @@ pub(super) struct Sampled {
 impl Job {
     /// A job that nothing works on yet.
     pub(super) fn new(id: JobId, saved: SavedJob, server: ServerId) -> Job {
-        let SavedJob { new, state, name, size, received, progress, files, limit } = saved;
+        let SavedJob { new, state, name, size, received, progress, files, limit, answers } = saved;
         let listed = new.listed.filter(|_| size.is_none() && progress.is_none());
         let target = target_of(&new, name.as_ref().map(|name| Path::new(name.as_str())));
         let name = name.unwrap_or_else(|| first_name(&new));
@@ -113,6 +115,7 @@ impl Job {
             due: None,
             trouble: None,
             may_restart: false,
+            answers,
             finished: None,
             size: size.or(listed),
             total: progress.map(|(_, total)| total).or(listed),
@@ -173,6 +176,7 @@ impl Job {
             progress: self.progress(),
             files: self.files(),
             limit: self.limit,
+            answers: self.answers.clone(),
         }
     }
 

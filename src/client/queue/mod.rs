@@ -25,7 +25,8 @@ use std::{
 use crate::{
     client::{
         api::{
-            address::locator::Locator, job_id::JobId, new_job::NewJob, saved::SavedJob, views::view::Trouble,
+            address::locator::Locator, job_id::JobId, new_job::NewJob, question::Answer, saved::SavedJob,
+            views::view::Trouble,
         },
         queue::{
             phase::{Input, Phase},
@@ -159,10 +160,16 @@ impl Queue {
 
     /// Applies a command of the user; `false` if the job's phase does not take it.
     pub(crate) fn command(&mut self, id: JobId, input: Input) -> bool {
-        let again = matches!(self.phase(id), Some(Phase::Failed | Phase::Undecided | Phase::Cancelled));
+        let before = self.phase(id);
+        let again = matches!(before, Some(Phase::Failed | Phase::Undecided | Phase::Cancelled));
+        let was_cancelled = before == Some(Phase::Cancelled);
         let done = self.apply(id, input);
         if done && again && input == Input::Retry {
-            self.change(id, |job| (job.attempts, job.busy_since) = (0, None));
+            self.change(id, |job| {
+                (job.attempts, job.busy_since) = (0, None);
+                // One that was skipped asks again.
+                job.answers.retain(|(_, answer)| !was_cancelled || *answer != Answer::Skip);
+            });
         }
         done
     }

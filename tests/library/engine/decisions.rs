@@ -1,11 +1,11 @@
 //! What only the user can decide: a job asks and waits, the others run, and each answer does what it says.
 
-use std::{fs, sync::Arc};
+use std::{fs, sync::Arc, time::Duration};
 
 use fdsp::{
     client::{
-        Answer, Command, Config, Edit, Event, Existing, JobId, JobState, Locator, NewJob, Question,
-        SavedState, Trust, resume,
+        Answer, Change, Command, Config, Edit, Event, Existing, JobId, JobState, Locator, NewJob, Question,
+        QuestionKind, SavedJob, SavedState, Trust, resume,
     },
     protocol::trust::token::Token,
     server::{self, Access, Limits},
@@ -148,6 +148,80 @@ fn two_jobs_of_one_name_are_both_kept_or_one_gives_way() {
             client.end(first).unwrap();
         }
         assert!(fs::read(client.path("x.bin")).unwrap() == *expected, "{given:?}");
+    }
+}
+
+#[test]
+fn a_job_that_is_replaced_by_another_is_restored_until_its_partial_file_is_deleted() {
+    let served = Served::new();
+    let (a, b) = (content(8 * MIB, 1), content(MIB, 2));
+    served.write("a/x.bin", &a);
+    served.write("b/x.bin", &b);
+    for for_all in [false, true] {
+        let gate = Proxy::gate(served.at(), 3 * MIB / 2);
+        let undo_time = Duration::from_secs(600);
+        let mut client = Client::new(Config { asks: true, undo_time, ..config() });
+        let job = client.job(gate.at(), "a/x.bin");
+        let first = client.add(job);
+        client.started(first);
+        let job = client.job(served.at(), "b/x.bin");
+        let (second, _) = asked(&mut client, job);
+        let replace = Command::Answer { ids: vec![second], answer: Answer::Replace, for_all };
+        client.engine.command(replace.clone());
+        client.changed(first, Change::Cancelled);
+        while !matches!(client.state(second), JobState::Waiting { .. }) {
+            std::thread::yield_now();
+        }
+        client.engine.command(Command::Undo);
+        client.changed(first, Change::Restored);
+        assert!(matches!(question(&mut client, second), Question::Claimed(_)), "it asks again");
+        // Tried at once, the other one cannot be restored any more.
+        client.engine.command(replace);
+        client.changed(first, Change::Cancelled);
+        while !matches!(client.state(second), JobState::Waiting { .. }) {
+            std::thread::yield_now();
+        }
+        client.engine.command(Command::Retry(vec![second]));
+        assert_eq!(client.end(second).unwrap().path, client.path("x.bin"));
+        assert!(fs::read(client.path("x.bin")).unwrap() == b && !client.engine.can_undo());
+        gate.let_pass(usize::MAX);
+    }
+}
+
+#[test]
+fn an_answer_for_all_jobs_outlives_the_engine_and_is_taken_back_by_an_undo() {
+    let served = Served::new();
+    served.write("a.bin", b"content");
+    served.write("b.bin", b"another");
+    let mut client = Client::new(Config { asks: true, undo_time: Duration::from_secs(600), ..config() });
+    for name in ["a.bin", "b.bin"] {
+        fs::write(client.path(name), b"of the user").unwrap();
+    }
+    let job = client.job(served.at(), "a.bin");
+    let (first, _) = asked(&mut client, job);
+    let job = client.job(served.at(), "b.bin");
+    let second = client.add(job);
+    question(&mut client, second);
+    client.engine.command(Command::Pause(vec![second]));
+    let answers = |client: &Client| client.engine.saved().queue[1].answers.clone();
+    let skip = Command::Answer { ids: vec![first], answer: Answer::Skip, for_all: true };
+    client.engine.command(skip);
+    client.changed(second, Change::Cancelled);
+    assert_eq!(answers(&client), [(QuestionKind::Exists, Answer::Skip)]);
+    client.engine.command(Command::Undo);
+    question(&mut client, second);
+    assert_eq!(answers(&client), [], "both ask again");
+    let saved = client.engine.saved().queue;
+    let saved = saved.into_iter().map(|job| SavedJob {
+        state: SavedState::Queued,
+        answers: vec![(QuestionKind::Exists, Answer::Keep)],
+        ..job
+    });
+    let text = serde_json::to_string(&saved.collect::<Vec<_>>()).unwrap();
+    let saved: Vec<SavedJob> = serde_json::from_str(&text).unwrap();
+    let (_engine, _events) = resume(Config { asks: true, ..config() }, saved).unwrap();
+    while !client.path("a (1).bin").exists() || !client.path("b (1).bin").exists() {
+        std::thread::yield_now();
     }
 }
 

@@ -5,7 +5,6 @@ use std::collections::HashSet;
 use crate::client::{
     api::{
         command::Edit,
-        event::Change,
         job_id::JobId,
         new_job::{Existing, NewJob},
         question::{Answer, Claimed, Conflict, ConflictKind, Question, QuestionKind},
@@ -13,14 +12,6 @@ use crate::client::{
     engine::actor::Actor,
     queue::phase::{Input, Phase},
 };
-
-/// An answer to all questions of a kind.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Standing {
-    answer: Answer,
-    /// It is for jobs with smaller numbers: those that were in the queue when it was given.
-    before: JobId,
-}
 
 /// What follows from the answer to a question of a job.
 enum Then {
@@ -30,45 +21,53 @@ enum Then {
     Retry,
     /// The job is cancelled.
     Skip,
+    /// The job is tried again, and this one, which has its target, is cancelled.
+    Replace(JobId),
 }
 
 impl Actor {
-    /// Answers the questions of these jobs; `for_all`: and all others of the same kinds.
+    /// Answers the questions of these jobs; `for_all`: and all others of the same kinds, also those that are still to be asked.
     pub(super) fn answer(&mut self, ids: Vec<JobId>, answer: Answer, for_all: bool) {
-        let ids = if for_all { self.stand(&ids, answer) } else { ids };
-        let (mut retried, mut skipped) = (Vec::new(), Vec::new());
+        let kinds = if for_all { self.kinds(&ids) } else { HashSet::new() };
+        let ids = self.shared.with(|state| {
+            if kinds.is_empty() {
+                return ids;
+            }
+            state.queue.answer_all(&kinds, answer);
+            let undecided = state.queue.undecided().into_iter();
+            undecided.filter(|(_, kind)| kinds.contains(kind)).map(|(id, _)| id).collect()
+        });
+        let (mut retried, mut cancelled) = (Vec::new(), Vec::new());
         for id in ids {
             match self.answer_one(id, answer) {
                 Then::Nothing => {}
                 Then::Retry => retried.push(id),
-                Then::Skip => skipped.push(id),
+                Then::Skip => cancelled.push(id),
+                Then::Replace(other) => {
+                    retried.push(id);
+                    if !cancelled.contains(&other) {
+                        cancelled.push(other);
+                    }
+                }
             }
         }
-        // Each is one line of the log, however many jobs there are.
+        // Each is one line of the log, and one step to undo, however many jobs there are.
+        if !cancelled.is_empty() {
+            self.cancel_all(cancelled, kinds);
+        }
         if !retried.is_empty() {
             self.again(retried, Input::Retry);
         }
-        if !skipped.is_empty() {
-            self.cancel_all(skipped);
-        }
     }
 
-    /// Notes an answer for all jobs in the queue. Returns those that wait for it.
-    fn stand(&mut self, ids: &[JobId], answer: Answer) -> Vec<JobId> {
+    fn kinds(&self, ids: &[JobId]) -> HashSet<QuestionKind> {
         let kind = |id: &JobId| self.shared.with(|state| state.queue.question(*id)).map(|asks| asks.kind());
-        let kinds: HashSet<_> = ids.iter().filter_map(kind).collect();
-        let (before, undecided) =
-            self.shared.with(|state| (state.queue.unused_id(), state.queue.undecided()));
-        for kind in &kinds {
-            self.standing.insert(*kind, Standing { answer, before });
-        }
-        undecided.into_iter().filter(|(_, kind)| kinds.contains(kind)).map(|(id, _)| id).collect()
+        ids.iter().filter_map(kind).collect()
     }
 
     /// A job waits for a decision that the user may have made for all jobs.
     pub(super) fn answer_standing(&mut self, id: JobId, kind: QuestionKind) {
-        if let Some(Standing { answer, .. }) = self.standing.get(&kind).copied().filter(|all| id < all.before)
-        {
+        if let Some(answer) = self.shared.with(|state| state.queue.answer_for_all(id, kind)) {
             self.answer(vec![id], answer, false);
         }
     }
@@ -99,10 +98,7 @@ impl Actor {
                 Then::Nothing
             }
             (_, Answer::Skip) => Then::Skip,
-            (Question::Claimed(Claimed { by, .. }), Answer::Replace) => {
-                self.give_way(by);
-                Then::Retry
-            }
+            (Question::Claimed(Claimed { by, .. }), Answer::Replace) => by.map_or(Then::Retry, Then::Replace),
             (_, Answer::Update) => self.change(id, |new| new.existing = Existing::Update),
             (_, Answer::Replace) => self.change(id, |new| new.existing = Existing::Overwrite),
             (_, Answer::Keep) => self.change(id, |new| {
@@ -110,13 +106,6 @@ impl Actor {
                 new.existing = Existing::Rename;
             }),
         }
-    }
-
-    /// Another job gets the target of this one, which cannot be undone.
-    fn give_way(&mut self, by: Option<JobId>) {
-        let Some(by) = by else { return };
-        self.settle(|id| id == by);
-        self.each(vec![by], Change::Cancelled, Actor::cancel);
     }
 
     /// Requests a job from another address, or saves it elsewhere.

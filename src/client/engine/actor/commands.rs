@@ -16,6 +16,7 @@ use crate::{
             event::{Change, Event},
             job_id::JobId,
             new_job::NewJob,
+            question::QuestionKind,
             trust::NewServer,
         },
         engine::actor::{Actor, Message, undo::Done},
@@ -37,7 +38,10 @@ impl Actor {
             Command::Add(jobs) => self.add(jobs),
             Command::Pause(ids) => self.each(ids, Change::Paused, Actor::pause),
             Command::Resume(ids) => self.again(ids, Input::Resume),
-            Command::Retry(ids) => self.again(ids, Input::Retry),
+            Command::Retry(ids) => {
+                self.release_targets(&ids);
+                self.again(ids, Input::Retry);
+            }
             Command::PauseAll => match self.shared.with(|state| state.queue.pausable()) {
                 none if none.is_empty() => {
                     let paused = self.shared.with(|state| state.queue.in_phase(&[Phase::Paused]));
@@ -48,7 +52,7 @@ impl Actor {
             Command::RetryFailed => {
                 self.again(self.shared.with(|state| state.queue.failed()), Input::Retry);
             }
-            Command::Cancel(ids) => self.cancel_all(ids),
+            Command::Cancel(ids) => self.cancel_all(ids, HashSet::new()),
             Command::Undo => self.undo(),
             Command::TryServers => self.try_servers(),
             Command::Remove(ids) => self.remove(&ids),
@@ -226,7 +230,8 @@ impl Actor {
         Some(name)
     }
 
-    pub(super) fn cancel_all(&mut self, ids: Vec<JobId>) {
+    /// Cancels jobs. `kinds`: that follows from an answer to these questions for all jobs.
+    pub(super) fn cancel_all(&mut self, ids: Vec<JobId>, kinds: HashSet<QuestionKind>) {
         if self.config.undo_time.is_zero() {
             return self.each(ids, Change::Cancelled, Actor::cancel);
         }
@@ -241,7 +246,7 @@ impl Actor {
         self.hold(&ids);
         self.each(ids, Change::Cancelled, Actor::cancel);
         if !phases.is_empty() {
-            self.note(Done::Cancelled(phases));
+            self.note(Done::Cancelled(phases), kinds);
         }
     }
 
@@ -277,7 +282,7 @@ impl Actor {
             phases.remove(&id).into_iter().for_each(|phase| job.set_phase(phase));
         }
         if holds && !removed.is_empty() {
-            return self.note(Done::Removed(removed));
+            return self.note(Done::Removed(removed), HashSet::new());
         }
         // They find nothing of each other in the queue.
         for id in unwanted {

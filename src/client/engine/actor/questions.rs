@@ -19,6 +19,8 @@ use crate::{
 
 /// How long a job waits for one that was cancelled to release its target.
 const RELEASE_INTERVAL: Duration = Duration::from_millis(500);
+/// Why a job waits whose target is that of a job which can be restored.
+const HELD_TARGET: &str = "the cancelled download of the same target can still be restored";
 
 impl Actor {
     /// How the attempt of a job ends whose fault is for the user to decide, if it is.
@@ -34,9 +36,14 @@ impl Actor {
         let question = match fault.trouble.question.as_deref() {
             Some(Question::Claimed(claimed)) => match self.claimed(claimed) {
                 Some(claimed) => Question::Claimed(claimed),
-                // The other one has ended, and is about to release it.
+                // The other one has ended, and releases it: at once, or when that can no longer be undone.
                 None => {
-                    let (trouble, due) = (fault.trouble.clone(), Instant::now() + RELEASE_INTERVAL);
+                    let mut trouble = fault.trouble.clone();
+                    let until = claimed.by.and_then(|by| self.undo.until(by));
+                    if until.is_some() {
+                        trouble.message = SafeText::new(HELD_TARGET);
+                    }
+                    let due = (Instant::now() + RELEASE_INTERVAL).max(until.unwrap_or_else(Instant::now));
                     return Some((Ended::Again { trouble, due }, None));
                 }
             },

@@ -9,6 +9,7 @@ use crate::client::{
     api::{
         event::{Change, Event},
         job_id::JobId,
+        question::QuestionKind,
     },
     engine::actor::Actor,
     job::{deletions::Deletion, resume::JobResume},
@@ -37,6 +38,8 @@ struct Step {
     /// When the partial files are deleted.
     until: Instant,
     done: Done,
+    /// It is what an answer to these questions for all jobs has led to.
+    kinds: HashSet<QuestionKind>,
 }
 
 #[derive(Debug)]
@@ -61,6 +64,12 @@ impl Undo {
         self.steps.front().map(|step| step.until)
     }
 
+    /// When the step of a job can no longer be undone.
+    pub(super) fn until(&self, id: JobId) -> Option<Instant> {
+        let step = self.steps.iter().find(|step| step.done.ids().contains(&id))?;
+        Some(step.until)
+    }
+
     /// Whether what is left of a job may still be wanted.
     pub(super) fn has(&self, id: JobId) -> bool {
         self.ids.contains(&id)
@@ -73,9 +82,9 @@ impl Actor {
         self.undo.ids.extend(ids);
     }
 
-    /// Notes a step that can be undone.
-    pub(super) fn note(&mut self, done: Done) {
-        self.undo.steps.push_back(Step { until: Instant::now() + self.config.undo_time, done });
+    /// Notes a step that can be undone. `kinds`: it follows from an answer to these questions for all jobs.
+    pub(super) fn note(&mut self, done: Done, kinds: HashSet<QuestionKind>) {
+        self.undo.steps.push_back(Step { until: Instant::now() + self.config.undo_time, done, kinds });
         self.count_steps();
     }
 
@@ -119,7 +128,25 @@ impl Actor {
             }
         };
         log_changed(&names, Change::Restored);
+        self.ask_again(&ids, &step.kinds);
         self.count_steps();
+    }
+
+    /// What has led to a step that is undone is asked again: the answers for all jobs, and the jobs that wait for a target.
+    fn ask_again(&mut self, ids: &HashSet<JobId>, kinds: &HashSet<QuestionKind>) {
+        self.shared.with(|state| {
+            state.queue.forget_answers(kinds);
+            state.queue.ask_for_targets(ids);
+        });
+    }
+
+    /// These jobs are tried now: nothing that has their targets can be restored any more.
+    pub(super) fn release_targets(&mut self, of: &[JobId]) {
+        let holders: HashSet<_> =
+            self.shared.with(|state| of.iter().filter_map(|id| state.queue.target_holder(*id)).collect());
+        if !holders.is_empty() {
+            self.settle(|id| holders.contains(&id));
+        }
     }
 
     /// These jobs are cancelled or removed once more, or something is queued that may need their names: nothing of

@@ -10,6 +10,7 @@ use crate::{
         content::origin::Origin,
         content::proof::Proof,
         new_job::{Existing, Form, NewJob},
+        question::{Answer, QuestionKind},
         saved::SavedState,
         speak::Speak,
         views::view::{Finished, Trouble, TroubleKind},
@@ -115,13 +116,23 @@ fn state() -> impl Strategy<Value = SavedState> {
     prop_oneof![others, failed, done]
 }
 
+/// Answers for all jobs.
+fn answers() -> impl Strategy<Value = Vec<(QuestionKind, Answer)>> {
+    let kinds = [QuestionKind::Exists, QuestionKind::Claimed, QuestionKind::Changed];
+    prop::collection::vec(
+        (prop::sample::select(kinds.to_vec()), prop::sample::select(Answer::ALL.to_vec())),
+        0..3,
+    )
+}
+
 prop_compose! {
     fn job()(
         new in new(), state in state(), name in any::<Option<String>>(), size in any::<Option<u64>>(),
         received in any::<u64>(), progress in any::<Option<(u64, u64)>>(), files in any::<Option<(u64, u64)>>(),
-        limit in any::<Option<u64>>(),
+        limit in any::<Option<u64>>(), answers in answers(),
     ) -> SavedJob {
-        SavedJob { new, state, name: name.map(|name| SafeText::new(&name)), size, received, progress, files, limit }
+        let name = name.map(|name| SafeText::new(&name));
+        SavedJob { new, state, name, size, received, progress, files, limit, answers }
     }
 }
 
