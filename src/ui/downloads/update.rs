@@ -19,7 +19,7 @@ use super::{
     remote::{browser::Browser, paste::Paste},
 };
 use crate::{
-    client::{Doubt, Totals, Trouble},
+    client::{self, Doubt, Totals, Trouble},
     protocol::message::Entries,
     text::units,
     ui::{
@@ -375,9 +375,19 @@ fn listed(model: &mut Model, ticket: Ticket, answer: Result<Entries, Trouble>) -
     }
     let Some(browser) = &mut model.browser else { return Vec::new() };
     let first = browser.received();
+    let asks = answer.as_ref().err().and_then(|trouble| trouble.question.as_deref().cloned());
     if !browser.answer(ticket, answer) {
         return Vec::new();
     }
+    if let Some(client::Question::Token(server)) = asks
+        && model.panel == Panel::Browser
+        && matches!(model.dialog, Dialog::None)
+    {
+        model.deciding = None;
+        model.ask_for_token(server);
+        return Vec::new();
+    }
+    let Some(browser) = &mut model.browser else { return Vec::new() };
     let files = browser.files(first);
     let folder = model.defaults.folder.clone();
     let present = (!files.is_empty()).then_some(Effect::Present { ticket, folder, first, files });

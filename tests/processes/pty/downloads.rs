@@ -156,6 +156,29 @@ fn a_missing_token_can_be_pasted_with_the_address() {
     session.assert_restored();
 }
 
+#[test]
+fn a_listing_that_wants_a_token_asks_for_it_and_opens() {
+    let token = "sesame-sesame-sesame";
+    let (server, home) =
+        (Server::start_with(&format!("--plain --token {token}")), tempfile::tempdir().expect("a folder"));
+    let mut session = open(&server, home.path(), &[]);
+    session.send("\x0f");
+    session.wait_for("wants its token");
+    session.send("not-the-token-of-it");
+    session.wait_for("\u{2022}\u{2022}\u{2022}");
+    session.send("\r");
+    session.wait("the question once more", |screen| {
+        let shown = screen.contents();
+        shown.contains("wants its token") && !shown.contains("\u{2022}\u{2022}\u{2022}")
+    });
+    session.send(&format!("{token}\r"));
+    session.wait_for("large.bin");
+    assert!(!String::from_utf8_lossy(&session.bytes()).contains(token), "it is not shown");
+    session.send("\x03");
+    assert_eq!(session.end().code, 0);
+    session.assert_restored();
+}
+
 /// The server has another certificate, so nothing may be sent to it.
 #[test]
 fn a_wrong_pin_in_the_address_line_sends_no_request() {

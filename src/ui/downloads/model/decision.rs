@@ -5,7 +5,7 @@ use super::{
     dialog::{Dialog, Prompt, Purpose},
 };
 use crate::{
-    client::{Doubt, JobId, JobState, JobView, Question, QuestionKind},
+    client::{Doubt, JobId, JobState, JobView, Question, QuestionKind, Server},
     ui::downloads::queue::Queue,
 };
 
@@ -58,13 +58,16 @@ impl Model {
                 self.meet(Doubt::New(server.clone()));
             }
             Some(Question::Trust(Doubt::Other(_))) => {}
-            Some(Question::Token(server)) => {
-                let problem = format!("{server} wants its token, and got none or a wrong one");
-                let purpose = Purpose::Token(id);
-                self.dialog = Dialog::Prompt(Prompt { problem: Some(problem), ..Prompt::new(purpose, "") });
-            }
+            Some(Question::Token(server)) => self.ask_for_token(server.clone()),
             Some(_) => self.deciding = Decision::new(row, &queue.undecided()),
         }
+    }
+
+    /// Asks for the token of a server.
+    pub(crate) fn ask_for_token(&mut self, server: Server) {
+        let problem = format!("{server} wants its token, and got none or a wrong one");
+        let purpose = Purpose::Token(server);
+        self.dialog = Dialog::Prompt(Prompt { problem: Some(problem), ..Prompt::new(purpose, "") });
     }
 
     /// Opens the next question after that of a download, if there is one, without those that were just answered.

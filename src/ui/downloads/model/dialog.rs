@@ -1,7 +1,7 @@
 //! What the download screen prompts for and asks.
 
 use crate::{
-    client::JobId,
+    client::{JobId, Server},
     ui::{
         actions::{DialogAction, hints::Hint},
         components::dialog,
@@ -31,8 +31,8 @@ pub enum Purpose {
     Jobs,
     /// How many connections one file may have.
     Segments,
-    /// The token of the server that a download waits for. It is not shown.
-    Token(JobId),
+    /// The token of a server, which is not shown: for its downloads and its listing.
+    Token(Server),
     /// The name and folder of a download.
     SaveAs(JobId),
     /// The address of a download.

@@ -1,7 +1,9 @@
 //! Answers to the questions of downloads, and what is edited of a download.
 
 use crate::{
-    client::{Answer, Command, Edit, JobId, JobState, JobView, Locator, Question, QuestionKind, REDACTED},
+    client::{
+        Answer, Command, Edit, JobId, JobState, JobView, Locator, Question, QuestionKind, REDACTED, Server,
+    },
     protocol::trust::token::Token,
     text::SafeText,
     ui::{
@@ -10,11 +12,12 @@ use crate::{
             effect::Effect,
             model::{Model, decision, dialog::Purpose, jobs::is_editable},
             queue::Queue,
+            remote::browser::Browser,
         },
     },
 };
 
-use super::reach::reach;
+use super::{browser, reach::reach};
 
 pub(super) fn act(model: &mut Model, queue: &impl Queue, action: DecisionAction) -> Vec<Effect> {
     let Some(open) = &model.deciding else { return Vec::new() };
@@ -130,26 +133,29 @@ pub(super) fn address(id: JobId, (before, text): (&str, &str)) -> Result<Vec<Eff
     Ok(vec![Effect::Engine(Command::Edit(id, Edit::Address(address)))])
 }
 
-/// Takes the token that was typed for the server of a download; it holds for all downloads of the server.
+/// Takes the token that was typed for a server: for all its downloads, and for the listing if that was refused.
 pub(super) fn token(
     model: &mut Model,
     queue: &impl Queue,
-    id: JobId,
+    server: &Server,
     text: &str,
 ) -> Result<Vec<Effect>, String> {
     let token = Token::parse(text.trim()).map_err(|error| error.to_string())?;
-    let Some(Question::Token(server)) =
-        queue.rows(&[id]).pop().as_ref().and_then(decision::question).cloned()
-    else {
-        return Ok(Vec::new());
-    };
-    let server = server.with_token(Some(token));
-    let effect = reach(model, &server).unwrap_or_else(|| Effect::Engine(Command::Reach(server.clone())));
+    let server = server.clone().with_token(Some(token));
+    let reached = reach(model, &server).unwrap_or_else(|| Effect::Engine(Command::Reach(server.clone())));
+    let mut effects = vec![reached];
+    let is_refused = |browser: &Browser| browser.has_failed() && browser.directory.host() == server.host();
+    if model.browser.as_ref().is_some_and(is_refused) {
+        effects.extend(browser::reload(model));
+    }
     let asks_same = |other: JobId| {
         let row = queue.rows(&[other]).pop();
         let question = row.as_ref().and_then(decision::question);
         matches!(question, Some(Question::Token(other)) if other.host() == server.host())
     };
-    model.decide_next(queue, Some(id), |other, kind| kind == QuestionKind::Token && asks_same(other));
-    Ok(vec![effect])
+    // The listing was asked for: no question of a download goes before it.
+    if effects.len() == 1 {
+        model.decide_next(queue, None, |other, kind| kind == QuestionKind::Token && asks_same(other));
+    }
+    Ok(effects)
 }

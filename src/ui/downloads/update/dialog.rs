@@ -97,7 +97,7 @@ fn accepted(model: &mut Model, jobs: &impl Queue, prompt: Prompt) -> Vec<Effect>
         return answer(model, &text);
     }
     let accepted = match &prompt.purpose {
-        Purpose::Token(id) => decision::token(model, jobs, *id, &text),
+        Purpose::Token(server) => decision::token(model, jobs, server, &text),
         Purpose::SaveAs(id) => decision::save_as(model, jobs, *id, (&prompt.before, &text)),
         Purpose::Address(id) => decision::address(*id, (&prompt.before, &text)),
         purpose => accept(model, purpose, &text),

@@ -29,6 +29,11 @@ fn open(model: &Model) -> Option<JobId> {
     model.deciding.as_ref().map(|decision| decision.row.id)
 }
 
+fn asks_for_token(model: &Model) -> bool {
+    let server = testing::server();
+    matches!(&model.dialog, Dialog::Prompt(Prompt { purpose: Purpose::Token(of), .. }) if of.host() == server.host())
+}
+
 fn answered(effects: Vec<Effect>) -> (Vec<JobId>, Answer, bool) {
     match command(effects) {
         Command::Answer { ids, answer, for_all } => (ids, answer, for_all),
@@ -45,7 +50,7 @@ fn a_key_answers_the_open_question_and_the_next_one_opens() {
     assert_eq!(answered(keys(&mut model, &queue, "k")), (ids(&[20]), Answer::Keep, false));
     assert_eq!(open(&model), Some(JobId(21)));
     assert_eq!(answered(keys(&mut model, &queue, "o")), (ids(&[21]), Answer::Replace, false));
-    assert!(matches!(&model.dialog, Dialog::Prompt(Prompt { purpose: Purpose::Token(JobId(22)), .. })));
+    assert!(asks_for_token(&model));
 }
 
 #[test]
@@ -53,7 +58,7 @@ fn a_capital_letter_answers_all_that_ask_the_same() {
     let (mut model, queue) = asking();
     keys(&mut model, &queue, "D");
     assert_eq!(answered(keys(&mut model, &queue, "S")), (ids(&[20]), Answer::Skip, true));
-    assert!(matches!(&model.dialog, Dialog::Prompt(Prompt { purpose: Purpose::Token(JobId(22)), .. })));
+    assert!(asks_for_token(&model));
 }
 
 #[test]
@@ -98,6 +103,41 @@ fn a_token_is_for_all_downloads_of_the_server_and_is_not_shown() {
     let effects = keys(&mut model, &queue, "enter");
     assert_eq!(command(effects), Command::Reach(testing::server().with_token(Some(token))));
     assert_eq!(open(&model), Some(JobId(20)), "the other one asks nothing any more");
+}
+
+#[test]
+fn a_listing_that_wants_a_token_asks_for_it_and_opens() {
+    let (mut model, queue) = (model(), every_state());
+    draw(&mut model, &queue, 80, 24);
+    let ticket = |effects: &[Effect]| {
+        effects.iter().find_map(|effect| match effect {
+            Effect::List { ticket, directory, .. } => Some((*ticket, directory.server())),
+            _ => None,
+        })
+    };
+    let mut listing = ticket(&keys(&mut model, &queue, "ctrl-o"));
+    for typed in ["a-wrong-token-for-it", "sesame-sesame-sesame"] {
+        let (at, _) = listing.expect("a listing");
+        let question = Question::Token(testing::server().with_token(None));
+        let trouble =
+            Trouble { question: Some(Box::new(question)), ..Trouble::new(TroubleKind::Refused, "no") };
+        update(&mut model, &queue, Message::Listed { ticket: at, answer: Err(trouble) });
+        assert!(asks_for_token(&model));
+        type_in(&mut model, &queue, typed);
+        let shown = text(&draw(&mut model, &queue, 80, 24));
+        assert!(shown.contains("wants its token") && !shown.contains(typed), "{shown}");
+        let effects = keys(&mut model, &queue, "enter");
+        let server = testing::server().with_token(Some(Token::parse(typed).unwrap()));
+        let is_reach =
+            |effect: &Effect| matches!(effect, Effect::Engine(Command::Reach(reached)) if *reached == server);
+        assert!(effects.iter().any(is_reach), "{effects:?}");
+        listing = ticket(&effects);
+        assert_eq!(listing.as_ref().map(|(_, at)| at), Some(&server));
+    }
+    let (at, _) = listing.expect("a listing");
+    update(&mut model, &queue, Message::Listed { ticket: at, answer: Ok(entries(&["films/"], false)) });
+    assert!(matches!(model.dialog, Dialog::None));
+    assert!(text(&draw(&mut model, &queue, 80, 24)).contains("films"));
 }
 
 #[test]
