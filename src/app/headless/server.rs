@@ -12,6 +12,7 @@ use std::{
 
 use serde::Serialize;
 use tokio::sync::mpsc::{self, Receiver};
+use tracing::Level;
 
 use super::{Output, Style, eprint_line, output::Objects, print, service_manager, signals::Signals};
 use crate::{
@@ -165,7 +166,9 @@ impl Show {
             _ => {}
         }
         let is_warning = matches!(event, Event::Warning { .. });
-        if !self.style.logged && (self.style.output != Output::Quiet || is_warning) {
+        // One line for each thing that matters, as in the log.
+        let is_shown = event.level() <= Level::INFO && self.style.output != Output::Quiet;
+        if !self.style.logged && (is_shown || is_warning) {
             eprint_line(&event.to_string());
         }
     }

@@ -90,6 +90,16 @@ fn a_server_ends_with_a_summary() {
 }
 
 #[test]
+fn a_server_prints_one_line_for_each_thing_that_matters() {
+    let (_, stderr) = whole_run(&[]);
+    let lines: Vec<_> = stderr.lines().filter(|line| line.starts_with("127.0.0.1:")).collect();
+    let count = |part: &str| lines.iter().filter(|line| line.contains(part)).count();
+    assert_eq!((count(": sent "), count("missing: "), count(": disconnected after ")), (2, 1, 2), "{stderr}");
+    assert_eq!(lines.len(), 5, "{stderr}");
+    assert!(stderr.lines().any(|line| line.starts_with("draining: ")), "{stderr}");
+}
+
+#[test]
 fn a_server_says_that_only_this_machine_can_reach_it() {
     let (_, stderr) = whole_run(&[]);
     let hint = stderr.lines().find(|line| line.contains("only this machine")).expect("a hint");
