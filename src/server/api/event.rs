@@ -17,6 +17,8 @@ pub struct ConnectionId(pub u64);
 
 /// Why connections end when the server stops.
 pub(crate) const SERVER_STOPPED: &str = "the server was stopped";
+/// Why connections end that the operator disconnects.
+pub(crate) const BY_OPERATOR: &str = "disconnected by the operator";
 
 /// An event; serialised, this is a line of `--json`.
 #[derive(Clone, Debug, Serialize)]
@@ -150,11 +152,20 @@ impl Event {
                 Level::DEBUG
             }
             Event::Request { .. } | Event::Sent { part: true, .. } => Level::DEBUG,
+            Event::Failed { .. } if !self.is_error() => Level::INFO,
             Event::Failed { .. }
             | Event::Incomplete { .. }
             | Event::Refused { .. }
             | Event::Warning { .. } => Level::WARN,
             _ => Level::INFO,
+        }
+    }
+
+    /// Whether a request failed that the operator did not end.
+    pub(crate) fn is_error(&self) -> bool {
+        match self {
+            Event::Failed { reason, .. } => ![SERVER_STOPPED, BY_OPERATOR].contains(&reason.as_str()),
+            _ => false,
         }
     }
 

@@ -120,7 +120,7 @@ impl Services {
     pub fn emit(&self, event: &Event) {
         match event {
             Event::Request { .. } => drop(self.requests.fetch_add(1, Ordering::Relaxed)),
-            Event::Failed { .. } => {
+            Event::Failed { .. } if event.is_error() => {
                 self.errors.fetch_add(1, Ordering::Relaxed);
                 let message = SafeText::new(&event.to_string());
                 *lock(&self.last_error) = Some(LastError { at: SystemTime::now(), message });

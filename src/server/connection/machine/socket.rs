@@ -7,7 +7,7 @@ use std::{
 
 use super::state::{Connection, IDLE_WHILE_OTHERS_WAIT, Peer, Stage};
 use crate::server::{
-    api::event::SERVER_STOPPED,
+    api::event::{BY_OPERATOR, SERVER_STOPPED},
     connection::{output::Output, v1::requests::Ending},
     limits::{HALF_CLOSED_TIMEOUT, PEER_CHECK_INTERVAL},
     shared::lifecycle::Phase,
@@ -105,7 +105,7 @@ impl Connection {
             Some(SERVER_STOPPED)
         } else if self.entry.is_disconnected() {
             let evicted = self.entry.is_evicted();
-            Some(if evicted { IDLE_WHILE_OTHERS_WAIT } else { "disconnected by the operator" })
+            Some(if evicted { IDLE_WHILE_OTHERS_WAIT } else { BY_OPERATOR })
         } else {
             None
         }

@@ -155,6 +155,9 @@ fn an_answer_fails_when_its_connection_ends_while_a_task_runs() {
     let reasons: Vec<_> = failed.map(ToString::to_string).collect();
     let [reason] = &reasons[..] else { panic!("{reasons:?}") };
     assert!(reason.contains("disconnected by the operator"), "{reason}");
+    let snapshot = bench.shared.snapshot(0..0);
+    assert!(snapshot.errors == 0 && snapshot.last_error.is_none(), "the operator ended it: that is no error");
+    assert!(events.iter().all(|event| event.level() > tracing::Level::WARN), "{events:?}");
     assert!(!events.iter().any(|event| matches!(event, Event::Sent { .. })));
 }
 
