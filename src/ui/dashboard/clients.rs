@@ -17,6 +17,8 @@ use crate::server::{BlockView, ConnectionId, ConnectionState, ConnectionView};
 
 /// How long clients keep their order while their speed and progress change.
 const ORDER_TIME: Duration = Duration::from_secs(2);
+/// The value of a row without speed or progress: it comes after all others, or before them.
+const UNKNOWN_RANK: f64 = -1.0;
 
 /// What a row is about: never its position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -57,9 +59,12 @@ pub struct Clients {
     by_client: Vec<usize>,
     /// In the order of their addresses.
     clients: Vec<Client>,
-    /// The values that clients are sorted by, where these change all the time, and when they were taken.
-    ranks: Option<(Instant, HashMap<IpAddr, f64>)>,
+    /// The values that rows are sorted by, where these change all the time, and when they were taken.
+    ranks: Option<Ranks>,
 }
+
+/// When values were taken, and that of each row.
+type Ranks = (Instant, HashMap<RowKey, f64>);
 
 impl Clients {
     /// Takes in all connections, oldest first.
@@ -113,7 +118,7 @@ impl Clients {
 
     /// The keys of the rows: clients, connections of open ones after them, and blocked addresses at the end.
     pub fn rows(&mut self, view: &View, blocks: &[BlockView], rates: &Rates, now: Instant) -> Vec<RowKey> {
-        let ranks = self.ranks(view.sort, rates, now);
+        let ranks = self.ranks(view, rates, now);
         let mut clients: Vec<&Client> =
             self.clients.iter().filter(|client| self.matches(client, &view.needle)).collect();
         clients.sort_by(|a, b| {
@@ -126,9 +131,12 @@ impl Clients {
         for client in clients {
             keys.push(RowKey::Client(client.address));
             if client.members.len() > 1 && view.open.contains(&client.address) {
-                keys.extend(
-                    self.members(client.members.clone()).map(|row| RowKey::Connection(row.id, row.peer)),
-                );
+                let mut members: Vec<_> = self.members(client.members.clone()).collect();
+                members.sort_by(|a, b| {
+                    let order = compare_members(a, b, view.sort.column, &ranks);
+                    if view.sort.descends() { order.reverse() } else { order }
+                });
+                keys.extend(members.into_iter().map(key_of));
             }
         }
         let blocked = |block: &&BlockView| {
@@ -141,38 +149,37 @@ impl Clients {
         keys
     }
 
-    /// The next time that rows are wanted, clients are sorted by their present values.
+    /// The next time that rows are wanted, they are sorted by their present values.
     pub fn sort_anew(&mut self) {
         self.ranks = None;
     }
 
-    /// Values by which clients are sorted: those of some time ago, so that rows do not change places all the time.
-    fn ranks(&mut self, sort: Sort, rates: &Rates, now: Instant) -> Option<(Instant, HashMap<IpAddr, f64>)> {
-        if !matches!(sort.column, Column::Progress | Column::Speed) {
+    /// Values by which rows are sorted: those of some time ago, so that rows do not change places all the time.
+    fn ranks(&mut self, view: &View, rates: &Rates, now: Instant) -> Option<Ranks> {
+        let column = view.sort.column;
+        if !matches!(column, Column::Progress | Column::Speed) {
             return None;
         }
         let kept = self.ranks.take();
         if kept.as_ref().is_some_and(|(at, _)| now.saturating_duration_since(*at) < ORDER_TIME) {
             return kept;
         }
-        let value = |client: &Client| {
-            let row = Row::of_client(client.address, self.members(client.members.clone()), rates);
-            let value = match sort.column {
-                Column::Speed => row.rate,
-                _ => row.fraction(),
-            };
-            (client.address, value.unwrap_or(-1.0))
-        };
-        Some((now, self.clients.iter().map(value).collect()))
+        let value = |row: Row| if column == Column::Speed { row.rate } else { row.fraction() };
+        let mut values = HashMap::new();
+        for client in &self.clients {
+            let members = self.members(client.members.clone());
+            if view.open.contains(&client.address) {
+                let of_member =
+                    |row| (key_of(row), value(Row::of_connection(row, rates)).unwrap_or(UNKNOWN_RANK));
+                values.extend(members.clone().map(of_member));
+            }
+            let of_client = value(Row::of_client(client.address, members, rates));
+            values.insert(RowKey::Client(client.address), of_client.unwrap_or(UNKNOWN_RANK));
+        }
+        Some((now, values))
     }
 
-    fn compare(
-        &self,
-        a: &Client,
-        b: &Client,
-        column: Column,
-        ranks: &Option<(Instant, HashMap<IpAddr, f64>)>,
-    ) -> Ordering {
+    fn compare(&self, a: &Client, b: &Client, column: Column, ranks: &Option<Ranks>) -> Ordering {
         let oldest = |client: &Client| &self.connections[self.by_client[client.members.start]];
         match column {
             Column::Age => oldest(a).age.cmp(&oldest(b).age),
@@ -180,10 +187,7 @@ impl Clients {
             Column::Protocol => oldest(a).dialect.cmp(&oldest(b).dialect),
             Column::Path => oldest(a).path.cmp(&oldest(b).path),
             Column::Progress | Column::Speed => {
-                let rank = |client: &Client| {
-                    let known = ranks.as_ref().and_then(|(_, values)| values.get(&client.address));
-                    known.copied().unwrap_or(-1.0)
-                };
+                let rank = |client: &Client| rank(ranks, RowKey::Client(client.address));
                 rank(a).total_cmp(&rank(b))
             }
         }
@@ -202,5 +206,30 @@ impl Clients {
     /// Whether an answer is being made for some client.
     pub fn is_working(&self) -> bool {
         self.connections.iter().any(|row: &ConnectionView| ConnectionState::is_working(row.state))
+    }
+}
+
+/// The key of the row of a connection of a client with several.
+fn key_of(row: &ConnectionView) -> RowKey {
+    RowKey::Connection(row.id, row.peer)
+}
+
+fn rank(ranks: &Option<Ranks>, key: RowKey) -> f64 {
+    ranks.as_ref().and_then(|(_, values)| values.get(&key)).copied().unwrap_or(UNKNOWN_RANK)
+}
+
+/// Compares two connections of one client.
+fn compare_members(
+    a: &ConnectionView,
+    b: &ConnectionView,
+    column: Column,
+    ranks: &Option<Ranks>,
+) -> Ordering {
+    match column {
+        Column::Age => a.age.cmp(&b.age),
+        Column::Client => a.peer.port().cmp(&b.peer.port()),
+        Column::Protocol => a.dialect.cmp(&b.dialect),
+        Column::Path => a.path.cmp(&b.path),
+        Column::Progress | Column::Speed => rank(ranks, key_of(a)).total_cmp(&rank(ranks, key_of(b))),
     }
 }

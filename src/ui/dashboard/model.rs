@@ -313,6 +313,7 @@ impl Model {
         let has_several = self.picture.clients.of(address).len() > 1;
         if has_several {
             self.view.open.insert(address);
+            self.picture.clients.sort_anew();
             self.arrange();
         }
         has_several
