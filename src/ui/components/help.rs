@@ -11,6 +11,7 @@ use ratatui::{
 use super::{
     bar,
     input::LineEdit,
+    viewport::moved,
     widgets::{put, put_line, rule, width, wrap},
 };
 use crate::ui::{
@@ -109,17 +110,9 @@ impl Page {
 
     /// Scrolls in a window of this size.
     pub fn scroll(&mut self, action: MoveAction, size: Size, keys: &KeyMap, look: &Look) {
-        let page = usize::from(size.height).saturating_sub(2).max(1);
-        let last = self.lines(keys, size.width, look).1.saturating_sub(page);
-        let to = match action {
-            MoveAction::Up => self.top.saturating_sub(1),
-            MoveAction::Down => self.top.saturating_add(1),
-            MoveAction::PageUp => self.top.saturating_sub(page),
-            MoveAction::PageDown => self.top.saturating_add(page),
-            MoveAction::First => 0,
-            MoveAction::Last => last,
-        };
-        self.top = to.min(last);
+        let height = usize::from(size.height).saturating_sub(2).max(1);
+        let last = self.lines(keys, size.width, look).1.saturating_sub(height);
+        self.top = moved(self.top, action, height, last);
     }
 
     /// The lines of each column in a window of this width, and how many the longest one has.

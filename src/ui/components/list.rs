@@ -71,11 +71,6 @@ impl<K: Copy + Eq + Hash + Ord> List<K> {
         self.view.step(rows);
     }
 
-    /// Moves the selection by pages, less a row that both show.
-    pub fn page(&mut self, pages: isize) {
-        self.view.page(pages);
-    }
-
     /// Selects the row with this index, or the last one.
     pub fn go(&mut self, index: usize) {
         self.view.go(index);
@@ -163,6 +158,8 @@ impl<K: Copy + Eq + Hash + Ord> List<K> {
 mod tests {
     use proptest::prelude::*;
 
+    use crate::ui::actions::MoveAction;
+
     use super::List;
 
     fn list(keys: &[u32], height: usize) -> List<u32> {
@@ -221,11 +218,11 @@ mod tests {
     #[test]
     fn pages_keep_one_row_in_sight() {
         let mut list = list(&(0..100).collect::<Vec<_>>(), 10);
-        list.page(1);
+        list.travel(MoveAction::PageDown);
         assert_eq!(list.cursor(), 9);
-        list.page(1);
+        list.travel(MoveAction::PageDown);
         assert_eq!((list.cursor(), list.window()), (18, 9..19));
-        list.page(-100);
+        list.travel(MoveAction::First);
         assert_eq!(list.window(), 0..10);
         list.go(usize::MAX);
         assert_eq!(list.window(), 90..100);
@@ -241,7 +238,8 @@ mod tests {
                 match what {
                     0 => list.step(by),
                     1 => list.step(-by),
-                    2 => list.page(by - 30),
+                    2 if by < 30 => list.travel(MoveAction::PageUp),
+                    2 => list.travel(MoveAction::PageDown),
                     3 => list.set_height(by as usize),
                     _ => list.set_keys((by as u32..100).step_by(1 + by as usize % 7).collect()),
                 }

@@ -10,7 +10,8 @@ use ratatui::{
 use super::{
     bar,
     input::LineEdit,
-    widgets::{clip, put, put_right, rule, width},
+    viewport::moved,
+    widgets::{clip, mark_selected, put, put_right, rule, width},
 };
 use crate::ui::{
     actions::{Action, Context, DialogAction, KeyMap, MoveAction, Section, Spec, hints::Hint},
@@ -57,16 +58,7 @@ impl Palette {
     /// Moves the selection.
     pub fn travel(&mut self, action: MoveAction) {
         let last = self.matches().len().saturating_sub(1);
-        let page = usize::from(MIN_ROWS) - 2;
-        let to = match action {
-            MoveAction::Up => self.cursor.saturating_sub(1),
-            MoveAction::Down => self.cursor + 1,
-            MoveAction::PageUp => self.cursor.saturating_sub(page),
-            MoveAction::PageDown => self.cursor + page,
-            MoveAction::First => 0,
-            MoveAction::Last => last,
-        };
-        self.cursor = to.min(last);
+        self.cursor = moved(self.cursor, action, usize::from(MIN_ROWS) - 2, last);
     }
 
     /// The selected action; none if nothing matches.

@@ -4,6 +4,20 @@ use std::ops::Range;
 
 use crate::ui::actions::MoveAction;
 
+/// Where a key leads from a row or from the first visible line, in a pane of this height. Two pages have a row in common.
+pub fn moved(from: usize, action: MoveAction, height: usize, last: usize) -> usize {
+    let page = height.saturating_sub(1).max(1);
+    let to = match action {
+        MoveAction::Up => from.saturating_sub(1),
+        MoveAction::Down => from.saturating_add(1),
+        MoveAction::PageUp => from.saturating_sub(page),
+        MoveAction::PageDown => from.saturating_add(page),
+        MoveAction::First => 0,
+        MoveAction::Last => last,
+    };
+    to.min(last)
+}
+
 /// A selection that is always visible.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Viewport {
@@ -66,22 +80,9 @@ impl Viewport {
         self.go(self.cursor.saturating_add_signed(rows));
     }
 
-    /// Moves the selection by pages, less a row that both show.
-    pub fn page(&mut self, pages: isize) {
-        let rows = self.height.saturating_sub(1).max(1);
-        self.step(pages.saturating_mul(isize::try_from(rows).unwrap_or(isize::MAX)));
-    }
-
     /// Moves the selection as a key says.
     pub fn travel(&mut self, action: MoveAction) {
-        match action {
-            MoveAction::Up => self.step(-1),
-            MoveAction::Down => self.step(1),
-            MoveAction::PageUp => self.page(-1),
-            MoveAction::PageDown => self.page(1),
-            MoveAction::First => self.go(0),
-            MoveAction::Last => self.go(usize::MAX),
-        }
+        self.go(moved(self.cursor, action, self.height, self.len.saturating_sub(1)));
     }
 
     /// Scrolls as little as keeps the selected row visible and no row empty that could be filled.

@@ -27,7 +27,7 @@ use crate::{
             Action, BrowserAction, Context, GlobalAction, InputAction, LogAction, MoveAction, QueueAction,
             Section,
         },
-        components::{dialog::Question, help::Page, input::pasted_lines, log::Scroll},
+        components::{dialog::Question, help::Page, input::pasted_lines, log::Scroll, viewport::moved},
     },
 };
 
@@ -312,16 +312,8 @@ fn travel(model: &mut Model, action: MoveAction) -> Vec<Effect> {
         }
         Context::Details => {
             let (rows, lines) = model.details_extent();
-            let page = rows.saturating_sub(1).max(1);
-            let offset = match action {
-                MoveAction::Up => model.details_offset.saturating_sub(1),
-                MoveAction::Down => model.details_offset + 1,
-                MoveAction::PageUp => model.details_offset.saturating_sub(page),
-                MoveAction::PageDown => model.details_offset + page,
-                MoveAction::First => 0,
-                MoveAction::Last => usize::MAX,
-            };
-            model.details_offset = offset.min(lines.saturating_sub(rows));
+            let last = lines.saturating_sub(rows);
+            model.details_offset = moved(model.details_offset, action, rows, last);
         }
         Context::Question => {
             let rows = model.panel_rows();

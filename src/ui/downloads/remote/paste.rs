@@ -7,7 +7,7 @@ use crate::{
     client::{Locator, Server, typed},
     protocol::address::without_token,
     text::{SafeText, units},
-    ui::{actions::MoveAction, downloads::model::Defaults},
+    ui::{actions::MoveAction, components::viewport::moved, downloads::model::Defaults},
 };
 
 /// The lines, and the first one that is visible.
@@ -138,16 +138,7 @@ impl Paste {
 
     /// Scrolls in this many rows.
     pub fn scroll(&mut self, action: MoveAction, rows: usize) {
-        let page = rows.saturating_sub(1).max(1);
-        let top = match action {
-            MoveAction::Up => self.top.saturating_sub(1),
-            MoveAction::Down => self.top + 1,
-            MoveAction::PageUp => self.top.saturating_sub(page),
-            MoveAction::PageDown => self.top + page,
-            MoveAction::First => 0,
-            MoveAction::Last => usize::MAX,
-        };
-        self.top = top.min(self.lines.len().saturating_sub(rows));
+        self.top = moved(self.top, action, rows, self.lines.len().saturating_sub(rows));
     }
 }
 

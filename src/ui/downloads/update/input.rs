@@ -6,7 +6,7 @@ use super::{browser, reach::reach};
 use crate::{
     client::{Command, Trouble},
     protocol::message::Entries,
-    text::units,
+    text::{SafeText, units},
     ui::{
         actions::InputAction,
         downloads::{
@@ -24,7 +24,8 @@ pub(super) fn act(model: &mut Model, action: InputAction) -> Vec<Effect> {
         InputAction::Complete => return complete(model),
         InputAction::HistoryPrevious => {
             if !model.input.recall_previous() && !model.input.is_recalled() && !model.input.is_empty() {
-                model.say("no earlier entry begins so");
+                let typed = SafeText::new(model.input.value());
+                model.say(format!("no earlier entry starts with \"{typed}\""));
             }
         }
         // Below the line that is being typed there is only the queue.

@@ -178,7 +178,7 @@ fn ask_job_limit(model: &mut Model, rows: &[JobView]) -> Vec<Effect> {
     let open = pick(rows, |row| is_unfinished(row) || has_failed(row));
     let limits: HashSet<_> = rows.iter().filter(|row| open.contains(&row.id)).map(|row| row.limit).collect();
     if open.is_empty() {
-        model.say("nothing here is still to be fetched");
+        model.say("all of this is done or cancelled");
         return Vec::new();
     }
     let one = if limits.len() == 1 { limits.into_iter().next().flatten() } else { None };
@@ -212,9 +212,9 @@ fn partial_files(count: usize) -> &'static str {
 
 /// Pauses the jobs that wait or run; if none does, resumes the paused ones.
 fn pause(model: &mut Model, rows: &[JobView], nothing: &str) -> Vec<Effect> {
-    let going = pick(rows, is_pausable);
-    if !going.is_empty() {
-        return engine(Command::Pause(going));
+    let pausable = pick(rows, is_pausable);
+    if !pausable.is_empty() {
+        return engine(Command::Pause(pausable));
     }
     let paused = pick(rows, |row| row.state == JobState::Paused);
     if !paused.is_empty() {
@@ -238,7 +238,7 @@ fn asks(model: &Model) -> bool {
     model.panel != Panel::Details && model.current.as_ref().is_some_and(|row| question(row).is_some())
 }
 
-/// Whether its address leads nowhere, so that another address is what helps.
+/// Whether the server does not have its path. Another address may help.
 fn is_gone(row: &JobView) -> bool {
     let not_found = matches!(&row.state, JobState::Failed(Trouble { kind: TroubleKind::NotFound, .. }));
     not_found || question(row) == Some(&Question::Gone)

@@ -220,7 +220,7 @@ fn escape_clears_what_is_typed_and_keeps_the_focus() {
     assert_eq!((model.input.value(), model.focus), ("x", Focus::Input));
     assert!(matches!(model.dialog, Dialog::None));
     keys(&mut model, &queue, "up");
-    assert_eq!((model.input.value(), notice(&model)), ("x", "no earlier entry begins so"));
+    assert_eq!((model.input.value(), notice(&model)), ("x", "no earlier entry starts with \"x\""));
     keys(&mut model, &queue, "backspace up");
     assert_eq!(model.input.value(), "films/x");
 }
