@@ -10,7 +10,7 @@ use std::{
 use time::OffsetDateTime;
 use tracing::Level;
 
-use crate::text::SafeText;
+use crate::text::{SafeText, dates};
 
 /// Default number of records.
 pub const DEFAULT_CAPACITY: usize = 10_000;
@@ -31,7 +31,7 @@ pub struct Record {
 impl Record {
     /// The time of day: `22:31:04`.
     pub fn clock(&self) -> String {
-        format!("{:02}:{:02}:{:02}", self.time.hour(), self.time.minute(), self.time.second())
+        dates::clock(self.time)
     }
 }
 

@@ -1,5 +1,6 @@
-//! Text of peers and file names, sanitised for output; names that are not UTF-8; numbers and units.
+//! Text of peers and file names, sanitised for output; names that are not UTF-8; dates, numbers and units.
 
+pub mod dates;
 pub mod odd_name;
 pub mod qr;
 pub mod units;

@@ -1,10 +1,16 @@
 //! The first rows: what is served, at which address, and how fast.
 
+use std::time::Duration;
+
 use ratatui::{buffer::Buffer, layout::Rect};
+use time::OffsetDateTime;
 
 use super::{layout::Form, model::Model};
 use crate::{
-    text::units::{self, counted},
+    text::{
+        dates,
+        units::{self, counted},
+    },
     ui::{
         actions::{Context, DashboardAction, GlobalAction},
         components::{
@@ -14,6 +20,8 @@ use crate::{
     },
 };
 
+/// Columns of the sparkline in an ordinary window.
+const SPARKLINE_COLUMNS: usize = 8;
 /// Columns of the scale beside the graph.
 const SCALE_COLUMNS: u16 = 10;
 /// Seconds that the graph goes back at most.
@@ -52,7 +60,7 @@ pub fn header(model: &Model, area: Rect, buf: &mut Buffer) {
     let columns = match model.layout() {
         layout if layout.form == Form::Full && !layout.graph.is_empty() => 0,
         _ if area.width >= 100 => 24,
-        _ => 8,
+        _ => SPARKLINE_COLUMNS,
     };
     if columns > 0 {
         let spark = sparkline(throughput.past(columns), glyphs);
@@ -62,7 +70,9 @@ pub fn header(model: &Model, area: Rect, buf: &mut Buffer) {
 
     let arch = model.about.arch;
     let since = since(model);
-    let room = usize::from(right.saturating_sub(area.x + 2));
+    // With a graph the sparkline has no room, and the words stay the same.
+    let reserved = if columns == 0 { SPARKLINE_COLUMNS as u16 + 1 } else { 0 };
+    let room = usize::from(right.saturating_sub(area.x + 2 + reserved));
     let others = format!("Serving {}   {arch}      up since {since}", model.about.root);
     let transport = transport(model.about.security.is_encrypted(), room.saturating_sub(width(&others)));
     let facts = format!("{arch}   {transport}   up since {since}");
@@ -78,23 +88,14 @@ pub fn header(model: &Model, area: Rect, buf: &mut Buffer) {
 /// or be wrong.
 fn since(model: &Model) -> String {
     let since = model.about.since;
-    let started_today = model.picture.snapshot.uptime < since_midnight(model);
-    let clock = format!("{:02}:{:02}", since.hour(), since.minute());
-    if started_today { clock } else { format!("{} {} {clock}", since.day(), month(since.month())) }
+    let started_today = model.picture.snapshot.uptime < until_midnight(since);
+    if started_today { dates::short_clock(since) } else { dates::short(since) }
 }
 
-/// The time from midnight before the start to the start, turned around: how long a server that was started
-/// then has been up when its first day ends.
-fn since_midnight(model: &Model) -> std::time::Duration {
-    let since = model.about.since;
-    let seconds = u64::from(since.hour()) * 3600 + u64::from(since.minute()) * 60 + u64::from(since.second());
-    std::time::Duration::from_secs(86_400 - seconds)
-}
-
-fn month(month: time::Month) -> &'static str {
-    const NAMES: [&str; 12] =
-        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    NAMES[usize::from(u8::from(month)) - 1]
+/// The time from the start to the end of its day.
+fn until_midnight(since: OffsetDateTime) -> Duration {
+    let (hours, minutes, seconds) = since.to_hms();
+    Duration::from_secs(86_400 - u64::from(hours) * 3600 - u64::from(minutes) * 60 - u64::from(seconds))
 }
 
 /// The throughput over the last minutes, and its scale.

@@ -25,7 +25,7 @@ use self::{
 use crate::{
     logging::{self, LogRing},
     server::{Command, Config, Server, Summary},
-    text::{SafeText, qr::Qr},
+    text::{SafeText, dates, qr::Qr},
     ui::{Control, Error, Event, Exit, Options, Pace, Screen, Wake, terminal::runtime},
 };
 
@@ -108,8 +108,7 @@ impl Dashboard {
                 Effect::Freeze => {
                     self.read(now);
                     let time = OffsetDateTime::now_utc().to_offset(self.model.about.since.offset());
-                    let clock = format!("{:02}:{:02}:{:02}", time.hour(), time.minute(), time.second());
-                    self.model.frozen = Some(clock);
+                    self.model.frozen = Some(dates::clock(time));
                 }
                 Effect::Suspend => control = Control::Suspend,
                 Effect::Repaint => control = Control::Repaint,

@@ -18,7 +18,10 @@ use super::{
     table,
 };
 use crate::{
-    text::units::{self, counted},
+    text::{
+        dates,
+        units::{self, counted},
+    },
     ui::{
         actions::{
             DashboardAction, DialogAction, GlobalAction, LogAction, MoveAction,
@@ -99,8 +102,7 @@ fn problem(model: &Model, area: Rect, buf: &mut Buffer) {
     let at = OffsetDateTime::from(error.at).to_offset(model.about.since.offset());
     let count = counted(model.picture.snapshot.errors, "error");
     let which = if model.picture.snapshot.errors > 1 { ", the last" } else { "" };
-    let (hour, minute, second) = at.to_hms();
-    let text = format!("{count}{which} at {hour:02}:{minute:02}:{second:02}: {}", error.message);
+    let text = format!("{count}{which} at {}: {}", dates::clock(at), error.message);
     let text = clip(&text, usize::from(area.width), &model.look.glyphs);
     put(buf, area, area.x, area.y, &text, model.look.theme.bad);
 }

@@ -1,79 +1,99 @@
 //! The question of a download: what it says, and the keys of the answers.
 
+use std::path::Path;
+
 use ratatui::{
     style::Style,
     text::{Line, Span},
 };
-use time::OffsetDateTime;
 
 use crate::{
     client::{Answer, Claimed, Conflict, ConflictKind, Facts, Question},
-    text::{SafeText, units},
+    text::{SafeText, dates, units},
     ui::{
         actions::{
             Context, DecisionAction,
             hints::{self, Hint},
         },
-        components::widgets::{width, wrap},
+        components::widgets::{clip_middle, width, wrap},
         downloads::model::{Model, decision::Decision},
     },
 };
 
 /// Columns of the words in front of size and time.
 const SIDE_COLUMNS: usize = 7;
+/// Columns of a path in a question, at least.
+const MIN_PATH_COLUMNS: usize = 12;
 
-/// The lines of the open question; empty without one.
+/// The lines of the open question; empty if there is none.
 pub fn lines(model: &Model, columns: usize) -> Vec<Line<'static>> {
     let Some(decision) = &model.deciding else { return Vec::new() };
     let Some(question) = decision.question() else { return Vec::new() };
     let theme = &model.look.theme;
-    let place =
-        if decision.of > 1 { format!(" ({} of {})", decision.at, decision.of) } else { String::new() };
-    let text = format!("{}{place}", sentence(model, decision, question));
-    let mut lines: Vec<_> =
-        wrap(&text, columns).into_iter().map(|line| Line::styled(line.to_owned(), theme.strong)).collect();
+    let mut lines: Vec<_> = sentences(model, decision, question, columns)
+        .iter()
+        .flat_map(|text| wrap(text, columns))
+        .map(|line| Line::styled(line.to_owned(), theme.strong))
+        .collect();
     if let Question::Exists(conflict) = question {
         lines.extend(facts(conflict, theme.plain, columns));
     }
-    let (one, all) = answers(question, decision.same);
-    lines.extend(keys(model, &one, columns));
-    if !all.is_empty() {
-        let words = format!("all {}: ", units::count(decision.same as u64));
-        let mut keys = keys(model, &all, columns.saturating_sub(width(&words)).max(1));
-        if let Some(first) = keys.first_mut() {
-            first.spans.insert(0, Span::styled(words, theme.dim));
-        }
-        lines.extend(keys);
+    lines.extend(keys(model, &answers(question, decision.of), columns));
+    if decision.of > 1 {
+        let place = format!("{} of {}", units::count(decision.at as u64), units::count(decision.of as u64));
+        lines.push(Line::styled(place + &for_all(model, decision, question), theme.dim));
     }
     lines
+}
+
+/// The keys that answer all that ask the same.
+fn for_all(model: &Model, decision: &Decision, question: &Question) -> String {
+    let label = |answer| {
+        let key = model.keys.shown(Context::Decision, actions(answer).1)?;
+        Some(key.label(model.look.glyphs.ascii))
+    };
+    let taken = Answer::ALL.into_iter().filter(|answer| decision.same > 1 && question.takes(*answer));
+    let keys: Vec<_> = taken.filter_map(label).collect();
+    match keys.as_slice() {
+        [] => String::new(),
+        keys => format!("  {} for all {}", keys.join(" "), units::count(decision.same as u64)),
+    }
 }
 
 /// The open question in one line, the keys of the answers first.
 pub fn line(model: &Model) -> Option<Line<'static>> {
     let decision = model.deciding.as_ref()?;
     let question = decision.question()?;
-    let mut line = keys(model, &answers(question, 1).0, usize::MAX >> 1).pop()?;
-    line.spans.push(Span::raw("  "));
-    line.spans.push(Span::styled(sentence(model, decision, question), model.look.theme.strong));
+    let mut line = keys(model, &answers(question, 1), usize::MAX >> 1).pop()?;
+    for text in sentences(model, decision, question, usize::MAX >> 1) {
+        line.spans.push(Span::raw("  "));
+        line.spans.push(Span::styled(text, model.look.theme.strong));
+    }
     Some(line)
 }
 
-fn sentence(model: &Model, decision: &Decision, question: &Question) -> String {
+/// What is asked. Each path has a line at most.
+fn sentences(model: &Model, decision: &Decision, question: &Question, columns: usize) -> Vec<String> {
     let name = &decision.row.name;
-    let short = |path: &std::path::Path| model.defaults.short_path(SafeText::from_path(path).as_str());
-    match question {
+    let clipped = |text: &str, words: usize| {
+        clip_middle(text, columns.saturating_sub(words).max(MIN_PATH_COLUMNS), &model.look.glyphs)
+    };
+    let short = |path: &Path| model.defaults.short_path(SafeText::from_path(path).as_str());
+    let text = match question {
         Question::Exists(Conflict { path, kind, .. }) => {
-            let path = short(path);
-            match kind {
-                ConflictKind::File | ConflictKind::Archive | ConflictKind::Folder => {
-                    format!("{path} exists and differs")
-                }
-                ConflictKind::Unpacked => format!("{name}: the folder {path} exists and differs"),
-                ConflictKind::Fixed => format!("{name}: {path} is in the way"),
-            }
+            let words = match kind {
+                ConflictKind::File | ConflictKind::Archive | ConflictKind::Folder => " exists and differs",
+                ConflictKind::Unpacked => " exists and is another folder",
+                ConflictKind::Fixed => " is in the way",
+            };
+            clipped(&short(path), width(words)) + words
         }
         Question::Claimed(Claimed { path, other, .. }) => {
-            format!("{name}: another download saves to {}, {other}", short(path))
+            let words = "another download saves to ";
+            return vec![
+                format!("{words}{}", clipped(&short(path), width(words))),
+                clipped(other.as_str(), 0),
+            ];
         }
         Question::Gone => {
             let received = units::bytes(decision.row.received);
@@ -82,11 +102,12 @@ fn sentence(model: &Model, decision: &Decision, question: &Question) -> String {
         Question::Changed { part, received } => format!(
             "{name} changed on the server: the {} in {} cannot be continued",
             units::bytes(*received),
-            short(part)
+            clipped(&short(part), 0)
         ),
         // They have dialogs of their own.
         Question::Token(_) | Question::Trust(_) => String::new(),
-    }
+    };
+    vec![text]
 }
 
 /// Size and time of both; the one that is newer says so.
@@ -98,25 +119,26 @@ fn facts(conflict: &Conflict, style: Style, columns: usize) -> Vec<Line<'static>
         .filter(|(_, facts, _)| **facts != Facts::default())
         .map(|(side, facts, newer)| {
             let size = facts.size.map(units::bytes).unwrap_or_default();
-            let time = facts.modified.map(|at| moment(at.seconds)).unwrap_or_default();
+            let modified = facts.modified.and_then(|at| dates::of_unix(at.seconds));
+            let time = modified.map(|at| dates::minute(at) + " UTC").unwrap_or_default();
             let newer = if newer && columns > 40 { "  newer" } else { "" };
             Line::styled(format!("{side:<SIDE_COLUMNS$}{size:>8}  {time}{newer}"), style)
         })
         .collect()
 }
 
-fn moment(seconds: i64) -> String {
-    OffsetDateTime::from_unix_timestamp(seconds).map_or_else(
-        |_| String::new(),
-        |at| {
-            let (year, month, day) = (at.year(), u8::from(at.month()), at.day());
-            format!("{year:04}-{month:02}-{day:02} {:02}:{:02} UTC", at.hour(), at.minute())
-        },
-    )
+/// The actions of an answer: for this download, and for all that ask the same.
+fn actions(answer: Answer) -> (DecisionAction, DecisionAction) {
+    match answer {
+        Answer::Update => (DecisionAction::Update, DecisionAction::UpdateAll),
+        Answer::Replace => (DecisionAction::Replace, DecisionAction::ReplaceAll),
+        Answer::Keep => (DecisionAction::Keep, DecisionAction::KeepAll),
+        Answer::Skip => (DecisionAction::Skip, DecisionAction::SkipAll),
+    }
 }
 
-/// The keys for this download, and those for all that ask the same.
-fn answers(question: &Question, same: usize) -> (Vec<Hint>, Vec<Hint>) {
+/// What can be done about the question. `of`: how many are open.
+fn answers(question: &Question, of: usize) -> Vec<Hint> {
     let word = |answer| match (question, answer) {
         (_, Answer::Update) => "update",
         (Question::Claimed(_), Answer::Replace) => "replace the other",
@@ -127,24 +149,15 @@ fn answers(question: &Question, same: usize) -> (Vec<Hint>, Vec<Hint>) {
         (Question::Exists(Conflict { kind: ConflictKind::Unpacked, .. }), Answer::Skip) => "leave it packed",
         (_, Answer::Skip) => "skip",
     };
-    let actions = |answer| match answer {
-        Answer::Update => (DecisionAction::Update, DecisionAction::UpdateAll),
-        Answer::Replace => (DecisionAction::Replace, DecisionAction::ReplaceAll),
-        Answer::Keep => (DecisionAction::Keep, DecisionAction::KeepAll),
-        Answer::Skip => (DecisionAction::Skip, DecisionAction::SkipAll),
-    };
-    let taken: Vec<_> = Answer::ALL.into_iter().filter(|answer| question.takes(*answer)).collect();
-    let mut one: Vec<_> =
-        taken.iter().map(|answer| Hint::saying(actions(*answer).0, word(*answer))).collect();
-    let change = if *question == Question::Gone { "edit the address" } else { "edit the name" };
-    one.push(Hint::saying(DecisionAction::Change, change));
-    if same > 1 || one.len() == 1 {
-        one.push(DecisionAction::Next.into());
+    let taken = Answer::ALL.into_iter().filter(|answer| question.takes(*answer));
+    let mut hints: Vec<_> = taken.map(|answer| Hint::saying(actions(answer).0, word(answer))).collect();
+    let change = if *question == Question::Gone { "edit the address" } else { "rename" };
+    hints.push(Hint::saying(DecisionAction::Change, change));
+    if of > 1 {
+        hints.push(DecisionAction::Next.into());
     }
-    one.push(DecisionAction::Later.into());
-    let all = taken.into_iter().filter(|_| same > 1);
-    let all = all.map(|answer| Hint::saying(actions(answer).1, word(answer))).collect();
-    (one, all)
+    hints.push(DecisionAction::Later.into());
+    hints
 }
 
 /// Keys and words in as many lines as they need.

@@ -1,11 +1,10 @@
 //! The listing of a server's directory.
 
 use ratatui::{buffer::Buffer, layout::Rect};
-use time::OffsetDateTime;
 
 use crate::{
     protocol::message::{Entry, Kind},
-    text::{SafeText, units},
+    text::{SafeText, dates, units},
     ui::{
         components::{
             columns::{Header, Sorted, header},
@@ -102,7 +101,13 @@ fn row(browser: &Browser, (index, entry): (usize, &Entry), area: Rect, buf: &mut
     if browser.list.is_marked(index) {
         put(buf, area, area.x, y, glyphs.marked, theme.accent);
     }
-    put_right(buf, date, y, &day(entry.modified.seconds), theme.dim);
+    put_right(
+        buf,
+        date,
+        y,
+        &dates::of_unix(entry.modified.seconds).map(dates::day).unwrap_or_default(),
+        theme.dim,
+    );
     let (end, style, words) = match entry.kind {
         Kind::Directory => ("/", theme.strong, "folder".to_owned()),
         Kind::File => ("", theme.plain, entry.size.map(units::bytes).unwrap_or_default()),
@@ -121,11 +126,4 @@ fn row(browser: &Browser, (index, entry): (usize, &Entry), area: Rect, buf: &mut
     }
     let text = format!("{}{end}", SafeText::new(&entry.name));
     put(buf, name, name.x, y, &clip_middle(&text, usize::from(name.width), glyphs), style);
-}
-
-fn day(seconds: i64) -> String {
-    OffsetDateTime::from_unix_timestamp(seconds).map_or_else(
-        |_| String::new(),
-        |at| format!("{:04}-{:02}-{:02}", at.year(), u8::from(at.month()), at.day()),
-    )
 }
