@@ -131,6 +131,7 @@ impl Queue for Jobs {
                 eta: Some(40.0),
                 prepares: false,
                 limit: None,
+                attempts: 1,
             }
         };
         ids.iter().map(row).collect()

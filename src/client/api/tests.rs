@@ -209,6 +209,7 @@ fn snapshots_are_read_as_they_were_written() {
         eta: Some(0.2),
         prepares: true,
         limit: Some(9),
+        attempts: 10,
     };
     same(Snapshot {
         rows: states.into_iter().map(row).collect(),

@@ -39,6 +39,8 @@ pub(super) struct Job {
     pub(super) busy: Busy,
     /// Retries since the last progress.
     pub(super) attempts: u32,
+    /// Transfers that were started for it in this run.
+    pub(super) started: u32,
     /// Attempts in a row for which the server was busy, and when the first one ended.
     pub(super) busy_since: Option<(u32, Instant)>,
     /// Waiting: until when.
@@ -111,6 +113,7 @@ impl Job {
             phase: Phase::Queued,
             busy: Busy::No,
             attempts: 0,
+            started: 0,
             busy_since: None,
             due: None,
             trouble: None,
@@ -356,6 +359,7 @@ impl Job {
             eta: self.eta(),
             prepares: self.prepares(),
             limit: self.limit,
+            attempts: self.started,
         }
     }
 }

@@ -103,6 +103,7 @@ impl Queue {
         self.change(id, |job| {
             let counters = counters(Resumed { received: job.received, position: job.position });
             job.busy = Busy::Yes;
+            job.started = job.started.saturating_add(1);
             let (speed, advance) = (Meter::default(), Advance::default());
             job.live = Some(Box::new(Live { counters, speed, advance, sampled: None }));
             job.sample(now);

@@ -185,6 +185,7 @@ pub fn row(id: u64, name: &str, state: JobState) -> JobView {
         eta: None,
         prepares: false,
         limit: None,
+        attempts: 1,
     }
 }
 

@@ -143,6 +143,7 @@ mod downloads {
                     eta: Some((SIZE - received) as f64 / speed),
                     prepares: false,
                     limit: None,
+                    attempts: 1,
                 }
             };
             ids.iter().map(row).collect()

@@ -197,6 +197,8 @@ pub struct JobView {
     pub prepares: bool,
     /// The limit of this job, bytes a second.
     pub limit: Option<u64>,
+    /// Transfers that were started for it in this run.
+    pub attempts: u32,
 }
 
 impl JobView {

@@ -84,7 +84,7 @@ fn nothing(model: &Model) -> Vec<Detail> {
 fn about(model: &Model, row: &JobView, columns: usize) -> Vec<Detail> {
     let theme = &model.look.theme;
     let mut all = rest(model, row);
-    if let Some(average) = pictures::average(model) {
+    if let Some(average) = pictures::average(model).filter(|_| model.layout().side.is_empty()) {
         // Source and destination are more important.
         let at = all.len().min(2);
         all.insert(at, ("Average", average, theme.plain));
@@ -147,7 +147,12 @@ fn rest(model: &Model, row: &JobView) -> Vec<(&'static str, String, Style)> {
     let theme = &model.look.theme;
     let mut facts = vec![("Address", row.address.to_string(), theme.plain)];
     match &row.state {
-        JobState::Done(finished) => done(&mut facts, finished, model),
+        JobState::Done(finished) => {
+            done(&mut facts, finished, model);
+            if row.attempts > 1 {
+                facts.push(("Attempts", units::count(row.attempts.into()), theme.plain));
+            }
+        }
         _ => {
             if !row.target.as_str().is_empty() {
                 // Before the server is asked, only the folder may be known.
@@ -174,6 +179,9 @@ fn rest(model: &Model, row: &JobView) -> Vec<(&'static str, String, Style)> {
             if let Some((done, all)) = row.files {
                 let text = format!("{} of {} received", units::count(done), units::count(all));
                 facts.push(("Files", text, theme.plain));
+            }
+            if row.attempts > 0 {
+                facts.push(("Attempts", units::count(row.attempts.into()), theme.plain));
             }
             if let (Some((done, total)), None) = (row.progress, row.size) {
                 let text = format!("{} of {}", units::bytes(done), units::bytes(total));
