@@ -46,7 +46,11 @@ impl Theme {
             // Yellow cannot be read on a light background.
             warn: Style::new().fg(Color::Magenta),
             bad: Style::new().fg(Color::Red).add_modifier(Modifier::BOLD),
-            selected: Style::new().add_modifier(Modifier::REVERSED).remove_modifier(Modifier::DIM),
+            // A coloured word would be a block of its colour.
+            selected: Style::new()
+                .fg(Color::Reset)
+                .add_modifier(Modifier::REVERSED)
+                .remove_modifier(Modifier::DIM),
             selected_idle: Style::new().add_modifier(Modifier::BOLD),
             key: Style::new().fg(Color::Cyan).add_modifier(Modifier::BOLD),
             gauge: Style::new().fg(Color::Cyan),
@@ -161,6 +165,8 @@ pub struct Glyphs {
     pub local: &'static str,
     /// A remote file of which a download is queued.
     pub queued: &'static str,
+    /// Before the speed or the state of a download with a limit of its own.
+    pub limited: &'static str,
     /// After the header of the sorted column: the smallest first.
     pub ascending: &'static str,
     /// The same: the largest first.
@@ -185,6 +191,7 @@ impl Glyphs {
         parts: ["█", "▓", "▒", "░"],
         local: "✓",
         queued: "↓",
+        limited: "≤",
         ascending: "▴",
         descending: "▾",
     };
@@ -206,6 +213,7 @@ impl Glyphs {
         parts: ["#", ">", "-", "."],
         local: "=",
         queued: "+",
+        limited: "<",
         ascending: "^",
         descending: "v",
     };

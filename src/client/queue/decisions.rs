@@ -70,7 +70,8 @@ impl Queue {
 
     /// The job that has the target that this one waits for.
     pub(crate) fn target_holder(&self, id: JobId) -> Option<JobId> {
-        match self.jobs.get(&id).filter(|job| job.phase == Phase::Waiting)?.question()? {
+        let job = self.jobs.get(&id).filter(|job| job.phase == Phase::Waiting)?;
+        match job.trouble.as_ref()?.question.as_deref()? {
             Question::Claimed(Claimed { by, .. }) => *by,
             _ => None,
         }

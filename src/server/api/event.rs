@@ -19,6 +19,8 @@ pub struct ConnectionId(pub u64);
 pub(crate) const SERVER_STOPPED: &str = "the server was stopped";
 /// Why connections end that the operator disconnects.
 pub(crate) const BY_OPERATOR: &str = "disconnected by the operator";
+/// The beginning of why an answer ends that the client no longer wants: it was paused, or has received the rest over another connection.
+pub(crate) const BY_CLIENT: &str = "closed by the client";
 
 /// An event; serialised, this is a line of `--json`.
 #[derive(Clone, Debug, Serialize)]
@@ -161,10 +163,13 @@ impl Event {
         }
     }
 
-    /// Whether a request failed that the operator did not end.
+    /// Whether a request failed that neither the operator nor the client ended.
     pub(crate) fn is_error(&self) -> bool {
         match self {
-            Event::Failed { reason, .. } => ![SERVER_STOPPED, BY_OPERATOR].contains(&reason.as_str()),
+            Event::Failed { reason, .. } => {
+                let reason = reason.as_str();
+                reason != SERVER_STOPPED && reason != BY_OPERATOR && !reason.starts_with(BY_CLIENT)
+            }
             _ => false,
         }
     }
@@ -250,6 +255,22 @@ pub type Sink = Arc<dyn Fn(&Event) + Send + Sync>;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_the_server_could_not_answer_is_an_error() {
+        let failed = |reason: &str| Event::Failed {
+            id: ConnectionId(1),
+            peer: ([192, 0, 2, 1], 50_000).into(),
+            path: "a.iso".into(),
+            reason: reason.into(),
+        };
+        for reason in [SERVER_STOPPED, BY_OPERATOR, "closed by the client after 3 of 9 bytes"] {
+            assert!(!failed(reason).is_error() && failed(reason).level() >= Level::INFO, "{reason}");
+        }
+        for reason in ["not found", "connection lost: timed out", "too slow: 12 B/s over the last 30 s"] {
+            assert!(failed(reason).is_error() && failed(reason).level() == Level::WARN, "{reason}");
+        }
+    }
 
     #[test]
     fn the_end_of_a_connection_is_one_line() {

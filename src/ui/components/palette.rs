@@ -131,8 +131,7 @@ fn rows(area: Rect, buf: &mut Buffer, palette: &Palette, matches: &[&Spec], keys
         let room = usize::from(right.saturating_sub(x + 2));
         put(buf, row, x, y, &clip(spec.help, room, glyphs), theme.dim);
         if selected {
-            put(buf, row, area.x + 1, y, glyphs.selected, theme.accent);
-            buf.set_style(row, theme.selected);
+            mark_selected(buf, row, None, true, look);
         }
     }
 }

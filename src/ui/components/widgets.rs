@@ -161,6 +161,16 @@ pub fn put_right(buf: &mut Buffer, area: Rect, y: u16, text: &str, style: Style)
     x
 }
 
+/// Marks a row as the selected one of its table. If the table has the keys, only a gauge keeps its colours.
+pub fn mark_selected(buf: &mut Buffer, row: Rect, gauge: Option<Rect>, focused: bool, look: &Look) {
+    put(buf, row, row.x + 1, row.y, look.glyphs.selected, look.theme.accent);
+    let style = if focused { look.theme.selected } else { look.theme.selected_idle };
+    let gauge = gauge.unwrap_or(Rect { x: row.right(), width: 0, ..row }).intersection(row);
+    buf.set_style(Rect { width: gauge.x - row.x, ..row }, style);
+    let rest = Rect { x: gauge.right(), width: row.right().saturating_sub(gauge.right()), ..row };
+    buf.set_style(rest, style);
+}
+
 /// A rule over the first row of `area` with a title near its left end and a note near its right one:
 /// ` ── Queue ────────── 3 of 7 ──`.
 pub fn rule(buf: &mut Buffer, area: Rect, title: &str, note: &str, focused: bool, look: &Look) {

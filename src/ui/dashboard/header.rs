@@ -20,8 +20,6 @@ use crate::{
     },
 };
 
-/// Columns of the sparkline in an ordinary window.
-const SPARKLINE_COLUMNS: usize = 8;
 /// Columns of the scale beside the graph.
 const SCALE_COLUMNS: u16 = 10;
 /// Seconds that the graph goes back at most.
@@ -59,8 +57,10 @@ pub fn header(model: &Model, area: Rect, buf: &mut Buffer) {
     let mut right = put_right(buf, area, area.y, &rate, theme.strong);
     let columns = match model.layout() {
         layout if layout.form == Form::Full && !layout.graph.is_empty() => 0,
+        // It would be empty, and the words beside it would be shorter than with the graph.
+        _ if throughput.past(GRAPH_SECONDS).all(|bytes| bytes < 1.0) => 0,
         _ if area.width >= 100 => 24,
-        _ => SPARKLINE_COLUMNS,
+        _ => 8,
     };
     if columns > 0 {
         let spark = sparkline(throughput.past(columns), glyphs);
@@ -70,9 +70,7 @@ pub fn header(model: &Model, area: Rect, buf: &mut Buffer) {
 
     let arch = model.about.arch;
     let since = since(model);
-    // With a graph the sparkline has no room, and the words stay the same.
-    let reserved = if columns == 0 { SPARKLINE_COLUMNS as u16 + 1 } else { 0 };
-    let room = usize::from(right.saturating_sub(area.x + 2 + reserved));
+    let room = usize::from(right.saturating_sub(area.x + 2));
     let others = format!("Serving {}   {arch}      up since {since}", model.about.root);
     let transport = transport(model.about.security.is_encrypted(), room.saturating_sub(width(&others)));
     let facts = format!("{arch}   {transport}   up since {since}");

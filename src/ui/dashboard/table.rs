@@ -12,7 +12,7 @@ use crate::{
     text::units,
     ui::components::{
         columns::{Header, header},
-        widgets::{clip, clip_middle, gauge, put, put_line, put_right, width},
+        widgets::{clip, clip_middle, gauge, mark_selected, put, put_line, put_right, width},
     },
 };
 
@@ -151,25 +151,18 @@ fn draw(model: &Model, row: &Row, selected: bool, area: Rect, buf: &mut Buffer) 
         what => clip_middle(what, room, glyphs),
     };
     left(buf, cells.what, &what, base);
-    let mut bar = Rect { x: area.right(), width: 0, ..area };
+    let mut bar = None;
     if let (true, Some(fraction), false) = (row.state.is_sending(), row.fraction(), cells.gauge.is_empty()) {
         put_line(buf, cells.gauge, y, &gauge(fraction, cells.gauge.width, &model.look));
-        bar = cells.gauge;
+        bar = Some(cells.gauge);
     }
     put_right(buf, cells.progress, y, &progress(row), base);
     put_right(buf, cells.speed, y, &speed(row, glyphs.unknown), base);
     put_right(buf, cells.age, y, &age(row, usize::from(cells.age.width)), theme.dim);
     if selected {
         let focused = model.focus == Focus::Connections;
-        let style = if focused { theme.selected } else { theme.selected_idle };
-        let right = area.right().saturating_sub(1);
-        // The colours of the gauge stay.
-        buf.set_style(Rect { width: bar.x.min(right) - area.x, ..area }, style);
-        buf.set_style(
-            Rect { x: bar.right().min(right), width: right.saturating_sub(bar.right()), ..area },
-            style,
-        );
-        put(buf, area, area.x + 1, y, glyphs.selected, theme.accent);
+        let row = Rect { width: area.width.saturating_sub(1), ..area };
+        mark_selected(buf, row, bar, focused, &model.look);
     }
 }
 

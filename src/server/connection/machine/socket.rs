@@ -7,7 +7,7 @@ use std::{
 
 use super::state::{Connection, IDLE_WHILE_OTHERS_WAIT, Peer, Stage};
 use crate::server::{
-    api::event::{BY_OPERATOR, SERVER_STOPPED},
+    api::event::{BY_CLIENT, BY_OPERATOR, SERVER_STOPPED},
     connection::{output::Output, v1::requests::Ending},
     limits::{HALF_CLOSED_TIMEOUT, PEER_CHECK_INTERVAL},
     shared::lifecycle::Phase,
@@ -54,7 +54,7 @@ impl Connection {
         }
         let reason = match error.kind() {
             ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe => {
-                "closed by the client".to_owned()
+                BY_CLIENT.to_owned()
             }
             _ => format!("connection lost: {error}"),
         };

@@ -8,7 +8,7 @@ use crate::{
     ui::{
         components::{
             columns::{Header, Sorted, header},
-            widgets::{clip, clip_middle, put, put_right, width, wrap_in},
+            widgets::{clip, clip_middle, mark_selected, put, put_right, width, wrap_in},
         },
         downloads::{
             model::layout::MARGIN,
@@ -88,8 +88,7 @@ pub fn render(browser: &Browser, area: Rect, buf: &mut Buffer, focused: bool, lo
         let selected = browser.list.selected() == Some(index);
         row(browser, (index, entry), line, buf, look);
         if selected {
-            put(buf, line, line.x + 1, y, look.glyphs.selected, theme.accent);
-            buf.set_style(line, if focused { theme.selected } else { theme.selected_idle });
+            mark_selected(buf, line, None, focused, look);
         }
     }
 }

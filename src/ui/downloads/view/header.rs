@@ -101,8 +101,13 @@ fn sums(model: &Model, form: Form, columns: usize) -> Vec<Part> {
     {
         part(1, format!("{percent} %"), theme.plain);
     }
-    if let Some(text) = limit_in_force(limit, limit_until) {
-        let short = limit.filter(|_| limit_until.is_some()).map(limit_text);
+    let limit_text = |limit| match form {
+        Form::Full => format!("limit {}", limit_rate(limit)),
+        _ => format!("{}{}", model.look.glyphs.limited, limit_rate(limit)),
+    };
+    let until = limit_until.filter(|_| form == Form::Full);
+    if let Some(text) = limit_in_force(limit.map(limit_text), until) {
+        let short = limit.filter(|_| until.is_some()).map(limit_text);
         parts.push(Part { rank: 3, text, short, style: theme.dim });
     }
     let mut part = |rank, text: String, style| parts.push(Part { rank, text, short: None, style });
@@ -130,13 +135,12 @@ fn sums(model: &Model, form: Form, columns: usize) -> Vec<Part> {
     parts
 }
 
-/// Without digits that say nothing: `limit 2 MB/s`.
-fn limit_text(limit: u64) -> String {
-    format!("limit {}", units::rate(limit as f64).replace(".0 ", " "))
+/// Without digits that say nothing: `2 MB/s`.
+fn limit_rate(limit: u64) -> String {
+    units::rate(limit as f64).replace(".0 ", " ")
 }
 
-fn limit_in_force(limit: Option<u64>, until: Option<TimeOfDay>) -> Option<String> {
-    let limit = limit.map(limit_text);
+fn limit_in_force(limit: Option<String>, until: Option<TimeOfDay>) -> Option<String> {
     match until {
         Some(until) => Some(format!("{} until {until}", limit.as_deref().unwrap_or("no limit"))),
         None => limit,

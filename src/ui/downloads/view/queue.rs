@@ -11,7 +11,7 @@ use crate::{
         actions::{Context, GlobalAction, InputAction, Key},
         components::{
             columns::{Header, Sorted, header},
-            widgets::{clip, clip_middle, gauge, head, put, put_line, put_right, width, wrap},
+            widgets::{clip, clip_middle, gauge, head, mark_selected, put, put_line, put_right, width, wrap},
         },
         downloads::{
             model::layout::{Columns, MARGIN},
@@ -58,17 +58,11 @@ pub fn render(model: &Model, area: Rect, buf: &mut Buffer) {
                 None => continue,
             },
         };
-        if selected == Some(*key) {
-            let focused = model.focus == Focus::Queue;
-            let style = if focused { look.theme.selected } else { look.theme.selected_idle };
-            // The colours of the gauge stay.
-            let bar = gauge.unwrap_or(Rect { x: line.right(), width: 0, ..line });
-            buf.set_style(Rect { width: bar.x - line.x, ..line }, style);
-            buf.set_style(Rect { x: bar.right(), width: line.right() - bar.right(), ..line }, style);
-            put(buf, line, line.x + 1, y, look.glyphs.selected, look.theme.accent);
-        }
         if model.queue.is_marked(*key) {
             put(buf, line, line.x, y, look.glyphs.marked, look.theme.accent);
+        }
+        if selected == Some(*key) {
+            mark_selected(buf, line, gauge, model.focus == Focus::Queue, look);
         }
     }
 }
@@ -202,9 +196,20 @@ fn draw(
         }
         put_right(buf, size, y, &bytes(row), look.theme.plain);
     }
-    put_right(buf, state, y, &words.word, words.word_style);
+    put_right(buf, state, y, &state_word(row, words.word, state.width, &look.glyphs), words.word_style);
     put_right(buf, eta, y, &words.time, look.theme.plain);
     drawn
+}
+
+/// The state or the speed, with a sign if this download has a limit of its own.
+fn state_word(row: &JobView, word: String, columns: u16, glyphs: &Glyphs) -> String {
+    let space = match row.state {
+        JobState::Done(_) | JobState::Cancelled | JobState::Failed(_) => return word,
+        JobState::Running => "",
+        _ => " ",
+    };
+    let marked = format!("{}{space}{word}", glyphs.limited);
+    if row.limit.is_some() && width(&marked) <= usize::from(columns) { marked } else { word }
 }
 
 /// Draws the name, and what distinguishes it from others of the same name.
