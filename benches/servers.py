@@ -79,7 +79,9 @@ xferlog_enable=NO
 
 def serve_rsync(place, binary):
     port = free_port()
-    config = place.write("rsyncd.conf", f"use chroot = no\n[m]\npath = {place.served}\nread only = yes\n")
+    # A daemon that root starts reads files as nobody.
+    user = "uid = root\ngid = root\n" if os.geteuid() == 0 else ""
+    config = place.write("rsyncd.conf", f"use chroot = no\n{user}[m]\npath = {place.served}\nread only = yes\n")
     return Server([binary, "--daemon", "--no-detach", f"--config={config}", "--address=127.0.0.1",
                    f"--port={port}"], port, **QUIET)
 
