@@ -46,6 +46,10 @@
 //! port before; about any other one it asks its user, or refuses. In each case the server proves by the handshake's signature that it
 //! has the certificate's key.
 //!
+//! A server may send session tickets (RFC 8446, section 4.6.1), and a client may resume a session with one, but only for the same host, port and
+//! *PIN*. The server shows no certificate then: the client verifies that of the session again, as if it were shown. A server keeps the keys
+//! of its tickets in memory only.
+//!
 //! Either side ends with `close_notify` before it closes; an end without one is a connection that was cut off, whatever
 //! was received before.
 //!

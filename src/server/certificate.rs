@@ -23,6 +23,9 @@ use crate::{net::tls, platform::state, protocol::trust::pin::Pin, text::SafeText
 /// The name of the file with key and certificate: one file, so that they always belong together.
 const FILE: &str = "identity.pem";
 
+/// Tickets for each connection: a client uses each once.
+const TICKETS: usize = 2;
+
 /// The words in a key that needs a passphrase.
 const ENCRYPTED: &[u8] = b"ENCRYPTED";
 
@@ -209,8 +212,9 @@ fn tls_setup(
     let public_key = signer.public_key().map(|key| STANDARD.encode(Sha256::digest(key)));
     config.alpn_protocols =
         tls::PROTOCOLS.into_iter().chain([tls::HTTP_PROTOCOL]).map(<[u8]>::to_vec).collect();
-    // A handshake is cheap compared with a transfer; keys that are not kept cannot be stolen.
-    config.send_tls13_tickets = 0;
+    // Sessions are resumed by tickets alone. Their keys are in memory only, and are replaced every six hours.
+    config.send_tls13_tickets = TICKETS;
+    config.ticketer = rustls::crypto::ring::Ticketer::new().map_err(unfit)?;
     config.session_storage = Arc::new(NoServerSessionStorage {});
     Ok(TlsSetup { config: Arc::new(config), pin, public_key })
 }

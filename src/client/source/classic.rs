@@ -76,7 +76,7 @@ impl Classic {
             let message = "the original programs know no TLS; use fdsp+plain:// instead of fdsp://";
             return Err(Fault::never(TroubleKind::Connection, message));
         }
-        let (wire, _) = Wire::open(self.server(), self.pool.timeouts(), self.pool.servers()).await?;
+        let (wire, _) = Wire::open(self.server(), self.pool.timeouts(), self.pool.handshakes()).await?;
         Ok(Exchange { classic: self.clone(), wire, client })
     }
 }

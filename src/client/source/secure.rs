@@ -1,11 +1,14 @@
 //! The TLS handshake, and the verification of the server.
 
+#[cfg(test)]
+mod tests;
+
 use std::{io, sync::Arc, time::Instant};
 
 use rustls::{
     AlertDescription, CertificateError, ClientConfig, Error, InvalidMessage,
-    client::{Resumption, UnbufferedClientConnection},
-    pki_types::ServerName,
+    client::{Resumption, UnbufferedClientConnection, danger::ServerCertVerifier as _},
+    pki_types::{ServerName, UnixTime},
 };
 use tokio::{net::TcpStream, task::block_in_place};
 
@@ -18,7 +21,7 @@ use crate::{
             views::view::TroubleKind,
         },
         error::Fault,
-        trust::{AcceptedBy, KnownServers, Trusted, Untrusted, Verifier},
+        trust::{AcceptedBy, Handshakes, KnownServers, Sessions, Trusted, Untrusted, Verifier},
     },
     net::tls::{self, Session},
     platform::reason,
@@ -50,18 +53,30 @@ pub(crate) struct Secured {
 pub(crate) async fn secure(
     stream: &TcpStream,
     authority: &Authority,
-    servers: &Arc<KnownServers>,
+    handshakes: &Handshakes,
 ) -> Result<Secured, Fault> {
     let (peer, began) = (authority.to_string(), Instant::now());
-    let verifier = Arc::new(Verifier::new(Arc::clone(servers), authority.clone()));
-    let mut session = Box::new(begin(authority, &verifier).map_err(|error| {
+    let servers = &handshakes.servers;
+    let impossible = |error: Error| {
         Fault::never(TroubleKind::Connection, format!("cannot speak TLS with {peer}: {error}"))
-    })?);
+    };
+    let name = server_name(authority).map_err(impossible)?;
+    let mut sessions = match block_in_place(|| handshakes.take(authority)) {
+        Some(sessions) => sessions,
+        None => new_sessions(authority, servers).map_err(impossible)?,
+    };
+    let verifier = Arc::clone(&sessions.verifier);
+    verifier.reset();
+    let connection = UnbufferedClientConnection::new(Arc::clone(&sessions.config), name.clone());
+    let mut session = Box::new(Session::new(connection.map_err(impossible)?));
     let mut first = Vec::new();
     loop {
         // A server of this program sends nothing inside of TLS before the client has.
         // To verify the certificate, files are read, and their lock is waited for.
-        let opened = block_in_place(|| session.open(&mut Vec::new()));
+        let opened = block_in_place(|| {
+            session.open(&mut Vec::new())?;
+            verify_resumed(&session, &sessions, &name)
+        });
         let closed = |message: String| match first.is_empty() {
             true => Fault::silent(began, message),
             false => Fault::lost(message),
@@ -84,11 +99,20 @@ pub(crate) async fn secure(
                 )
             })?;
             let credential = credential(authority, session.protocol(), pin, trusted)?;
+            tracing::debug!(
+                "{peer}: the TLS session is {}",
+                if session.is_resumed() { "resumed" } else { "new" }
+            );
             if trusted == Trusted::New {
                 tracing::info!("{authority}: a new server, accepted with the certificate {pin}");
                 let accepted =
                     block_in_place(|| servers.accept(&authority.into(), pin, AcceptedBy::FirstUse));
                 accepted.map_err(|untrusted| refused(&untrusted, &authority.clone().into(), servers))?;
+            }
+            // The store has no sessions of another certificate.
+            if sessions.pin.is_none_or(|before| before == pin) {
+                sessions.pin = Some(pin);
+                handshakes.put(authority, sessions);
             }
             return Ok(Secured { session, pin, credential });
         }
@@ -142,19 +166,39 @@ fn credential(
     }
 }
 
-fn begin(authority: &Authority, verifier: &Arc<Verifier>) -> Result<Secure, Error> {
+/// The name of the server, as TLS knows it.
+fn server_name(authority: &Authority) -> Result<ServerName<'static>, Error> {
+    // The zone of an address means nothing to the server.
+    let host = authority.host.split('%').next().unwrap_or_default().to_owned();
+    ServerName::try_from(host).map_err(|_| Error::UnsupportedNameType)
+}
+
+/// No sessions of a server yet.
+fn new_sessions(authority: &Authority, servers: &Arc<KnownServers>) -> Result<Sessions, Error> {
+    let verifier = Arc::new(Verifier::new(Arc::clone(servers), authority.clone()));
     let mut config = ClientConfig::builder_with_provider(tls::provider())
         .with_protocol_versions(tls::VERSIONS)?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::clone(verifier) as _)
+        .with_custom_certificate_verifier(Arc::clone(&verifier) as _)
         .with_no_client_auth();
     config.alpn_protocols = tls::PROTOCOLS.map(<[u8]>::to_vec).into();
-    // A resumed session would not show its certificate again.
-    config.resumption = Resumption::disabled();
-    // The zone of an address means nothing to the server.
-    let host = authority.host.split('%').next().unwrap_or_default().to_owned();
-    let name = ServerName::try_from(host).map_err(|_| Error::UnsupportedNameType)?;
-    Ok(Session::new(UnbufferedClientConnection::new(Arc::new(config), name)?))
+    // For this server alone.
+    config.resumption = Resumption::in_memory_sessions(1);
+    Ok(Sessions { config: Arc::new(config), verifier, pin: None })
+}
+
+/// A resumed session does not show the certificate again: the one of the session is verified as in its first handshake, and has to be the one
+/// that the server has proven to own.
+fn verify_resumed(session: &Secure, sessions: &Sessions, name: &ServerName<'_>) -> Result<(), Error> {
+    if !session.is_established() || !session.is_resumed() {
+        return Ok(());
+    }
+    let certificates = session.peer_certificates().unwrap_or_default();
+    let (first, others) = certificates.split_first().ok_or(Error::NoCertificatesPresented)?;
+    if sessions.pin != Some(tls::pin(first)) {
+        return Err(Error::General("the session is of another certificate".to_owned()));
+    }
+    sessions.verifier.verify_server_cert(first, others, name, &[], UnixTime::now()).map(drop)
 }
 
 async fn flush(stream: &TcpStream, session: &mut Secure) -> io::Result<()> {

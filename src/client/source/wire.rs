@@ -3,7 +3,6 @@
 
 use std::{
     io,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -19,7 +18,7 @@ use crate::{
             secure::{Secure, Secured, secure},
             timeouts::{Timeouts, Watchdog},
         },
-        trust::KnownServers,
+        trust::Handshakes,
     },
     platform::reason,
     protocol::{
@@ -73,9 +72,9 @@ impl Wire {
     pub(crate) async fn open(
         authority: &Authority,
         timeouts: Timeouts,
-        servers: &Arc<KnownServers>,
+        handshakes: &Handshakes,
     ) -> Result<(Wire, Option<Credential>), Fault> {
-        if authority.token.is_some() && !servers.may_have_token(authority) {
+        if authority.token.is_some() && !handshakes.servers.may_have_token(authority) {
             let message = "without TLS others on the network could read the token; use fdsp:// instead of \
                            fdsp+plain://";
             let fault = Fault::never(TroubleKind::Refused, message);
@@ -88,7 +87,7 @@ impl Wire {
                 (None, Origin::plain(&authority.host), authority.token.clone().map(Credential::Token))
             }
             Security::Tls { .. } => {
-                let handshake = timeout(timeouts.silence, secure(&stream, authority, servers)).await;
+                let handshake = timeout(timeouts.silence, secure(&stream, authority, handshakes)).await;
                 let seconds = timeouts.silence.as_secs_f32();
                 let Secured { session, pin, credential } = handshake.map_err(|_| {
                     let message = format!("the TLS handshake with {peer} took longer than {seconds} s");
@@ -353,6 +352,12 @@ impl Wire {
         }
         // It closes either way.
         let _ = self.flush().await;
+    }
+
+    /// Whether an earlier TLS session was resumed.
+    #[cfg(test)]
+    pub(crate) fn is_resumed(&self) -> bool {
+        self.secure.as_ref().is_some_and(|secure| secure.is_resumed())
     }
 
     /// Makes the system buffer few bytes that the server has not read.

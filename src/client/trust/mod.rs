@@ -3,6 +3,7 @@
 
 mod known;
 mod servers;
+mod sessions;
 mod system;
 mod verifier;
 
@@ -11,5 +12,6 @@ pub(crate) use self::system::read_authorities;
 pub(crate) use self::{
     known::AcceptedBy,
     servers::{KnownServers, Trusted, Untrusted},
+    sessions::{Handshakes, Sessions},
     verifier::Verifier,
 };

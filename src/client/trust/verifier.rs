@@ -35,6 +35,11 @@ impl Verifier {
         Verifier { behind_proxy: Some(authority.host.clone()), ..Verifier::new(servers, authority) }
     }
 
+    /// Forgets the certificate of an earlier handshake.
+    pub(crate) fn reset(&self) {
+        *self.verdict.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
     /// Why it was not believed, if that was so.
     pub(crate) fn untrusted(&self) -> Option<Untrusted> {
         self.verdict.lock().unwrap_or_else(PoisonError::into_inner).take_if(|verdict| verdict.is_err())?.err()

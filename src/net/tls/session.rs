@@ -3,8 +3,9 @@
 use std::fmt;
 
 use rustls::{
-    Error,
+    Error, HandshakeKind,
     client::{ClientConnectionData, UnbufferedClientConnection},
+    pki_types::CertificateDer,
     server::{ServerConnectionData, UnbufferedServerConnection},
     unbuffered::{
         ConnectionState, EncodeError, EncodeTlsData, EncryptError, InsufficientSizeError, UnbufferedStatus,
@@ -91,6 +92,16 @@ enum Action<'a> {
 }
 
 impl Session<rustls::client::UnbufferedClientConnection> {
+    /// Whether the handshake has resumed an earlier session.
+    pub(crate) fn is_resumed(&self) -> bool {
+        self.records.handshake_kind() == Some(HandshakeKind::Resumed)
+    }
+
+    /// The certificates of the server, its own first; of a resumed session those of the earlier handshake.
+    pub(crate) fn peer_certificates(&self) -> Option<&[CertificateDer<'static>]> {
+        self.records.peer_certificates()
+    }
+
     /// The protocol that the server has selected by ALPN.
     pub(crate) fn protocol(&self) -> Option<&[u8]> {
         self.records.alpn_protocol()

@@ -26,7 +26,7 @@ use crate::{
             timeouts::{Timeouts, reading_time},
             wire::Wire,
         },
-        trust::KnownServers,
+        trust::Handshakes,
     },
     protocol::{
         address::Authority,
@@ -51,6 +51,9 @@ pub(crate) struct Link {
     repeatable: Vec<(Request, Duration)>,
     /// The server sent a goodbye, or an error occurred.
     broken: bool,
+    /// When the first request was made, and how long it took until something was received.
+    asked: Option<Instant>,
+    round_trip: Option<Duration>,
     /// When the task last checked whether it was stopped.
     looked: Instant,
     observer: Option<Arc<dyn Observer>>,
@@ -61,9 +64,9 @@ impl Link {
     pub(crate) async fn open(
         authority: &Authority,
         timeouts: Timeouts,
-        servers: &Arc<KnownServers>,
+        handshakes: &Handshakes,
     ) -> Result<Link, Fault> {
-        let (wire, credential) = Wire::open(authority, timeouts, servers).await?;
+        let (wire, credential) = Wire::open(authority, timeouts, handshakes).await?;
         let machine = Client::with_credential(AGENT, credential);
         Ok(Link {
             wire,
@@ -73,6 +76,8 @@ impl Link {
             stale: false,
             repeatable: Vec::new(),
             broken: false,
+            asked: None,
+            round_trip: None,
             looked: Instant::now(),
             observer: None,
         })
@@ -81,6 +86,12 @@ impl Link {
     /// Which server it is.
     pub(crate) fn origin(&self) -> Origin {
         self.wire.origin()
+    }
+
+    /// Whether an earlier TLS session was resumed.
+    #[cfg(test)]
+    pub(crate) fn is_resumed(&self) -> bool {
+        self.wire.is_resumed()
     }
 
     /// Whether this connection was idle and nothing was received since: the server may have closed it long ago.
@@ -102,6 +113,11 @@ impl Link {
     pub(crate) fn observed_by(mut self, observer: &Arc<dyn Observer>) -> Link {
         self.observer = Some(Arc::clone(observer));
         self
+    }
+
+    /// The time from the first request to the first bytes of the server, which are its greeting.
+    pub(crate) fn round_trip(&self) -> Option<Duration> {
+        self.round_trip
     }
 
     /// Requests without a complete answer.
@@ -140,6 +156,7 @@ impl Link {
     /// `working`: how long the server may only say that it works on the answer.
     fn request(&mut self, request: Request, working: Duration) {
         self.machine.request(&request);
+        self.asked.get_or_insert_with(Instant::now);
         self.working.push_back(working);
         if self.stale {
             self.repeatable.push((request, working));

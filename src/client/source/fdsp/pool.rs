@@ -16,7 +16,7 @@ use crate::{
         api::{content::origin::Origin, settings::config::Trust},
         error::Fault,
         source::{fdsp::link::Link, timeouts::Timeouts},
-        trust::KnownServers,
+        trust::{Handshakes, KnownServers},
     },
     protocol::address::Authority,
 };
@@ -66,12 +66,12 @@ impl Drop for Transfer {
 pub(crate) struct Pool {
     inner: Mutex<Inner>,
     timeouts: Timeouts,
-    servers: Arc<KnownServers>,
+    handshakes: Handshakes,
 }
 
 impl Pool {
     pub(crate) fn new(timeouts: Timeouts, trust: Trust) -> Pool {
-        Pool { inner: Mutex::default(), timeouts, servers: Arc::new(KnownServers::new(trust)) }
+        Pool { inner: Mutex::default(), timeouts, handshakes: Handshakes::new(trust) }
     }
 
     /// The timeouts of its connections.
@@ -87,7 +87,12 @@ impl Pool {
 
     /// Known servers.
     pub(crate) fn servers(&self) -> &Arc<KnownServers> {
-        &self.servers
+        &self.handshakes.servers
+    }
+
+    /// What TLS handshakes need.
+    pub(crate) fn handshakes(&self) -> &Handshakes {
+        &self.handshakes
     }
 
     fn with<T>(&self, work: impl FnOnce(&mut Inner) -> T) -> T {
@@ -108,14 +113,14 @@ impl Pool {
     /// Whether the server of an idle connection is still trusted.
     fn is_trusted(&self, authority: &Authority, origin: Origin) -> bool {
         match origin {
-            Origin::Certificate(pin) => self.servers.is_still_trusted(authority, pin),
+            Origin::Certificate(pin) => self.servers().is_still_trusted(authority, pin),
             Origin::Plain(_) | Origin::Site(_) | Origin::Unknown => true,
         }
     }
 
     /// A new connection to the server.
     pub(crate) async fn fresh(&self, authority: &Authority) -> Result<Link, Fault> {
-        Link::open(authority, self.timeouts, &self.servers).await
+        Link::open(authority, self.timeouts, &self.handshakes).await
     }
 
     /// A connection to the server of this origin.

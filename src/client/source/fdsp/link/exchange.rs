@@ -86,6 +86,9 @@ impl Link {
             };
             match turn? {
                 Readiness::Writable => {}
+                Readiness::Received if self.round_trip.is_none() => {
+                    self.round_trip = self.asked.map(|asked| asked.elapsed());
+                }
                 Readiness::Received if self.stale => {
                     self.stale = false;
                     self.repeatable = Vec::new();

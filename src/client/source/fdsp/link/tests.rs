@@ -84,8 +84,8 @@ async fn connect(at: SocketAddr) -> Link {
     let authority = Authority::new("127.0.0.1", at.port(), Security::Plain);
     let timeouts =
         Timeouts { silence: Duration::from_secs(10), speed_limit: 0, speed_time: Duration::from_secs(10) };
-    let servers = Arc::new(KnownServers::new(Trust::default()));
-    Link::open(&authority, timeouts, &servers).await.unwrap()
+    let handshakes = Handshakes::new(Trust::default());
+    Link::open(&authority, timeouts, &handshakes).await.unwrap()
 }
 
 /// The answers that are in the buffer may keep the disk busy for longer than a transfer may take to stop.
