@@ -22,7 +22,7 @@ mod sources;
 pub(crate) mod timeouts;
 pub(crate) mod wire;
 
-use std::ops::ControlFlow;
+use std::{ops::ControlFlow, time::Duration};
 
 use self::{
     classic::{Classic, Exchange},
@@ -32,7 +32,7 @@ use self::{
 };
 pub(crate) use self::{
     fdsp::{
-        files::{FileEvent, FilesSink},
+        files::{FileEvent, FilesSink, Wish},
         hashes::{Answer as HashesAnswer, RemoteHashes},
     },
     sources::Sources,
@@ -170,6 +170,14 @@ impl Connection {
             Connection::Fdsp(connection) => connection.origin(),
             Connection::Classic(exchange) => exchange.origin(),
             Connection::Http(connection) => connection.origin(),
+        }
+    }
+
+    /// About how long the link is, if that is known.
+    pub(crate) fn round_trip(&self) -> Option<Duration> {
+        match self {
+            Connection::Fdsp(connection) => connection.round_trip(),
+            Connection::Classic(_) | Connection::Http(_) => None,
         }
     }
 

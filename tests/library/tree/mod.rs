@@ -5,6 +5,7 @@ mod existing;
 mod faults;
 mod fetch;
 mod hostile;
+mod pipelined;
 mod resume;
 mod scripts;
 

@@ -29,6 +29,11 @@ pub(crate) struct FileResume {
 }
 
 impl FileResume {
+    /// Of a content that the server has just announced.
+    pub(crate) fn of(known: Known) -> FileResume {
+        FileResume { state: ResumeState::Known(known), ..FileResume::default() }
+    }
+
     /// Whether more is local than ever before.
     pub(crate) fn gets_further(&mut self) -> bool {
         self.furthest.rises_to(self.state.local().received)

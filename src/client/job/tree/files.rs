@@ -1,138 +1,73 @@
 //! Requests many files of a tree at once, without waiting for each answer, and keeps the verified ones.
 
-use std::{
-    collections::{HashSet, VecDeque},
-    ops::ControlFlow,
-    time::{Duration, Instant},
-};
+use std::{collections::VecDeque, sync::Mutex, time::Instant};
 
+use super::{
+    large::{self, Destination},
+    manifest::{Node, remote},
+    shared::{Lanes, Shared, lock},
+    stream::StreamedFile,
+};
 use crate::{
     client::{
         api::views::view::TroubleKind,
-        content::blocks::Blocks,
-        error::{Fault, Verdict},
-        job::{
-            attempt::Attempt,
-            tree::{
-                disk::{
-                    partial_files::PartialFiles,
-                    survey::State,
-                    writer::{Batch, Item, Writer},
-                },
-                manifest::{Manifest, Node, remote},
-                state::TreeResume,
-            },
+        content::Content,
+        error::Fault,
+        job::tree::disk::{
+            survey::State,
+            writer::{Batch, Item},
         },
-        source::{Connection, FileEvent, FilesSink, HashesAnswer, RemoteHashes, sink::KEEP_INTERVAL},
+        source::{FileEvent, FilesSink, Source, Wish, sink::KEEP_INTERVAL},
+        transfer::permit::Permit,
     },
     protocol::{
         digest::{BLOCK_SIZE, Hash},
-        message::{FileHead, Files, Missing, WantedFile},
+        message::{Failure, FileHead, Files, WantedFile},
     },
-    text::SafeText,
 };
 
 /// Bytes of a request. Several unread requests fit into the socket buffers, so that client and server never both wait for the other to
 /// read.
 const MAX_REQUEST_LEN: usize = 16 * 1024;
+/// Requests without content that are not answered, at most.
+const MAX_COMPARISONS: usize = 4;
+/// Bytes of content that are requested ahead on a connection, at least: more than a long link holds.
+const MIN_AHEAD: u64 = 16 << 20;
+/// Bytes of content of one request: so small that connections which share a tree all have something to do.
+const MAX_CONTENT: u64 = 2 << 20;
 
-/// Files that were not received, and why.
-#[derive(Debug, Default)]
-pub(super) struct Missed {
-    /// The first fault that another attempt cannot fix, otherwise the first fault.
-    fault: Option<Fault>,
-    count: usize,
-    unreadable: Unreadable,
-}
-
-/// Files that the server cannot read.
-#[derive(Debug, Default)]
-pub(super) struct Unreadable {
-    pub(super) missing: Missing,
-    pub(super) indices: HashSet<u32>,
-    pub(super) bytes: u64,
-}
-
-impl Missed {
-    pub(super) fn note(&mut self, fault: Fault) {
-        self.count += 1;
-        let graver = fault.verdict == Verdict::Never
-            && self.fault.as_ref().is_some_and(|before| before.verdict != Verdict::Never);
-        if graver || self.fault.is_none() {
-            self.fault = Some(fault);
-        }
-    }
-
-    /// A file is not the version in the listing.
-    pub(super) fn changed(&mut self, path: &str) {
-        let fault = Fault::changed(format!("/{path} changed on the server while the tree was fetched"));
-        // Files are independent: the verified ones are kept.
-        self.note(Fault { verdict: Verdict::Again(Duration::ZERO), ..fault });
-    }
-
-    /// The server refused to send a file. `shown` is its path from the served folder.
-    pub(super) fn refused(&mut self, manifest: &Manifest, index: u32, shown: &str, fault: Fault) {
-        let path = shown;
-        match fault.trouble.kind {
-            _ if fault.verdict == Verdict::Unreadable => {
-                let said = fault.trouble.message.as_str();
-                let why = said.strip_prefix(&format!("/{shown}: ")).unwrap_or(said);
-                let lost = &mut self.unreadable;
-                if lost.indices.insert(index) {
-                    lost.missing.add(SafeText::new(&manifest.path(index)).as_str(), why);
-                    lost.bytes = lost.bytes.saturating_add(manifest.size(index));
-                }
-            }
-            // It was listed: the next attempt lists the tree again.
-            TroubleKind::NotFound => self.changed(path),
-            _ if matches!(fault.verdict, Verdict::StartOver | Verdict::Discard) => self.changed(path),
-            _ => self.note(fault),
-        }
-    }
-
-    /// Returns the files that the server cannot read.
-    ///
-    /// # Errors
-    /// Other files were not received.
-    pub(super) fn none(self) -> Result<Unreadable, Fault> {
-        let Some(mut fault) = self.fault else { return Ok(self.unreadable) };
-        if self.count > 1 {
-            let others = self.count - 1;
-            let text = format!("{} (and {others} more); all others are kept", fault.trouble.message);
-            fault.trouble.message = SafeText::new(&text);
-        }
-        Err(fault)
-    }
+/// A request that is not answered.
+#[derive(Debug)]
+struct Asked {
+    files: Vec<u32>,
+    /// Bytes of content that are not received yet, as the files are listed.
+    left: u64,
 }
 
 /// The requests for files on one connection.
 #[derive(Debug)]
-pub(super) struct FileRequests<'a> {
-    pub(super) attempt: &'a Attempt,
-    pub(super) tree: &'a mut TreeResume,
-    pub(super) manifest: &'a Manifest,
-    pub(super) states: &'a mut [State],
-    /// Writes the files; absent if nothing is to be written.
-    pub(super) writer: Option<&'a mut Writer>,
-    pub(super) missed: &'a mut Missed,
-    /// The files to request, in order.
-    todo: VecDeque<u32>,
-    /// Whether content is requested, and not only a comparison.
-    content: bool,
-    /// The files of each unanswered request.
-    asked: VecDeque<Vec<u32>>,
+pub(super) struct FileRequests<'a, 's> {
+    lanes: Lanes<'a>,
+    shared: &'s Mutex<Shared<'a>>,
+    /// The permit of the connection, unless it is the attempt's own.
+    permit: Option<&'s Permit>,
+    asked: VecDeque<Asked>,
     batch: Batch,
     /// When the first file was added to the batch.
     since: Instant,
     incoming: Option<Incoming>,
-    /// The first bytes of interrupted files; absent if no content is requested.
-    begun: Option<&'a mut PartialFiles>,
+    /// The file that is larger than a block and being received.
+    streamed: Option<StreamedFile>,
+    /// Files in the batch of which the first bytes were kept.
+    completed: Vec<(u32, String)>,
     /// Bytes of `incoming` that the server skips, until they are hashed.
     skipped: Option<Vec<u8>>,
     /// How many files of the first request are answered.
     answered: usize,
     /// Whether something new was received.
     progressed: bool,
+    /// Bytes of content that were received.
+    transferred: u64,
     /// The most bytes of content of one request.
     max_bytes: u64,
 }
@@ -153,41 +88,39 @@ struct Incoming {
     kept: (usize, Instant),
 }
 
-impl<'a> FileRequests<'a> {
-    /// Requests the content of these files; or, without `content`, only whether the local files are the same.
+impl<'a, 's> FileRequests<'a, 's> {
+    /// Requests the files that are to do.
     pub(super) fn new(
-        attempt: &'a Attempt,
-        tree: &'a mut TreeResume,
-        (manifest, states): (&'a Manifest, &'a mut [State]),
-        writer: Option<&'a mut Writer>,
-        missed: &'a mut Missed,
-        (todo, content): (VecDeque<u32>, bool),
-        begun: Option<&'a mut PartialFiles>,
-    ) -> FileRequests<'a> {
+        lanes: Lanes<'a>,
+        shared: &'s Mutex<Shared<'a>>,
+        permit: Option<&'s Permit>,
+    ) -> FileRequests<'a, 's> {
         FileRequests {
-            attempt,
-            tree,
-            manifest,
-            states,
-            writer,
-            missed,
-            todo,
-            content,
+            lanes,
+            shared,
+            permit,
             asked: VecDeque::new(),
             batch: Batch::default(),
             since: Instant::now(),
             incoming: None,
-            begun,
+            streamed: None,
+            completed: Vec::new(),
             skipped: None,
             answered: 0,
             progressed: false,
-            max_bytes: u64::MAX,
+            transferred: 0,
+            max_bytes: MAX_CONTENT,
         }
     }
 
     /// Limits the content of one request to this many bytes, or one file.
     pub(super) fn limit_requests(&mut self, bytes: u64) {
-        self.max_bytes = bytes;
+        self.max_bytes = bytes.min(MAX_CONTENT);
+    }
+
+    /// Bytes of content that were received.
+    pub(super) fn transferred(&self) -> u64 {
+        self.transferred
     }
 
     /// Whether something new was received.
@@ -195,90 +128,128 @@ impl<'a> FileRequests<'a> {
         self.progressed
     }
 
-    /// The unanswered files, in order. Nothing more is requested.
-    pub(super) fn unanswered(&mut self) -> VecDeque<u32> {
+    /// Gives back the unanswered files: another connection may request them. What was received of an interrupted one is kept.
+    pub(super) fn give_back(&mut self) {
         self.save_incoming();
         self.incoming = None;
-        let asked = std::mem::take(&mut self.asked);
-        let mut left: VecDeque<u32> = asked.into_iter().flatten().skip(self.answered).collect();
-        left.append(&mut self.todo);
+        let interrupted = self.streamed.as_ref().map(|file| file.index);
+        self.close_streamed();
+        let asked = std::mem::take(&mut self.asked).into_iter().flat_map(|asked| asked.files);
+        // An interrupted one is resumed like a single file.
+        let left = asked.skip(self.answered).filter(|index| Some(*index) != interrupted);
+        let left: Vec<u32> = left.collect();
         self.answered = 0;
-        left
+        let mut shared = lock(self.shared);
+        left.into_iter().rev().for_each(|index| shared.todo.push_front(index));
     }
 
     /// Local bytes of an interrupted file.
-    fn local_bytes(&self, index: u32) -> u64 {
-        let (Some(begun), Node::File { size, .. }) = (&self.begun, self.manifest.entry(index).node) else {
+    fn local_bytes(&self, shared: &Shared<'_>, index: u32) -> u64 {
+        let manifest = self.lanes.manifest;
+        let (Some(begun), Node::File { size, .. }) = (&shared.begun, manifest.entry(index).node) else {
             return 0;
         };
-        begun.bytes(&self.manifest.path(index), self.manifest.identity(index), size.min(BLOCK_SIZE))
+        begun.bytes(&manifest.path(index), manifest.identity(index), size.min(BLOCK_SIZE))
     }
 
     /// Saves the received bytes of the current file to the disk, in case that the connection is lost.
     fn save_incoming(&mut self) {
-        let (Some(incoming), Some(begun)) = (&mut self.incoming, &mut self.begun) else { return };
+        let Some(incoming) = &mut self.incoming else { return };
+        let shared = &mut *lock(self.shared);
+        let Some(begun) = &mut shared.begun else { return };
         let bytes = &self.batch.bytes[incoming.start..];
         let more = bytes.len() > incoming.kept.0 && bytes.len() as u64 > incoming.here;
         if more && incoming.corrupt.is_none() && bytes.len() as u64 <= incoming.head.size {
-            let path = self.manifest.path(incoming.index);
+            let path = self.lanes.manifest.path(incoming.index);
             begun.keep(&path, &incoming.head.identity, incoming.kept.0 as u64, &bytes[incoming.kept.0..]);
             incoming.kept.0 = bytes.len();
-            self.progressed |= self.tree.gets_further(&path, bytes.len() as u64);
+            self.progressed |= shared.tree.gets_further(&path, bytes.len() as u64);
         }
         incoming.kept.1 = Instant::now();
     }
 
-    fn wanted(&self, index: u32) -> WantedFile {
-        let digest = match self.states[index as usize] {
+    /// The file that is larger than a block is interrupted: closes it, keeping what was received.
+    fn close_streamed(&mut self) {
+        let Some(file) = self.streamed.take() else { return };
+        let index = file.index;
+        let path = self.lanes.manifest.path(index);
+        let shared = &mut *lock(self.shared);
+        self.progressed |= shared.tree.gets_further(&path, file.local());
+        let (local, kept) = file.close();
+        shared.tree.totals.kept += kept;
+        shared.local.insert(index, local);
+    }
+
+    fn wanted(&self, shared: &Shared<'_>, index: u32) -> WantedFile {
+        let digest = match shared.states[index as usize] {
             State::Found(root) => Some(root.to_string()),
             _ => None,
         };
-        let skip = if self.content && digest.is_none() { self.local_bytes(index) } else { 0 };
-        WantedFile { path: self.manifest.path(index), digest, skip }
+        let skip = if self.lanes.content && digest.is_none() { self.local_bytes(shared, index) } else { 0 };
+        WantedFile { path: self.lanes.manifest.path(index), digest, skip }
     }
 
     /// The path of a file from the served folder, to be displayed.
     fn shown(&self, index: u32) -> String {
-        remote(&self.attempt.new_job().address, &self.manifest.path(index))
+        remote(&self.lanes.attempt.new_job().address, &self.lanes.manifest.path(index))
     }
 
     fn file(&self, number: usize) -> Result<u32, Fault> {
         // The protocol client passes on no other numbers.
-        let index = self.asked.front().and_then(|asked| asked.get(number)).copied();
+        let index = self.asked.front().and_then(|asked| asked.files.get(number)).copied();
         index.ok_or_else(|| {
             Fault::never(TroubleKind::Other, "the server answered for a file that was not requested")
         })
     }
 
-    fn proven(&mut self, index: u32, root: Hash, content: Option<(usize, FileHead)>) -> Result<(), Fault> {
-        let state = &mut self.states[index as usize];
+    fn proven(&mut self, index: u32, root: Hash) -> Result<(), Fault> {
+        let shared = self.shared;
+        self.proven_in(&mut lock(shared), index, root, None)
+    }
+
+    fn proven_in(
+        &mut self,
+        shared: &mut Shared<'_>,
+        index: u32,
+        root: Hash,
+        content: Option<(usize, FileHead)>,
+    ) -> Result<(), Fault> {
+        let state = &mut shared.states[index as usize];
         let replaces = !matches!(state, State::Absent);
         *state = State::Proven(root);
-        if self.writer.is_none() {
-            if let Node::File { size, .. } = self.manifest.entry(index).node {
-                self.attempt.progress.add(size, 1);
-            }
+        if shared.writer.is_none() {
+            self.lanes.attempt.progress.add(self.lanes.manifest.size(index), 1);
             return Ok(());
         }
         if self.batch.items.is_empty() {
             self.since = Instant::now();
         }
         self.batch.items.push(Item { index, root, content, replaces });
-        if self.batch.is_full() || self.since.elapsed() >= KEEP_INTERVAL { self.flush() } else { Ok(()) }
+        if self.batch.is_full() || self.since.elapsed() >= KEEP_INTERVAL {
+            self.flush_to(shared)
+        } else {
+            Ok(())
+        }
     }
 
     /// A local file was compared with the server's by its block hashes.
     pub(super) fn compared(&mut self, index: u32, same: bool) -> Result<(), Fault> {
-        match self.states[index as usize] {
-            State::Found(root) if same => self.proven(index, root, None)?,
-            _ => self.states[index as usize] = State::Other,
+        let state = lock(self.shared).states[index as usize];
+        match state {
+            State::Found(root) if same => self.proven(index, root)?,
+            _ => lock(self.shared).states[index as usize] = State::Other,
         }
         self.flush()
     }
 
     /// Passes the received files to the writer. Blocks.
     pub(super) fn flush(&mut self) -> Result<(), Fault> {
-        match &mut self.writer {
+        let shared = self.shared;
+        self.flush_to(&mut lock(shared))
+    }
+
+    fn flush_to(&mut self, shared: &mut Shared<'_>) -> Result<(), Fault> {
+        match &mut shared.writer {
             Some(writer) if !self.batch.items.is_empty() => {
                 // The received bytes of the next file stay in the batch.
                 let rest = self.incoming.as_ref().map(|incoming| self.batch.bytes.split_off(incoming.start));
@@ -290,6 +261,12 @@ impl<'a> FileRequests<'a> {
             }
             _ => {}
         }
+        let completed = std::mem::take(&mut self.completed);
+        if let Some(begun) = &mut shared.begun {
+            for (index, identity) in completed {
+                begun.complete(&self.lanes.manifest.path(index), &identity);
+            }
+        }
         Ok(())
     }
 
@@ -298,139 +275,254 @@ impl<'a> FileRequests<'a> {
         self.answered = number + 1;
         let Some(incoming) = self.incoming.take() else { return Ok(()) };
         let Incoming { head, start, .. } = incoming;
-        let path = self.manifest.path(index);
+        let Lanes { attempt, manifest, .. } = self.lanes;
+        let path = manifest.path(index);
+        let shared = &mut *lock(self.shared);
         let Some(root) = root else {
             self.batch.bytes.truncate(start);
-            if let Some(begun) = &mut self.begun {
+            if let Some(begun) = &mut shared.begun {
                 begun.forget(&path, &head.identity);
-                begun.forget(&path, self.manifest.identity(index));
+                begun.forget(&path, manifest.identity(index));
             }
             if head.skip > 0 {
                 // The local bytes may be the wrong ones.
                 tracing::info!("/{}: all of it is requested", self.shown(index));
             } else {
                 let shown = self.shown(index);
-                let (corrupt, index) = (&mut self.tree.totals.corrupt, incoming.corrupt.unwrap_or(0));
-                self.attempt.fetch().count_corrupt(corrupt, Some(&shown), index)?;
+                let (corrupt, index) = (&mut shared.tree.totals.corrupt, incoming.corrupt.unwrap_or(0));
+                attempt.fetch().count_corrupt(corrupt, Some(&shown), index)?;
             }
             // After everything that is requested already.
-            self.todo.push_back(index);
+            shared.todo.push_back(index);
             return Ok(());
         };
-        if let Some(begun) = &mut self.begun {
-            begun.complete(&path, &head.identity);
-        }
+        self.completed.push((index, head.identity.clone()));
         let length = self.batch.bytes.len() - start;
-        self.tree.totals.kept += (length as u64).saturating_sub(head.skip);
+        shared.tree.totals.kept += (length as u64).saturating_sub(head.skip);
         self.progressed = true;
-        if !self.manifest.is_listed_as(index, &head.identity, head.size) {
-            self.missed.changed(&self.shown(index));
+        if !manifest.is_listed_as(index, &head.identity, head.size) {
+            shared.missed.changed(&self.shown(index));
         } else {
-            self.tree.advances += 1;
+            shared.tree.advances += 1;
         }
-        self.proven(index, root, Some((length, head)))
+        self.proven_in(shared, index, root, Some((length, head)))
     }
 
     /// The server begins to send a file.
     fn file_begins(&mut self, index: u32, head: FileHead) -> Result<(), Fault> {
+        let manifest = self.lanes.manifest;
+        let shared = &mut *lock(self.shared);
         if self.batch.is_small_for(head.size) {
-            self.flush()?;
-            if let Some(writer) = &mut self.writer {
+            self.flush_to(shared)?;
+            if let Some(writer) = &mut shared.writer {
                 writer.catch_up()?;
             }
         }
         let start = self.batch.bytes.len();
-        let here = self.local_bytes(index);
+        let here = self.local_bytes(shared, index);
         if head.skip > 0 {
-            let (path, identity) = (self.manifest.path(index), self.manifest.identity(index));
+            let (path, identity) = (manifest.path(index), manifest.identity(index));
             let bytes = usize::try_from(head.skip).unwrap_or(usize::MAX);
             // If the local bytes cannot be read, the block counts as corrupt.
-            let read = self.begun.as_ref().and_then(|begun| begun.read(&path, identity, bytes).ok());
+            let read = shared.begun.as_ref().and_then(|begun| begun.read(&path, identity, bytes).ok());
             let read = read.unwrap_or_default();
             self.batch.bytes.extend_from_slice(&read);
             self.skipped = Some(read);
         }
         // The bytes on the disk may be of another version.
-        let is_same = head.identity == self.manifest.identity(index);
+        let is_same = head.identity == manifest.identity(index);
         let kept = if is_same { usize::try_from(head.skip).unwrap_or(0) } else { 0 };
         let kept = (kept, Instant::now());
         self.incoming = Some(Incoming { index, head, start, corrupt: None, here, kept });
         Ok(())
     }
+
+    /// The server begins to send a file that is larger than a block.
+    fn content_begins(&mut self, content: Content) -> Result<(), Fault> {
+        let Some(index) = self.asked.front().and_then(|asked| asked.files.first()).copied() else {
+            return Ok(());
+        };
+        let Lanes { attempt, manifest, .. } = self.lanes;
+        let path = manifest.path(index);
+        let begun =
+            StreamedFile::begin(lock(self.shared).work_dir()?, &attempt.progress, (index, &path), content)?;
+        self.streamed = Some(begun);
+        Ok(())
+    }
+
+    /// It is received.
+    fn content_ends(&mut self, root: Option<Hash>) -> Result<(), Fault> {
+        self.asked.pop_front();
+        let Some(mut file) = self.streamed.take() else { return Ok(()) };
+        let index = file.index;
+        let Lanes { attempt, manifest, tree_dir: Some(tree_dir), save_mode, .. } = self.lanes else {
+            return Ok(());
+        };
+        let Some(complete) = file.complete(root) else {
+            // A block was corrupt: only that is requested again, when the file is resumed.
+            self.streamed = Some(file);
+            self.close_streamed();
+            return Ok(());
+        };
+        self.progressed = true;
+        let shared = &mut *lock(self.shared);
+        let destination = Destination { manifest, tree_dir, save_mode };
+        let (root, is_listed) = destination.put(shared.work_dir()?, complete, index)?;
+        if is_listed {
+            shared.tree.advances += 1;
+        } else {
+            shared.missed.changed(&self.shown(index));
+        }
+        shared.states[index as usize] = State::Proven(root);
+        attempt.progress.add(0, 1);
+        Ok(())
+    }
+
+    /// The server does not send it, or not all of it.
+    fn content_fails(&mut self, failure: &Failure) -> Result<(), Fault> {
+        let asked = self.asked.pop_front();
+        let Some(index) = asked.and_then(|asked| asked.files.first().copied()) else { return Ok(()) };
+        let shown = self.shown(index);
+        let fault = Fault::refused(&shown, failure);
+        if let Some(mut file) = self.streamed.take() {
+            lock(self.shared).local.insert(index, file.counted());
+            file.failed(&fault)?;
+        }
+        self.progressed = true;
+        if !large::is_of_one_file(&fault) {
+            return Err(fault);
+        }
+        lock(self.shared).missed.refused(self.lanes.manifest, index, &shown, fault);
+        Ok(())
+    }
+
+    /// Bytes of content were received.
+    fn received(&mut self, count: u64) {
+        self.transferred += count;
+        self.arrived(count);
+        lock(self.shared).tree.totals.transferred += count;
+    }
+
+    /// Bytes of the first request are received, or need not be sent.
+    fn arrived(&mut self, count: u64) {
+        if let Some(asked) = self.asked.front_mut() {
+            asked.left = asked.left.saturating_sub(count);
+        }
+    }
+
+    /// Whether enough is requested.
+    fn is_ahead(&self) -> bool {
+        if !self.lanes.content {
+            return self.asked.len() >= MAX_COMPARISONS;
+        }
+        let left = self.asked.iter().map(|asked| asked.left).fold(0, u64::saturating_add);
+        left >= MIN_AHEAD || self.permit.is_some_and(Permit::is_wanted)
+    }
 }
 
-impl Drop for FileRequests<'_> {
+impl Drop for FileRequests<'_, '_> {
     fn drop(&mut self) {
         self.save_incoming();
+        self.close_streamed();
         // What was received before a pause is kept. The writer reports its own errors.
         let _ = self.flush();
     }
 }
 
-impl FilesSink for FileRequests<'_> {
-    fn next(&mut self) -> Option<(Files, u64)> {
-        let path = self.attempt.new_job().address.path().to_owned();
-        let mut files = Files {
-            path,
-            files: Vec::new(),
-            content: self.content,
-            largest: self.content.then_some(BLOCK_SIZE),
-        };
+impl FilesSink for FileRequests<'_, '_> {
+    fn next(&mut self) -> Option<Wish> {
+        if self.is_ahead() {
+            return None;
+        }
+        let Lanes { attempt, manifest, content, .. } = self.lanes;
+        let shared = &mut *lock(self.shared);
+        if let Some(&index) = shared.todo.front()
+            && content
+            && manifest.size(index) > BLOCK_SIZE
+        {
+            shared.todo.pop_front();
+            let Ok(Source::Fdsp(file)) = attempt.source.join(&manifest.path(index)) else { return None };
+            self.asked.push_back(Asked { files: vec![index], left: manifest.size(index) });
+            return Some(Wish::Content(file));
+        }
+        let path = attempt.new_job().address.path().to_owned();
+        let mut files = Files { path, files: Vec::new(), content, largest: content.then_some(BLOCK_SIZE) };
         let (mut cost, mut bytes, mut hashed, mut indices) = (files.cost(), 0u64, 0u64, Vec::new());
-        while let Some(&index) = self.todo.front() {
-            let wanted = self.wanted(index);
+        while let Some(&index) = shared.todo.front() {
+            let (wanted, size) = (self.wanted(shared, index), manifest.size(index));
             cost += wanted.cost();
-            if let Node::File { size, .. } = self.manifest.entry(index).node {
-                bytes = bytes.saturating_add(size.saturating_sub(wanted.skip));
-            }
-            if (cost > MAX_REQUEST_LEN || bytes > self.max_bytes) && !indices.is_empty() {
+            let more = bytes.saturating_add(size.saturating_sub(wanted.skip));
+            let is_full = cost > MAX_REQUEST_LEN || content && more > self.max_bytes;
+            if !indices.is_empty() && (is_full || content && size > BLOCK_SIZE) {
                 break;
             }
-            if let (true, Node::File { size, .. }) = (wanted.has_digest(), self.manifest.entry(index).node) {
+            bytes = more;
+            if wanted.has_digest() {
                 hashed = hashed.saturating_add(size);
             }
             files.files.push(wanted);
             indices.push(index);
-            self.todo.pop_front();
+            shared.todo.pop_front();
         }
         if indices.is_empty() {
             return None;
         }
-        self.asked.push_back(indices);
-        Some((files, hashed))
+        let left = if content { bytes } else { 0 };
+        self.asked.push_back(Asked { files: indices, left });
+        Some(Wish::Files(files, hashed))
     }
 
     fn take(&mut self, event: FileEvent<'_>) -> Result<(), Fault> {
+        let Lanes { attempt, manifest, .. } = self.lanes;
         match event {
             FileEvent::Begins { number, head } => {
                 let index = self.file(number)?;
                 self.file_begins(index, head)?;
             }
             FileEvent::Data(bytes) => {
+                let count = bytes.len() as u64;
+                self.received(count);
+                if let Some(file) = &mut self.streamed {
+                    return file.data(bytes);
+                }
                 self.batch.bytes.extend_from_slice(bytes);
-                self.tree.totals.transferred += bytes.len() as u64;
-                self.attempt.progress.add_crossed(bytes.len() as u64);
+                attempt.progress.add_crossed(count);
                 if self.incoming.as_ref().is_some_and(|incoming| incoming.kept.1.elapsed() >= KEEP_INTERVAL) {
                     self.save_incoming();
                 }
             }
-            FileEvent::Corrupt { index } => {
-                if let Some(incoming) = &mut self.incoming {
-                    incoming.corrupt = Some(index);
+            FileEvent::Hole { length } => {
+                self.arrived(length);
+                if let Some(file) = &mut self.streamed {
+                    file.hole(length)?;
+                }
+            }
+            FileEvent::Block(block) => {
+                if let Some(file) = &mut self.streamed {
+                    lock(self.shared).tree.totals.kept += file.block(&block);
+                    if block.verified.is_none() {
+                        let shown = remote(&attempt.new_job().address, &manifest.path(file.index));
+                        attempt.fetch().count_corrupt(&mut file.corrupt, Some(&shown), block.index)?;
+                    }
+                } else if let Some(incoming) = &mut self.incoming
+                    && block.verified.is_none()
+                {
+                    incoming.corrupt = Some(block.index);
                 }
             }
             FileEvent::Complete { number, root } => self.done(number, root)?,
             FileEvent::Same { number } => {
                 let index = self.file(number)?;
                 (self.answered, self.progressed) = (number + 1, true);
-                if let State::Found(root) = self.states[index as usize] {
-                    self.proven(index, root, None)?;
+                let state = lock(self.shared).states[index as usize];
+                if let State::Found(root) = state {
+                    self.proven(index, root)?;
                 }
             }
             FileEvent::Differs { number } => {
                 let index = self.file(number)?;
                 (self.answered, self.progressed) = (number + 1, true);
-                self.states[index as usize] = State::Other;
+                lock(self.shared).states[index as usize] = State::Other;
             }
             FileEvent::Missed { number, failure } => {
                 let index = self.file(number)?;
@@ -438,16 +530,20 @@ impl FilesSink for FileRequests<'_> {
                 if let Some(Incoming { start, .. }) = self.incoming.take() {
                     self.batch.bytes.truncate(start);
                 }
-                if let Some(begun) = &mut self.begun {
-                    begun.forget(&self.manifest.path(index), self.manifest.identity(index));
+                let shared = &mut *lock(self.shared);
+                if let Some(begun) = &mut shared.begun {
+                    begun.forget(&manifest.path(index), manifest.identity(index));
                 }
                 let shown = self.shown(index);
-                self.missed.refused(self.manifest, index, &shown, Fault::refused(&shown, &failure));
+                shared.missed.refused(manifest, index, &shown, Fault::refused(&shown, &failure));
             }
             FileEvent::RequestEnds => {
                 self.asked.pop_front();
                 self.answered = 0;
             }
+            FileEvent::ContentBegins(content) => self.content_begins(content)?,
+            FileEvent::ContentEnds { root } => self.content_ends(root)?,
+            FileEvent::ContentFails(failure) => self.content_fails(&failure)?,
         }
         Ok(())
     }
@@ -458,26 +554,9 @@ impl FilesSink for FileRequests<'_> {
 
     fn quiet(&mut self) -> Result<(), Fault> {
         self.save_incoming();
+        if let Some(file) = &mut self.streamed {
+            file.note();
+        }
         self.flush()
     }
-}
-
-/// Returns the root digest of the server's file, from its block hashes; `None` if its size is not `size`, or the server rejects the request.
-/// After an error the received hashes are kept.
-pub(super) async fn root(
-    connection: &mut Connection,
-    attempt: &Attempt,
-    remote_hashes: &mut RemoteHashes,
-    (path, size): (&str, u64),
-) -> Result<Option<Hash>, Fault> {
-    let path = remote(&attempt.new_job().address, path);
-    let blocks = Blocks::in_all(size);
-    let answer = connection.hashes(remote_hashes, (&path, blocks), |content, _, _| {
-        Ok(if content.size == Some(size) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
-    });
-    Ok(match answer.await? {
-        HashesAnswer::All => remote_hashes.root(),
-        // The file is not the version in the manifest.
-        _ => None,
-    })
 }

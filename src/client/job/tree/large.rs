@@ -30,7 +30,8 @@ use crate::{
                     tree_dir::{Cursor, TreeDir, explained, stamp},
                     work_dir::TreeWorkDir,
                 },
-                manifest::remote,
+                manifest::{Manifest, remote},
+                whole::SaveMode,
                 work::Work,
             },
         },
@@ -44,6 +45,30 @@ use crate::{
 /// The name of a file until it is complete. It is derived from the path, so that the next attempt finds it.
 fn alias(path: &str) -> String {
     blake3::hash(path.as_bytes()).to_hex()[..32].to_owned()
+}
+
+/// Where a file is until it is complete.
+pub(super) fn target(work_dir: &TreeWorkDir, path: &str) -> Result<Target, Fault> {
+    let parts = work_dir.parts()?;
+    let folder = Arc::new(Folder::of(parts.root, parts.path, work_dir.seal()));
+    Ok(Target::new(folder, alias(path).into()))
+}
+
+/// A file is not received because of this fault: forgets what was received of it if that is of no use.
+pub(super) fn forget(large: &mut FileResume, fault: &Fault) -> Result<(), Fault> {
+    if fault.verdict == Verdict::Discard || fault.verdict == Verdict::StartOver && !large.doubt(true) {
+        large.start_over()?;
+    }
+    large.close();
+    Ok(())
+}
+
+/// Whether a fault concerns one file only.
+pub(super) fn is_of_one_file(fault: &Fault) -> bool {
+    !matches!(
+        (fault.trouble.kind, fault.verdict),
+        (TroubleKind::Disk | TroubleKind::Connection, _) | (TroubleKind::Other, Verdict::Again(_))
+    )
 }
 
 /// Bytes that an earlier attempt left of a file.
@@ -117,26 +142,25 @@ impl Work<'_> {
         self.tree.advances += u64::from(lost && further);
         block_in_place(|| match fault {
             None => {
-                let root = self.put(tree_dir, large, index)?;
+                let destination =
+                    Destination { manifest: &self.manifest, tree_dir, save_mode: self.save_mode };
+                let (root, is_listed) = destination.put(self.work_dir()?, large, index)?;
+                if is_listed {
+                    self.tree.advances += 1;
+                } else {
+                    self.missed.changed(&shown);
+                }
                 states[index as usize] = State::Proven(root);
                 attempt.progress.add(0, 1);
                 Ok(())
             }
             Some(fault) => {
-                if fault.verdict == Verdict::Discard
-                    || fault.verdict == Verdict::StartOver && !large.doubt(true)
-                {
-                    large.start_over()?;
+                forget(&mut large, &fault)?;
+                if !is_of_one_file(&fault) {
+                    return Err(fault.into());
                 }
-                large.close();
-                match (fault.trouble.kind, fault.verdict) {
-                    (TroubleKind::Disk | TroubleKind::Connection, _) => Err(fault.into()),
-                    (TroubleKind::Other, Verdict::Again(_)) => Err(fault.into()),
-                    _ => {
-                        self.missed.refused(&self.manifest, index, &shown, fault);
-                        Ok(())
-                    }
-                }
+                self.missed.refused(&self.manifest, index, &shown, fault);
+                Ok(())
             }
         })
     }
@@ -150,9 +174,7 @@ impl Work<'_> {
         index: u32,
     ) -> Result<FileResume, Fault> {
         let mut large = FileResume::default();
-        let parts = self.work_dir()?.parts()?;
-        let folder = Arc::new(Folder::of(parts.root, parts.path, self.work_dir()?.seal()));
-        let target = Target::new(folder, alias(&self.manifest.path(index)).into());
+        let target = target(self.work_dir()?, &self.manifest.path(index))?;
         if Part::is_there(&target.folder, &target.name) {
             let mut part = Part::open(&target.folder, &target.name)?;
             // As the whole folder is.
@@ -172,11 +194,27 @@ impl Work<'_> {
         }
         Ok(large)
     }
+}
 
-    /// Moves it to its place in the tree. Returns its digest.
-    fn put(&mut self, tree_dir: &TreeDir, mut large: FileResume, index: u32) -> Result<Hash, Fault> {
-        let path = self.manifest.path(index);
-        let entry = *self.manifest.entry(index);
+/// Where complete files are moved to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Destination<'a> {
+    pub(super) manifest: &'a Manifest,
+    pub(super) tree_dir: &'a TreeDir,
+    pub(super) save_mode: SaveMode,
+}
+
+impl Destination<'_> {
+    /// Moves a complete file to its place in the tree. Returns its digest, and whether it is the version in the listing.
+    pub(super) fn put(
+        &self,
+        work_dir: &TreeWorkDir,
+        mut large: FileResume,
+        index: u32,
+    ) -> Result<(Hash, bool), Fault> {
+        let Destination { manifest, tree_dir, save_mode } = *self;
+        let path = manifest.path(index);
+        let entry = *manifest.entry(index);
         finish::confirm(&mut large)?;
         let (source, root, place) = match large.state {
             ResumeState::Complete(Known { content, place, .. }, root) => (content, root, Some(place)),
@@ -188,18 +226,14 @@ impl Work<'_> {
         };
         let modified = source.modified.unwrap_or(entry.modified);
         let size = source.size.unwrap_or(0);
-        let same_server = source.origin == self.manifest.origin;
-        if !same_server || !self.manifest.is_listed_as(index, &source.identity, size) {
-            self.missed.changed(&remote(&self.attempt.new_job().address, &path));
-        } else {
-            self.tree.advances += 1;
-        }
+        let same_server = source.origin == manifest.origin;
+        let is_listed = same_server && manifest.is_listed_as(index, &source.identity, size);
         let failed = |error: &std::io::Error| {
-            let path = tree_dir.path.join(self.manifest.disk_path(index));
+            let path = tree_dir.path.join(manifest.disk_path(index));
             Fault::disk(format!("cannot write {}: {}", path.shown(), explained(error)))
         };
-        let mut cursor = Cursor::new(tree_dir, &self.manifest);
-        let name = self.manifest.disk_name(index);
+        let mut cursor = Cursor::new(tree_dir, manifest);
+        let name = manifest.disk_name(index);
         let file = match &place {
             Some(place) => {
                 let file = Arc::clone(place.part.file()?);
@@ -207,7 +241,7 @@ impl Work<'_> {
                 finish::check_length(writer, &file, size, &place.part.path())?;
                 let wanted = (u32::from(entry.mode) | 0o600) & !platform::umask();
                 let parent = cursor.parent(index).map_err(|error| failed(&error))?;
-                let replaced = (self.save_mode.place() == journal::Place::Target).then_some((parent, name));
+                let replaced = (save_mode.place() == journal::Place::Target).then_some((parent, name));
                 writer.change(|file| {
                     set_access(file, replaced, wanted);
                     set_modified(file, modified);
@@ -224,7 +258,7 @@ impl Work<'_> {
                 Arc::new(file)
             }
         };
-        let journal = self.work_dir()?.appender();
+        let journal = work_dir.appender();
         if journal.is_open() {
             let stat = rustix::fs::fstat(&*file).map_err(|error| failed(&error.into()))?;
             let identity = if same_server { &source.identity } else { journal::HASHED };
@@ -233,6 +267,6 @@ impl Work<'_> {
         if let Some(mut place) = place {
             place.part.placed();
         }
-        Ok(root)
+        Ok((root, is_listed))
     }
 }

@@ -4,7 +4,9 @@
 //! manifest           what the server has, under which names, and what of it this disk can store
 //! prepare            prepares the work directory
 //! work               an attempt: what is requested, in which order
-//! files, large       what is missing: many small files in one answer, large files one by one
+//! lanes, shared      the connections that share what is missing
+//! files, stream      many files on one connection, each requested before the one before it is received
+//! large              one file over several connections: a very large one, or one that was interrupted
 //! disk               the directories that all of this happens in: what is local, and what is written
 //! finish             links, times, digest, and the commit
 //! ```
@@ -14,10 +16,14 @@ mod files;
 mod finish;
 #[cfg(test)]
 mod fuzzing;
+mod lanes;
 mod large;
 mod manifest;
+mod missed;
 mod prepare;
+mod shared;
 pub(crate) mod state;
+mod stream;
 mod whole;
 mod work;
 
@@ -34,8 +40,8 @@ use tokio::task::block_in_place;
 pub(crate) use disk::work_dir::TreeWorkDir;
 
 use self::{
-    files::Missed,
     manifest::{Manifest, gathering::Gathering},
+    missed::Missed,
     state::{Listing, TreeResume},
     whole::{ReceivedTree, SaveMode},
     work::Work,

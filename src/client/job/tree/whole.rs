@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{files::Unreadable, manifest::Manifest};
+use super::{manifest::Manifest, missed::Unreadable};
 use crate::{
     client::{
         disk::target::Target,

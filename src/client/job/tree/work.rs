@@ -1,8 +1,10 @@
 //! An attempt after the listing: compares the local tree, or requests the missing files.
 
 use std::{
+    cmp::Reverse,
     collections::{HashMap, VecDeque},
-    sync::Arc,
+    ops::ControlFlow,
+    sync::{Arc, Mutex},
 };
 
 use tokio::task::block_in_place;
@@ -10,7 +12,7 @@ use tokio::task::block_in_place;
 use crate::{
     client::{
         api::question::{Conflict, ConflictKind, Facts, Question},
-        content::blocks::LocalBytes,
+        content::blocks::{Blocks, LocalBytes},
         disk::{name::folding::Folding, target::Target},
         error::{Fault, Unfinished},
         job::{
@@ -24,21 +26,27 @@ use crate::{
                     work_dir::TreeWorkDir,
                     writer::Writer,
                 },
-                files::{self, FileRequests, Missed},
-                manifest::{self, Manifest, names},
+                files::FileRequests,
+                lanes, large,
+                manifest::{self, Entry, Manifest, names, remote},
+                missed::Missed,
+                shared::{Lanes, Shared},
                 state::TreeResume,
                 whole::{ReceivedTree, SaveMode},
             },
         },
-        source::{Connection, RemoteHashes},
+        source::{Connection, HashesAnswer, RemoteHashes},
         transfer::cancel::Cancel,
     },
-    protocol::digest::BLOCK_SIZE,
+    protocol::digest::{BLOCK_SIZE, Hash},
     text::{SafeText, ShowPath, units},
 };
 
 /// A larger file is compared by its block hashes: the server sends each when it is computed, so that the connection is never idle for long.
 const MAX_COMPARED_WHOLE: u64 = 64 << 20;
+
+/// A larger file is received over several connections, if the server allows them.
+const MAX_STREAMED: u64 = 64 << 20;
 
 /// See the module.
 pub(super) struct Work<'a> {
@@ -167,7 +175,7 @@ impl Work<'_> {
             in_question.partition(|(_, _, size)| *size <= MAX_COMPARED_WHOLE);
         let todo: VecDeque<u32> = whole.into_iter().map(|(index, ..)| index).collect();
         let mut by_blocks: VecDeque<u32> = by_blocks.into_iter().map(|(index, ..)| index).collect();
-        self.request(connection, states, writer.as_deref_mut(), (todo, false), None).await?;
+        self.request(connection, states, writer.as_deref_mut(), (todo, false), (None, None)).await?;
         while let Some(index) = by_blocks.pop_front() {
             let State::Found(root) = states[index as usize] else { continue };
             let (path, size) = (manifest.path(index), manifest.size(index));
@@ -177,7 +185,7 @@ impl Work<'_> {
             };
             let before = remote.furthest();
             let there = loop {
-                match files::root(connection, self.attempt, &mut remote, (&path, size)).await {
+                match root_of_hashes(connection, self.attempt, &mut remote, (&path, size)).await {
                     Err(fault) if remote.should_reconnect(&fault) => {
                         tracing::debug!("{}; reconnecting", fault.trouble.message);
                     }
@@ -199,57 +207,37 @@ impl Work<'_> {
             };
             let same = there == Some(root);
             let todo = (VecDeque::new(), false);
-            let mut requests = self.requests(states, writer.as_deref_mut(), todo, None);
-            block_in_place(|| requests.compared(index, same))?;
+            let (lanes, shared) = self.lanes(states, writer.as_deref_mut(), todo, (None, None));
+            let shared = Mutex::new(shared);
+            block_in_place(|| FileRequests::new(lanes, &shared, None).compared(index, same))?;
         }
         Ok(())
     }
 
-    /// Requests for these files, with their content or only to compare them.
-    fn requests<'a>(
+    /// What the connections work with, and what they share.
+    fn lanes<'a>(
         &'a mut self,
         states: &'a mut [State],
         writer: Option<&'a mut Writer>,
-        todo: (VecDeque<u32>, bool),
-        begun: Option<&'a mut PartialFiles>,
-    ) -> FileRequests<'a> {
-        let files = (&*self.manifest, states);
-        FileRequests::new(self.attempt, self.tree, files, writer, &mut self.missed, todo, begun)
+        (todo, content): (VecDeque<u32>, bool),
+        (tree_dir, begun): (Option<&'a TreeDir>, Option<&'a mut PartialFiles>),
+    ) -> (Lanes<'a>, Shared<'a>) {
+        let Work { attempt, tree, manifest, save_mode, missed, begun: local, .. } = self;
+        let lanes = Lanes { attempt, manifest, tree_dir, save_mode: *save_mode, content };
+        (lanes, Shared { tree, states, writer, missed, begun, local, todo })
     }
 
-    /// Requests files until all are answered. A lost connection is made again as long as each receives something.
+    /// Requests files until all are answered.
     async fn request(
         &mut self,
         connection: &mut Connection,
         states: &mut [State],
-        mut writer: Option<&mut Writer>,
-        (mut todo, content): (VecDeque<u32>, bool),
-        mut begun: Option<&mut PartialFiles>,
+        writer: Option<&mut Writer>,
+        todo: (VecDeque<u32>, bool),
+        local: (Option<&TreeDir>, Option<&mut PartialFiles>),
     ) -> Result<(), Fault> {
-        let mut max_bytes = u64::MAX;
-        loop {
-            let before = self.tree.totals.transferred;
-            let (todo_now, begun) = ((todo, content), begun.as_deref_mut());
-            let mut requests = self.requests(states, writer.as_deref_mut(), todo_now, begun);
-            requests.limit_requests(max_bytes);
-            let answered = connection.files(&mut requests).await;
-            // What was received before a fault is kept.
-            todo = block_in_place(|| requests.unanswered());
-            let flushed = block_in_place(|| requests.flush());
-            let progressed = requests.has_progressed();
-            drop(requests);
-            match answered {
-                Err(fault) if fault.is_lost() && progressed => {
-                    flushed?;
-                    tracing::debug!("{}; reconnecting", fault.trouble.message);
-                    self.tree.advances += 1;
-                    // A lost connection loses what was requested: the next requests are smaller.
-                    max_bytes = (self.tree.totals.transferred - before) / 2;
-                    *connection = self.connect().await?;
-                }
-                answered => return answered.and(flushed),
-            }
-        }
+        let (lanes, shared) = self.lanes(states, writer, todo, local);
+        lanes::run(lanes, &Mutex::new(shared), connection).await
     }
 
     /// Receives the missing files.
@@ -263,21 +251,22 @@ impl Work<'_> {
         let tree_dir = Arc::new(tree_dir);
         let writer = running.insert(block_in_place(|| self.writer(&tree_dir))?);
         let manifest = Arc::clone(&self.manifest);
-        let small = self.small(&states);
+        let todo = block_in_place(|| self.to_request(&states))?;
         let mut begun = block_in_place(|| Ok::<_, Fault>(PartialFiles::open(self.work_dir()?.parts()?)))?;
         // What was received is kept when this is dropped.
         cancel
             .unless_set(async {
                 let mut connection = self.connect().await?;
-                let (todo, begun) = ((small, true), Some(&mut begun));
-                self.request(&mut connection, &mut states, Some(writer), todo, begun).await?;
+                let (todo, local) = ((todo, true), (Some(&*tree_dir), Some(&mut begun)));
+                self.request(&mut connection, &mut states, Some(writer), todo, local).await?;
                 self.prove(&mut connection, &mut states, Some(writer), false).await?;
                 connection.put();
                 Ok::<_, Fault>(())
             })
             .await?;
         for (index, _, size) in manifest.files() {
-            if size > BLOCK_SIZE && !matches!(states[index as usize], State::Proven(_)) {
+            let is_proven = matches!(states[index as usize], State::Proven(_));
+            if size > BLOCK_SIZE && !is_proven && !self.missed.is_refused(index) {
                 self.large(&tree_dir, &mut states, index, cancel).await?;
             }
         }
@@ -286,13 +275,28 @@ impl Work<'_> {
         Ok(ReceivedTree { manifest, states, tree_dir, target, save_mode, lost })
     }
 
-    /// The files of at most one block that have to be requested.
-    fn small(&self, states: &[State]) -> VecDeque<u32> {
-        let wanted = |(index, _, size): (u32, _, u64)| {
-            let proven = matches!(states[index as usize], State::Proven(_));
-            (!proven && size <= BLOCK_SIZE).then_some(index)
+    /// The files that are requested together: those of at most one block, and then the larger ones of which nothing is local. The largest
+    /// of them are first, so that connections which share them end at about the same time.
+    fn to_request(&self, states: &[State]) -> Result<VecDeque<u32>, Fault> {
+        let work_dir = self.work_dir()?;
+        let is_wanted = |(index, _, size): &(u32, &Entry, u64)| match states[*index as usize] {
+            State::Proven(_) => false,
+            _ if *size <= BLOCK_SIZE => true,
+            State::Absent => {
+                let path = self.manifest.path(*index);
+                *size <= MAX_STREAMED
+                    && large::length(work_dir, &path) == 0
+                    && self.attempt.source.join(&path).is_ok()
+            }
+            _ => false,
         };
-        self.manifest.files().filter_map(wanted).collect()
+        let wanted = self.manifest.files().filter(is_wanted);
+        let (small, mut streamed): (VecDeque<_>, Vec<_>) = {
+            let (small, streamed): (Vec<_>, Vec<_>) = wanted.partition(|(_, _, size)| *size <= BLOCK_SIZE);
+            (small.into_iter().map(|(index, ..)| index).collect(), streamed)
+        };
+        streamed.sort_by_key(|(index, _, size)| (Reverse(*size), *index));
+        Ok(small.into_iter().chain(streamed.into_iter().map(|(index, ..)| index)).collect())
     }
 
     /// The work directory.
@@ -300,4 +304,24 @@ impl Work<'_> {
         let work_dir = self.tree.work_dir.as_ref();
         work_dir.ok_or_else(|| Fault::disk(format!("{} is not open", self.target.path().shown())))
     }
+}
+
+/// Returns the root digest of the server's file, from its block hashes; `None` if its size is not `size`, or the server rejects the request.
+/// After an error the received hashes are kept.
+async fn root_of_hashes(
+    connection: &mut Connection,
+    attempt: &Attempt,
+    remote_hashes: &mut RemoteHashes,
+    (path, size): (&str, u64),
+) -> Result<Option<Hash>, Fault> {
+    let path = remote(&attempt.new_job().address, path);
+    let blocks = Blocks::in_all(size);
+    let answer = connection.hashes(remote_hashes, (&path, blocks), |content, _, _| {
+        Ok(if content.size == Some(size) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+    });
+    Ok(match answer.await? {
+        HashesAnswer::All => remote_hashes.root(),
+        // The file is not the version in the manifest.
+        _ => None,
+    })
 }

@@ -1,7 +1,7 @@
 //! One connection to a server of this program. If the server has closed it while it was idle, another one takes its place, with the same
 //! requests: nothing of their answers was received.
 
-use std::ops::ControlFlow;
+use std::{ops::ControlFlow, time::Duration};
 
 use crate::{
     client::{
@@ -36,6 +36,11 @@ impl Connection {
     /// The server that answers.
     pub(crate) fn origin(&self) -> Origin {
         self.link.origin()
+    }
+
+    /// About how long the link is, once something was received.
+    pub(crate) fn round_trip(&self) -> Option<Duration> {
+        self.link.round_trip()
     }
 
     /// Keeps the connection for the next request, if there may be one.

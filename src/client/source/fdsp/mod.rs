@@ -62,7 +62,7 @@ impl Fdsp {
     }
 
     /// The path on the server.
-    fn path(&self) -> &str {
+    pub(super) fn path(&self) -> &str {
         self.address.path.as_str()
     }
 

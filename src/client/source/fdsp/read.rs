@@ -14,7 +14,7 @@ use crate::{
         },
     },
     protocol::{
-        client::{Event, Request},
+        client::{self, Event, Request},
         digest::{BLOCK_SIZE, Hash},
         message::{self, Get},
     },
@@ -68,13 +68,7 @@ impl Connection {
                     Some(Event::Data { bytes, .. }) => sink.data(bytes)?,
                     Some(Event::Hole { length, .. }) => sink.hole(length)?,
                     Some(Event::Block { block, .. }) => {
-                        let flow = sink.block(Block {
-                            index: block.index,
-                            length: block.length,
-                            skipped: block.skipped,
-                            position: block.position,
-                            verified: block.verified,
-                        });
+                        let flow = sink.block(self::block(&block));
                         if flow == Flow::Continue {
                             return Ok(ControlFlow::Break(Pause::Request));
                         }
@@ -125,19 +119,35 @@ impl Connection {
     }
 
     fn get(&self, wanted: Wanted) -> Request {
-        let Wanted { form, identity, blocks, skip, digest } = wanted;
-        Request::Get(Get {
-            path: self.fdsp.path().to_owned(),
-            form,
-            first_block: blocks.start,
-            blocks: (blocks.end < u64::MAX).then_some(blocks.end - blocks.start),
-            identity,
-            skip: skip.into(),
-            root: digest,
-            holes: true,
-            missing: true,
-            working: true,
-        })
+        get(self.fdsp.path(), wanted)
+    }
+}
+
+/// The request for a range of the content at a path.
+pub(super) fn get(path: &str, wanted: Wanted) -> Request {
+    let Wanted { form, identity, blocks, skip, digest } = wanted;
+    Request::Get(Get {
+        path: path.to_owned(),
+        form,
+        first_block: blocks.start,
+        blocks: (blocks.end < u64::MAX).then_some(blocks.end - blocks.start),
+        identity,
+        skip: skip.into(),
+        root: digest,
+        holes: true,
+        missing: true,
+        working: true,
+    })
+}
+
+/// A block, as a sink takes it.
+pub(super) fn block(block: &client::Block) -> Block {
+    Block {
+        index: block.index,
+        length: block.length,
+        skipped: block.skipped,
+        position: block.position,
+        verified: block.verified,
     }
 }
 

@@ -6,20 +6,23 @@ use super::Link;
 use crate::{
     client::{
         error::Fault,
-        source::{limiter::Limiter, timeouts::hashing_time},
+        source::{
+            limiter::Limiter,
+            timeouts::{hashing_time, reading_time},
+        },
     },
     protocol::client::{Event, Request},
 };
 
 /// Requests without an answer, at most, in a conversation.
-const MAX_PIPELINED: usize = 4;
+const MAX_PIPELINED: usize = 16;
 
 /// Makes requests, and takes the answers.
 pub(crate) trait Talk {
-    /// The next request, and how many bytes the server may have to hash before it answers.
+    /// The next request, and how many bytes the server may have to hash before it answers; `None` if nothing is to be requested now.
     fn next(&mut self) -> Option<(Request, u64)>;
-    /// Takes an event.
-    fn take(&mut self, event: Event<'_>) -> Result<(), Fault>;
+    /// Takes an event. Returns whether something else may be requested after it.
+    fn take(&mut self, event: Event<'_>) -> Result<bool, Fault>;
     /// The local bytes that the server skips of what it has just announced, if it skips any.
     fn skipped(&mut self) -> Option<Vec<u8>>;
     /// Nothing was received for a while.
@@ -34,18 +37,21 @@ impl Link {
             while self.machine.pending() < MAX_PIPELINED
                 && let Some((request, hashed)) = talk.next()
             {
-                self.request(request, hashing_time(hashed));
+                let working = match request {
+                    Request::Files(_) => hashing_time(hashed),
+                    _ => reading_time(self.timeouts),
+                };
+                self.request(request, working);
             }
             if self.machine.pending() == 0 {
                 return Ok(());
             }
             let answered = |event: Option<Event<'_>>| {
                 let Some(event) = event else { return talk.quiet().map(ControlFlow::Continue) };
-                let ends = matches!(event, Event::FilesEnd { .. });
-                talk.take(event)?;
+                let more = talk.take(event)?;
                 Ok(match talk.skipped() {
                     Some(bytes) => ControlFlow::Break(bytes),
-                    None if ends => ControlFlow::Break(Vec::new()),
+                    None if more => ControlFlow::Break(Vec::new()),
                     None => ControlFlow::Continue(()),
                 })
             };
