@@ -45,13 +45,14 @@ pub(super) struct Started {
 /// # Errors
 /// The session cannot be used, or the system has no threads. For a session that the user did not name it is only a warning.
 pub(super) fn start(fetch: &Fetch, has_screen: bool) -> Result<Started, Problem> {
-    let (session, saved, warning) = match open(fetch)? {
+    let (session, mut saved, warning) = match open(fetch)? {
         Ok(Some(Opened { session, saved, warning })) => (Some(session), saved, warning),
         Ok(None) => (None, Saved::default(), None),
         Err(warning) => (None, Saved::default(), Some(warning)),
     };
     #[cfg(feature = "tui")]
     let history = saved.history.clone();
+    fetch.replace(&mut saved).map_err(|sentence| Problem::new(Exit::Usage, sentence))?;
     let (config, queue) = fetch.begin(saved, has_screen);
     let (engine, events) = client::resume(config.clone(), queue.clone())
         .map_err(|error| Problem::new(Exit::Failed, format!("cannot fetch: {error}")))?;

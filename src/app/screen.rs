@@ -135,6 +135,7 @@ fn downloads(
         server: fetch.server,
         named: queue.last().map(|job| job.new.address.server()),
         plain: fetch.plain,
+        globs: fetch.globs,
         speak: fetch.speak,
         form: fetch.form,
         folder: fetch.folder,

@@ -31,6 +31,8 @@ pub(crate) mod transfer;
 pub(crate) mod trust;
 
 pub use api::{
+    address::curl::{CurlCommand, CurlError, MAX_COMMAND_LEN},
+    address::glob,
     address::locator::{Host, Locator, LocatorError, Server},
     address::typed,
     address::web::{REDACTED, WebAddress, WebAddressError},
@@ -39,14 +41,17 @@ pub use api::{
     content::checksum::{Checksum, ChecksumError},
     content::origin::Origin,
     content::proof::{DigestBy, DigestKind, Proof},
+    content::sums::{MAX_SUMS_LEN, Sums, SumsAt, SumsError},
     event::{Change, Event},
     job_id::JobId,
     new_job::{Earlier, Existing, Form, NewJob},
     question::{Answer, Claimed, Conflict, ConflictKind, Facts, Question, QuestionKind},
     saved::{Limits, SavedJob, SavedQueue, SavedState},
     settings::config::{Config, Extract, Names, Proxy, ProxyAddress, Trust, Web},
+    settings::cookies::{Cookies, CookiesError, MAX_COOKIES_LEN},
     settings::hook::{HookCommand, HookError, Hooks, PLACEHOLDERS},
     settings::limit_schedule::{LimitPeriod, LimitSchedule, NotATime, ScheduleError, TimeOfDay, Zone},
+    settings::netrc::{MAX_NETRC_LEN, Netrc, NetrcError},
     speak::Speak,
     trust::{Doubt, NewServer},
     views::arrange::{Arranged, Sort},

@@ -15,9 +15,9 @@ use crate::{
     app::config::{self, Bounded, Rate, Settings},
     client::{
         self, Existing, Form, LimitSchedule, Limits, Locator, NewJob, SavedJob, Server, SessionName, Speak,
-        Zone, saved,
+        Zone, glob, saved,
         session::{Changed, Saved},
-        typed::{self, TypedError},
+        typed::{self, Request, TypedError},
     },
     protocol::{
         address::{Authority, Security, without_token},
@@ -48,6 +48,10 @@ pub struct Fetch {
     pub folder: PathBuf,
     /// The form in which directories are fetched.
     pub form: Form,
+    /// Whether patterns in addresses stand for several of them.
+    pub globs: bool,
+    /// The download of the session that is fetched from another address: the address that it has, and the new one.
+    pub replaced: Option<(Locator, Request)>,
     /// The protocol to use.
     pub speak: Speak,
     /// What to do if a target exists.
@@ -101,6 +105,8 @@ impl Fetch {
                     headers: Vec::new(),
                     user_agent: client.user_agent.0.as_ref().map(|text| text.0.clone()),
                     referer: client.referer.0.as_ref().map(|text| text.0.clone()),
+                    netrc: None,
+                    cookies: None,
                 },
                 undo_time: Duration::ZERO,
                 hooks: client.hooks(),
@@ -113,6 +119,8 @@ impl Fetch {
             // Without `.` components: the path is shown to users.
             folder: environment.directory.join(&client.dir).components().collect(),
             form: client.form,
+            globs: false,
+            replaced: None,
             speak: client.protocol,
             existing: client.existing,
             extract: client.extract,
@@ -160,18 +168,42 @@ impl Fetch {
         )
     }
 
-    /// The same for a process that continues a session which an earlier one had begun with these: all downloads and limits are in it.
-    pub fn continued(self, session: SessionChoice) -> Fetch {
-        Fetch { jobs: Vec::new(), paused: false, given: Changed::default(), session: Some(session), ..self }
-    }
-
-    /// Reads an address, with or without its scheme, or a path of the server of `--host`.
+    /// Changes the address of the download of the session that is to be replaced.
     ///
     /// # Errors
-    /// It is neither, or it is a path without a server.
-    pub fn resolve(&self, text: &str) -> Result<Locator, UsageError> {
-        typed::read(text, self.server.as_ref(), self.plain).map_err(|error| {
+    /// The session has no unfinished download from that address.
+    pub fn replace(&self, saved: &mut Saved) -> Result<(), String> {
+        let Some((old, new)) = &self.replaced else { return Ok(()) };
+        match saved::readdress(&mut saved.queue, old, &new.address, &new.headers) {
+            0 => Err(format!(
+                "the session has no unfinished download from {old}: see its addresses with tui --session"
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// The same for a process that continues a session which an earlier one had begun with these: all downloads and limits are in it.
+    pub fn continued(self, session: SessionChoice) -> Fetch {
+        Fetch {
+            jobs: Vec::new(),
+            paused: false,
+            given: Changed::default(),
+            session: Some(session),
+            replaced: None,
+            ..self
+        }
+    }
+
+    /// Reads an address, with or without its scheme, or a path of the server of `--host`, or a command of curl. Patterns can stand for
+    /// several of them.
+    ///
+    /// # Errors
+    /// It is none of them, or it is a path without a server.
+    pub fn resolve(&self, text: &str) -> Result<Vec<Request>, UsageError> {
+        typed::requests(text, self.server.as_ref(), self.plain, self.globs).map_err(|error| {
             UsageError(match error {
+                // What the command has may be a secret.
+                TypedError::Curl(error) => format!("'curl …': {error}"),
                 TypedError::NoServer { instead } => format!(
                     "'{}' names no server: give one with -H HOST, or write {instead}",
                     without_token(text)
@@ -194,6 +226,8 @@ impl Fetch {
             save_as: None,
             existing: self.existing,
             checksum: None,
+            sums: None,
+            headers: Vec::new(),
             extract: self.extract,
             listed: None,
             earlier: Vec::new(),
@@ -216,15 +250,19 @@ impl Cli {
         };
         let mut fetch = Fetch::new(settings, environment, host.clone().map(Server::from));
         fetch.engine.web.headers.clone_from(&self.client.header);
+        fetch.engine.web.netrc = self.netrc(environment)?;
+        fetch.engine.web.cookies = self.cookies(environment)?;
+        fetch.globs = self.client.glob;
+        let sums = self.sums(environment)?;
         if let Some(file) = &fetch.engine.trust.authorities
             && let Err(error) = client::read_authorities(file)
         {
             let (name, reason) = (shown(file.as_os_str()), without_number(&error.to_string()));
             return wrong(format!("cannot use the authorities of --ca-file '{name}': {reason}"));
         }
-        let mut addresses = Vec::new();
+        let mut requests: Vec<Request> = Vec::new();
         if let Some(path) = &self.client.remote {
-            addresses.push(fetch.resolve(path)?);
+            requests.extend(fetch.resolve(path)?);
         }
         for argument in &self.arguments {
             let text = odd_name::to_text(argument.as_encoded_bytes());
@@ -234,17 +272,30 @@ impl Cli {
                     shown(argument)
                 ));
             }
-            addresses.push(fetch.resolve(&text)?);
+            requests.extend(fetch.resolve(&text)?);
         }
-        let typed = addresses.len();
-        let mut entries = Vec::new();
+        // The options of each address: none of those on the command line.
+        let mut entries: Vec<Option<Entry>> = vec![None; requests.len()];
         if let Some(file) = &self.client.input_file {
-            entries = input_file::read(file, environment)?;
-            for entry in &entries {
-                let address = fetch.resolve(&entry.address);
-                addresses.push(address.map_err(|error| input_file::at(file, entry.line, &error.0))?);
+            for entry in input_file::read(file, environment)? {
+                let of_line = |error: UsageError| input_file::at(file, entry.line, &error.0);
+                let several = fetch.resolve(&entry.address).map_err(of_line)?;
+                if several.len() > 1 && (entry.out.is_some() || entry.checksum.is_some()) {
+                    let count = several.len();
+                    return Err(of_line(UsageError(format!(
+                        "out and checksum are for one download, and the address stands for {count}"
+                    ))));
+                }
+                entries.extend(several.iter().map(|_| Some(entry.clone())));
+                requests.extend(several);
             }
         }
+        if requests.len() > glob::MAX_ADDRESSES && fetch.globs {
+            return wrong(format!("the addresses stand for more than {} downloads", glob::MAX_ADDRESSES));
+        }
+        let headers: Vec<_> =
+            requests.iter_mut().map(|request| std::mem::take(&mut request.headers)).collect();
+        let mut addresses: Vec<_> = requests.into_iter().map(|request| request.address).collect();
         for (name, given) in
             [("--local", self.client.local.is_some()), ("--checksum", self.client.checksum.is_some())]
         {
@@ -300,19 +351,37 @@ impl Cli {
         {
             fetch.listing = addresses.pop();
         }
-        let mut jobs: Vec<_> = addresses.into_iter().map(|address| fetch.job(address)).collect();
+        let requests = addresses.into_iter().zip(headers);
+        let mut jobs: Vec<_> =
+            requests.map(|(address, headers)| NewJob { headers, ..fetch.job(address) }).collect();
         if let (Some(local), [job]) = (&self.client.local, jobs.as_mut_slice()) {
             place(job, local)?;
             job.checksum = self.client.checksum.clone();
         } else if let [job] = jobs.as_mut_slice() {
             job.checksum = self.client.checksum.clone();
         }
-        for (job, entry) in jobs.iter_mut().skip(typed).zip(entries) {
+        for (job, entry) in jobs.iter_mut().zip(entries) {
+            let Some(entry) = entry else { continue };
             let line = entry.line;
             apply(entry, job, &environment.directory).map_err(|error| match &self.client.input_file {
                 Some(file) => input_file::at(file, line, &error.0),
                 None => error,
             })?;
+        }
+        if let Some(sums) = sums {
+            jobs.iter_mut().for_each(|job| job.sums = Some(sums.clone()));
+        }
+        if let Some([old, new]) = self.client.replace_address.as_deref() {
+            if fetch.session.is_none() {
+                return wrong(
+                    "--replace-address is for a download of a session: name it with --session NAME",
+                );
+            }
+            let one = |text: &str| match fetch.resolve(text)?.as_slice() {
+                [one] => Ok(one.clone()),
+                _ => wrong("--replace-address takes one address in the place of another"),
+            };
+            fetch.replaced = Some((one(old)?.address, one(new)?));
         }
         fetch.jobs = jobs;
         Ok(fetch)
@@ -377,6 +446,13 @@ fn apply(entry: Entry, job: &mut NewJob, directory: &Path) -> Result<(), UsageEr
         place(job, &out)?;
     }
     job.checksum = entry.checksum;
+    // Options of the line come after what a command of curl has.
+    for header in entry.headers {
+        if header.is_single() {
+            job.headers.retain(|given| !given.has_name_of(&header));
+        }
+        job.headers.push(header);
+    }
     Ok(())
 }
 

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     app::config,
-    client::{Checksum, typed},
+    client::{Checksum, CurlCommand, WebHeader, typed},
     protocol::path::odd_name,
     text::SafeText,
     text::without_number,
@@ -26,7 +26,7 @@ const STDIN: &str = "-";
 const MAX_LEN: u64 = 64 << 20;
 
 /// An entry of the file.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Entry {
     /// The number of its line, from 1.
     pub(super) line: usize,
@@ -38,7 +38,12 @@ pub(super) struct Entry {
     pub(super) dir: Option<PathBuf>,
     /// `checksum`.
     pub(super) checksum: Option<Checksum>,
+    /// `header`, `user-agent` and `referer`.
+    pub(super) headers: Vec<WebHeader>,
 }
+
+/// Header fields of one address, at most.
+const MAX_HEADERS: usize = 100;
 
 /// Reads all entries of a file, or of stdin.
 pub(super) fn read(path: &Path, environment: &Environment) -> Result<Vec<Entry>, UsageError> {
@@ -73,8 +78,16 @@ fn name(path: &Path) -> String {
 /// All entries, or the number of the wrong line and what is wrong with it.
 fn parse(text: &[u8]) -> Result<Vec<Entry>, (usize, String)> {
     let mut entries: Vec<Entry> = Vec::new();
+    let mut continues = false;
     for (line, bytes) in (1..).zip(text.split(|byte| *byte == b'\n')) {
         let content = bytes.trim_ascii();
+        if let (true, Some(entry)) = (continues, entries.last_mut()) {
+            // A command of curl over several lines.
+            entry.address.push('\n');
+            entry.address.push_str(&String::from_utf8_lossy(bytes));
+            continues = CurlCommand::continues(&entry.address);
+            continue;
+        }
         if content.is_empty() || content.starts_with(b"#") {
             continue;
         }
@@ -85,7 +98,8 @@ fn parse(text: &[u8]) -> Result<Vec<Entry>, (usize, String)> {
             if odd_name::is_escaped(&content) && typed::names_server(&content) {
                 return Err((line, "an address is UTF-8: write the other bytes of a name as %XX".to_owned()));
             }
-            entries.push(Entry { line, address: content.into_owned(), out: None, dir: None, checksum: None });
+            continues = CurlCommand::is_meant(&content) && CurlCommand::continues(&content);
+            entries.push(Entry { line, address: content.into_owned(), ..Entry::default() });
         } else if let Some(entry) = entries.last_mut() {
             option(entry, &content).map_err(|error| (line, error))?;
         } else {
@@ -111,14 +125,28 @@ fn option(entry: &mut Entry, text: &str) -> Result<(), String> {
         "out" => entry.out.replace(path(value)?).is_none(),
         "dir" => entry.dir.replace(path(value)?).is_none(),
         "checksum" => entry.checksum.replace(checksum(value)?).is_none(),
+        "header" => add(entry, value)?,
+        "user-agent" => add(entry, &format!("User-Agent: {value}"))?,
+        "referer" => add(entry, &format!("Referer: {value}"))?,
         _ => {
             return Err(format!(
-                "'{}' is not an option here: there are out, dir and checksum",
+                "'{}' is not an option here: there are out, dir, checksum, header, user-agent and referer",
                 SafeText::new(name)
             ));
         }
     };
     if is_new { Ok(()) } else { Err(format!("{name} is given twice for one address")) }
+}
+
+/// Adds a header field. Returns whether it is not one that was given and may be given once.
+fn add(entry: &mut Entry, text: &str) -> Result<bool, String> {
+    let header = WebHeader::parse(text).map_err(|error| error.to_string())?;
+    if entry.headers.len() == MAX_HEADERS {
+        return Err(format!("an address has at most {MAX_HEADERS} header fields"));
+    }
+    let is_new = !header.is_single() || !entry.headers.iter().any(|given| given.has_name_of(&header));
+    entry.headers.push(header);
+    Ok(is_new)
 }
 
 /// A path; a leading `~/` is the home folder.
@@ -156,8 +184,9 @@ mod tests {
                 out: Some("b.iso".into()),
                 dir: Some("/srv".into()),
                 checksum: format!("md5:{hex}").parse().ok(),
+                ..Entry::default()
             },
-            Entry { line: 9, address: "films/c".into(), out: None, dir: None, checksum: None },
+            Entry { line: 9, address: "films/c".into(), ..Entry::default() },
         ];
         assert_eq!(entries, expected);
         let sha256 = format!("a\n  checksum=sha-256={}", "ab".repeat(32));
@@ -168,9 +197,23 @@ mod tests {
     }
 
     #[test]
+    fn commands_of_curl_may_have_several_lines() {
+        let text = "curl 'https://h/a' \\\r\n  -H 'x: y' \\\n  --compressed\n  out=b\nhttps://h/c\n  header=a: b\n  user-agent=c d\n";
+        let entries = parse(text.as_bytes()).expect("valid");
+        assert_eq!(entries.len(), 2, "{entries:?}");
+        let command = CurlCommand::parse(&entries[0].address).expect("valid");
+        assert_eq!((command.address.revealed().as_str(), command.headers.len()), ("https://h/a", 1));
+        assert_eq!(entries[0].out.as_deref(), Some(Path::new("b")));
+        assert_eq!((entries[1].line, entries[1].headers.len()), (5, 2));
+    }
+
+    #[test]
     fn a_wrong_line_is_named_by_its_number() {
         for (text, line, part) in [
-            ("a\n  split=5\n", 2, "'split' is not an option here: there are out, dir and checksum"),
+            ("a\n  split=5\n", 2, "'split' is not an option here: there are out, dir, checksum, header"),
+            ("a\n  header=secret\n", 2, "a header field is written"),
+            ("a\n  header=Range: bytes=0-\n", 2, "range is set by this program"),
+            ("a\n  referer=x\n  header=Referer: y\n", 3, "twice"),
             ("\n  out=x\na\n", 2, "below the address"),
             ("a\n  out\n", 2, "NAME=VALUE"),
             ("a\n  out=\n", 2, "out has no value"),

@@ -14,6 +14,7 @@ mod plan;
 
 mod readable_secrets;
 mod values;
+mod web_files;
 
 use std::{ffi::OsString, path::PathBuf};
 
@@ -32,8 +33,8 @@ pub use fetch::{Fetch, SessionChoice};
 pub use plan::{Demo, Face, Plan, Serve, Task};
 
 const ARGUMENTS: &str = "\
-What to fetch: fdsp://[TOKEN@]HOST[:PORT]/PATH[#PIN], HOST:PORT/PATH, http:// or https://HOST[:PORT]/PATH, or a PATH of the \
-server of --host; on the screen a server alone is listed. With --serve or --demo: the folder to serve [default: the current \
+What to fetch: fdsp://[TOKEN@]HOST[:PORT]/PATH[#PIN], HOST:PORT/PATH, http:// or https://HOST[:PORT]/PATH, a curl command in \
+one argument, or a PATH of the server of --host; on the screen a server alone is listed. With --serve or --demo: the folder to serve [default: the current \
 directory]";
 
 /// The command line.
@@ -103,7 +104,7 @@ pub struct EndpointArgs {
 #[derive(Clone, Debug, Default, Args)]
 pub struct ClientArgs {
     /// Fetch the addresses and paths of this file, or of stdin for -: one a line, # comments; indented lines below one
-    /// are its options out=NAME, dir=DIR and checksum=ALGO:HEX
+    /// are its options out=NAME, dir=DIR, checksum=ALGO:HEX, header=NAME: VALUE, user-agent=NAME and referer=URL
     #[arg(short, long, value_name = "FILE", conflicts_with_all = ["local", "checksum"])]
     pub input_file: Option<PathBuf>,
     /// Fetch this path from the server of --host
@@ -130,6 +131,28 @@ pub struct ClientArgs {
     /// Fail unless the file has this checksum; ALGO is blake3, sha256, sha512 or md5
     #[arg(long, value_name = "ALGO:HEX", value_parser = values::checksum)]
     pub checksum: Option<Checksum>,
+    /// Fail unless the file has the checksum that this list has for it, as sha256sum, sha512sum and b3sum print them
+    #[arg(long, value_name = "FILE|URL", conflicts_with = "checksum")]
+    pub checksum_file: Option<String>,
+    /// Look for such a list beside each file of a web server, and verify it if there is one
+    #[arg(long, conflicts_with_all = ["checksum", "checksum_file"], help_heading = "Web servers")]
+    pub find_checksums: bool,
+    /// Addresses have curl's patterns: [01-20], [1-100:10], [a-z] and {one,two}; \ takes the meaning from the next character
+    #[arg(long)]
+    pub glob: bool,
+    /// Fetch the unfinished download of the session from another address, for example of an expired link; what was
+    /// received stays
+    #[arg(long, value_names = ["OLD", "NEW"], num_args = 2)]
+    pub replace_address: Option<Vec<String>>,
+    /// Use the user names and passwords of ~/.netrc for web servers
+    #[arg(long, help_heading = "Web servers")]
+    pub netrc: bool,
+    /// Use those of this file
+    #[arg(long, value_name = "FILE", help_heading = "Web servers")]
+    pub netrc_file: Option<PathBuf>,
+    /// Send the cookies of this file, in the format of Netscape, to the web servers that they are for
+    #[arg(long, value_name = "FILE", help_heading = "Web servers")]
+    pub load_cookies: Option<PathBuf>,
     /// Send this header field to web servers, but not to where they redirect; may be given several times
     #[arg(long, value_name = "NAME: VALUE", value_parser = WebHeader::parse, help_heading = "Web servers")]
     pub header: Vec<WebHeader>,

@@ -12,13 +12,15 @@ use crate::{
 };
 
 /// Options of one download.
-const ONE_DOWNLOAD_OPTIONS: &[&str] = &["remote", "local", "checksum"];
+const ONE_DOWNLOAD_OPTIONS: &[&str] = &["remote", "local", "checksum", "checksum_file", "replace_address"];
 /// Options of a server or of a session, which `--demo` has itself.
 const NOT_FOR_DEMO_OPTIONS: &[&str] = &[
     "input_file",
     "remote",
     "local",
     "checksum",
+    "checksum_file",
+    "replace_address",
     "host",
     "port",
     "pin",

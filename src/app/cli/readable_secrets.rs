@@ -15,7 +15,10 @@ impl Cli {
             (&settings.client.token_file.0, None)
         };
         let token = self.common.token_file.as_ref().or(token.as_ref()).map(|path| (path, "the token"));
-        let named = token.into_iter().chain(key.map(|path| (path, "the key")));
+        let (netrc, cookies) = (self.netrc_path(environment), self.cookies_path(environment));
+        let netrc = netrc.as_ref().map(|path| (path, "the passwords"));
+        let cookies = cookies.as_ref().map(|path| (path, "the cookies"));
+        let named = token.into_iter().chain(key.map(|path| (path, "the key"))).chain(netrc).chain(cookies);
         let open = named.filter(|(path, _)| is_open(&environment.directory.join(path)));
         open.map(|(path, what)| {
             let path = shown(path.as_os_str());

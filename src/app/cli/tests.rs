@@ -140,6 +140,56 @@ fn a_file_of_addresses_becomes_jobs_with_their_options() {
 }
 
 #[test]
+fn patterns_stand_for_several_addresses_with_glob_alone() {
+    let all =
+        |line: &str| -> Vec<String> { fetch(line).jobs.iter().map(|job| job.address.to_string()).collect() };
+    assert_eq!(all("--glob https://h/[1-2].iso"), ["https://h/1.iso", "https://h/2.iso"]);
+    assert_eq!(all("https://h/[1-2].iso"), ["https://h/[1-2].iso"]);
+    let error = planned("--glob https://h/[1-]").expect_err("no range");
+    assert!(error.contains("'[1-]' is not a range"), "{error}");
+    let error = planned("--glob -l x https://h/{a,b}").expect_err("two downloads");
+    assert!(error.contains("exactly one download, and there are 2"), "{error}");
+    let place = tempfile::tempdir().expect("a folder");
+    let list = place.path().join("list");
+    std::fs::write(&list, "https://h/[1-3]\n  dir=/x\n  header=A: b\nhttps://h/9\n").expect("written");
+    let fetch = fetch(&format!("--glob -i {}", list.display()));
+    let jobs: Vec<_> =
+        fetch.jobs.iter().map(|job| (job.folder.display().to_string(), job.headers.len())).collect();
+    let of_three = ("/x".to_owned(), 1);
+    assert_eq!(jobs, [of_three.clone(), of_three.clone(), of_three, ("/tmp".to_owned(), 0)]);
+    std::fs::write(&list, "https://h/[1-3]\n  out=x\n").expect("written");
+    let error = planned(&format!("--glob -i {}", list.display())).expect_err("one name for three");
+    assert!(error.contains("line 1: out and checksum are for one download"), "{error}");
+}
+
+#[test]
+fn files_of_secrets_and_checksums_are_read_at_the_start() {
+    let place = tempfile::tempdir().expect("a folder");
+    let file = |name: &str, text: &str| {
+        let path = place.path().join(name);
+        std::fs::write(&path, text).expect("written");
+        path.display().to_string()
+    };
+    let netrc = file("netrc", "machine h login a password b c");
+    let cookies = file("cookies", "h secret");
+    let sums = file("sums", "nothing");
+    for (line, part) in [
+        (format!("--netrc-file {netrc} https://h/a"), "line 1: here is machine, default"),
+        (format!("--load-cookies {cookies} https://h/a"), "line 1: it does not have the seven fields"),
+        (format!("--checksum-file {sums} https://h/a"), "is not a list of checksums"),
+        ("--checksum-file /none https://h/a".into(), "cannot read '/none'"),
+        ("--checksum-file ftp://h/x https://h/a".into(), "a file, or an address with http"),
+        ("--replace-address https://h/a https://h/b".into(), "name it with --session NAME"),
+        ("--serve --glob".into(), "--glob is for fetching"),
+    ] {
+        let error = planned(&line).expect_err(&line);
+        assert!(error.contains(part) && !error.contains("secret"), "{line}: {error}");
+    }
+    let fetch = fetch("--session s --replace-address https://h/a?sig=1 https://h/a?sig=2");
+    assert!(fetch.replaced.is_some() && fetch.jobs.is_empty());
+}
+
+#[test]
 fn a_wrong_file_of_addresses_is_reported_with_its_line() {
     let place = tempfile::tempdir().expect("a folder");
     let list = place.path().join("list").display().to_string();

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     client::api::{
-        address::locator::Locator,
-        content::checksum::Checksum,
+        address::{locator::Locator, web_header::WebHeader},
+        content::{checksum::Checksum, sums::SumsAt},
         serial::{self, is_default},
         speak::Speak,
     },
@@ -81,6 +81,12 @@ pub struct NewJob {
     /// To verify.
     #[serde(with = "serial::optional_text", default, skip_serializing_if = "Option::is_none")]
     pub checksum: Option<Checksum>,
+    /// Where its checksum is listed, if none is given.
+    #[serde(rename = "checksum-file", default, skip_serializing_if = "Option::is_none")]
+    pub sums: Option<SumsAt>,
+    /// Header fields for the web server of the address alone, which may be secrets.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub headers: Vec<WebHeader>,
     /// Whether to unpack it, if it is a zip archive.
     #[serde(default, skip_serializing_if = "is_default")]
     pub extract: bool,
@@ -120,6 +126,8 @@ impl NewJob {
             save_as: None,
             existing: Existing::Keep,
             checksum: None,
+            sums: None,
+            headers: Vec::new(),
             extract: false,
             listed: None,
             earlier: Vec::new(),
@@ -134,6 +142,18 @@ impl NewJob {
         if self.earlier.len() > MAX_EARLIER {
             self.earlier.remove(0);
         }
+    }
+
+    /// Requests it from another address. What is displayed of an address has no token and no password, and neither may the new one: of the
+    /// same server they stay. Header fields belong to the server that they were given for.
+    pub(crate) fn readdress(&mut self, mut address: Locator) {
+        let before = self.address.server();
+        address.complete(&before);
+        let server = address.server();
+        if server.host() != before.host() || server.is_encrypted() != before.is_encrypted() {
+            self.headers.clear();
+        }
+        self.address = address;
     }
 
     /// The job as it was at an earlier time.

@@ -22,6 +22,8 @@ pub enum Question {
     Token(Server),
     /// The server no longer has what the job has received a part of.
     Gone,
+    /// The link has expired: another one may lead to the content.
+    Expired,
     /// The source changed, so that what was received cannot be continued.
     Changed {
         /// The partial file.
@@ -99,7 +101,7 @@ pub enum QuestionKind {
     Claimed,
     /// [`Question::Token`].
     Token,
-    /// [`Question::Gone`].
+    /// [`Question::Gone`] and [`Question::Expired`].
     Gone,
     /// [`Question::Changed`].
     Changed,
@@ -144,7 +146,7 @@ impl Question {
             Question::Exists(_) => QuestionKind::Exists,
             Question::Claimed(_) => QuestionKind::Claimed,
             Question::Token(_) => QuestionKind::Token,
-            Question::Gone => QuestionKind::Gone,
+            Question::Gone | Question::Expired => QuestionKind::Gone,
             Question::Changed { .. } => QuestionKind::Changed,
             Question::Trust(_) => QuestionKind::Trust,
         }
@@ -166,7 +168,7 @@ impl Question {
             },
             (Question::Claimed(_), answer) => answer != Answer::Update,
             (Question::Changed { .. }, answer) => matches!(answer, Answer::Replace | Answer::Keep),
-            (Question::Token(_) | Question::Gone | Question::Trust(_), _) => false,
+            (Question::Token(_) | Question::Gone | Question::Expired | Question::Trust(_), _) => false,
         }
     }
 }

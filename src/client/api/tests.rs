@@ -6,9 +6,9 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     client::api::{
-        address::locator::Locator,
+        address::{locator::Locator, web_header::WebHeader},
         command::{Command, Edit},
-        content::origin::Origin,
+        content::{origin::Origin, sums::SumsAt},
         event::{Change, Event},
         job_id::JobId,
         new_job::{Earlier, Existing, Form, NewJob},
@@ -45,6 +45,8 @@ fn new() -> NewJob {
         save_as: Some("x".into()),
         existing: Existing::Update,
         checksum: Some(format!("sha256:{}", "0a".repeat(32)).parse().unwrap()),
+        sums: Some(SumsAt::Web(Locator::parse("https://h/SHA256SUMS").unwrap())),
+        headers: vec![WebHeader::parse("Cookie: a=\"é\"; b=2").unwrap()],
         extract: true,
         listed: None,
         earlier: vec![Earlier {
@@ -76,7 +78,7 @@ fn finished() -> Finished {
     }
 }
 
-fn questions() -> [Question; 9] {
+fn questions() -> [Question; 10] {
     let path = PathBuf::from(OsStr::from_bytes(b"/d/\xfe"));
     let facts = Facts { size: Some(1), modified: Some(Timestamp { seconds: -1, nanoseconds: 2 }) };
     let conflict = |kind| {
@@ -89,6 +91,7 @@ fn questions() -> [Question; 9] {
         Question::Claimed(Claimed { path: path.clone(), by: None, other: "fdsp://h/a".into() }),
         Question::Token(server().server),
         Question::Gone,
+        Question::Expired,
         Question::Changed { part: path, received: 1 },
         Question::Trust(Doubt::New(server())),
         Question::Trust(Doubt::Other(server().server)),

@@ -37,6 +37,8 @@ const LOG_INTERVAL: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(crate) struct Attempt {
     pub(crate) source: Source,
+    /// The list of its checksum, if that is at a web server.
+    pub(crate) sums: Option<Source>,
     pub(crate) placement: Placement,
     pub(crate) events: Arc<Events>,
     pub(crate) limits: Arc<Limits>,

@@ -8,6 +8,7 @@ pub(crate) mod file;
 pub(crate) mod leftover;
 pub(crate) mod placement;
 pub(crate) mod resume;
+mod sums;
 pub(crate) mod totals;
 pub(crate) mod tree;
 pub(crate) mod worker;

@@ -2,10 +2,13 @@
 
 use std::time::Instant;
 
-use crate::client::job::{
-    deletions::{Deletions, Discard},
-    file::resume::FileResume,
-    tree::state::TreeResume,
+use crate::client::{
+    api::content::{checksum::Checksum, proof::DigestBy},
+    job::{
+        deletions::{Deletions, Discard},
+        file::resume::FileResume,
+        tree::state::TreeResume,
+    },
 };
 
 /// See the module. A path that is requested as a tree can be a file, so that a job may have something of both.
@@ -13,6 +16,8 @@ use crate::client::job::{
 pub(crate) struct JobResume {
     /// When the first connection was opened.
     pub(crate) started: Option<Instant>,
+    /// The checksum that a list has, and whose list it is.
+    pub(crate) listed: Option<(Checksum, DigestBy)>,
     pub(crate) file: FileResume,
     pub(crate) tree: TreeResume,
 }

@@ -7,7 +7,10 @@ use tokio::{sync::watch, task::block_in_place};
 use crate::{
     client::{
         api::{
-            content::proof::{DigestBy, Proof},
+            content::{
+                proof::{DigestBy, Proof},
+                sums::SumsAt,
+            },
             new_job::Form,
             settings::config::{Extract, Names},
             views::view::{Finished, TroubleKind},
@@ -27,7 +30,7 @@ use crate::{
             },
             placement::Placement,
             resume::JobResume,
-            tree,
+            sums, tree,
         },
         transfer::cancel::Cancel,
     },
@@ -52,10 +55,23 @@ pub(crate) async fn run(
         return (resume, Outcome::Fault { fault, progressed: false });
     }
     if attempt.new_job().form == Form::Tree && attempt.source.has_trees() {
+        if let Some(SumsAt::File(_) | SumsAt::Web(_)) = attempt.new_job().sums {
+            let message = "a list has checksums of files, and none of a tree: fetch it as a zip archive";
+            let fault = Fault::never(TroubleKind::Other, message).or_by(", or leave out --checksum-file");
+            return (resume, Outcome::Fault { fault, progressed: false });
+        }
         match tree::run(&mut attempt, &mut resume.tree, started, &cancel).await {
             Some(outcome) => return (resume, outcome),
             None => attempt.placement.new.form = Form::File,
         }
+    }
+    match cancel.unless_set(sums::find(&attempt, &mut resume)).await {
+        Ok(()) => {}
+        Err(Unfinished::Stopped) => return (resume, Outcome::Stopped),
+        Err(Unfinished::Fault(fault)) => return (resume, Outcome::Fault { fault, progressed: false }),
+    }
+    if let Some((checksum, _)) = &resume.listed {
+        attempt.placement.new.checksum.get_or_insert_with(|| checksum.clone());
     }
     if matches!(resume.file.state, ResumeState::Placed(_)) {
         attempt.permit = None;
@@ -103,7 +119,7 @@ async fn finished(
                 resumed: if attempt.source.has_ranges() { bytes.saturating_sub(totals.kept) } else { 0 },
                 blake3: root.to_string(),
                 origin: content.origin,
-                proof: Some(proof(attempt, &content)),
+                proof: Some(proof(attempt, &content, resume.listed.as_ref().map(|(_, by)| *by))),
                 seconds: started.elapsed().as_secs_f64(),
                 files: None,
                 omitted: content.sources.map_or(0, |sources| sources.omitted),
@@ -118,10 +134,11 @@ async fn finished(
     }
 }
 
-/// How it is known that a finished content is what its source has. All digests were compared before it was put in place.
-fn proof(attempt: &Attempt, content: &Content) -> Proof {
+/// How it is known that a finished content is what its source has. All digests were compared before it was put in place. `listed`: whose
+/// list has the checksum.
+fn proof(attempt: &Attempt, content: &Content, listed: Option<DigestBy>) -> Proof {
     match (&attempt.new_job().checksum, &content.digest) {
-        (Some(given), _) => Proof::verified(given, DigestBy::User),
+        (Some(given), _) => Proof::verified(given, listed.unwrap_or(DigestBy::User)),
         (None, Some(announced)) => Proof::verified(announced, DigestBy::Server),
         (None, None) => attempt.source.proof(content),
     }

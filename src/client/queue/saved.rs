@@ -1,7 +1,14 @@
 //! Changes a saved queue before an engine resumes it, by the functions that change a running one.
 
 use crate::client::{
-    api::{address::locator::Server, new_job::NewJob, saved::SavedJob},
+    api::{
+        address::{
+            locator::{Locator, Server},
+            web_header::WebHeader,
+        },
+        new_job::NewJob,
+        saved::{SavedJob, SavedState},
+    },
     queue::{
         Queue,
         phase::{Input, Phase},
@@ -33,6 +40,31 @@ pub fn reach(jobs: &mut Vec<SavedJob>, server: &Server) {
     change(jobs, |queue, servers| {
         queue.reach(server, |new| servers.number(&new.address, new.speak));
     });
+}
+
+/// Requests the jobs from `old` that are not done from another address, with these header fields. Returns how many there are.
+pub fn readdress(jobs: &mut [SavedJob], old: &Locator, new: &Locator, headers: &[WebHeader]) -> usize {
+    let is_open = |job: &SavedJob| !matches!(job.state, SavedState::Done(_) | SavedState::Cancelled);
+    // Of links that differ in a secret only that one is meant; but the secret may be left out.
+    let is_exact = jobs.iter().any(|job| is_open(job) && job.new.address.is_same_request(old));
+    let mut changed = 0;
+    for job in jobs.iter_mut().filter(|job| is_open(job)) {
+        let address = &job.new.address;
+        let is_meant = if is_exact { address.is_same_request(old) } else { address.is_same_as(old) };
+        if !is_meant {
+            continue;
+        }
+        job.new.note_earlier();
+        job.new.readdress(new.clone());
+        if !headers.is_empty() {
+            job.new.headers = headers.to_vec();
+        }
+        if !matches!(job.state, SavedState::Paused) {
+            job.state = SavedState::Queued;
+        }
+        changed += 1;
+    }
+    changed
 }
 
 /// Queues all jobs again that have failed, or wait for a decision of the user.
@@ -69,9 +101,7 @@ mod tests {
 
     use super::*;
     use crate::client::api::{
-        address::locator::Locator,
         new_job::Existing,
-        saved::SavedState,
         views::view::{Finished, Trouble, TroubleKind},
     };
 
@@ -84,10 +114,51 @@ mod tests {
             save_as: None,
             existing: Existing::Keep,
             checksum: None,
+            sums: None,
+            headers: Vec::new(),
             extract: false,
             listed: None,
             earlier: Vec::new(),
         }
+    }
+
+    #[test]
+    fn another_address_is_for_what_is_not_done() {
+        let link = |text: &str| Locator::parse(text).expect("an address");
+        let job = |address: &str, state| SavedJob {
+            new: NewJob {
+                address: link(address),
+                headers: vec![WebHeader::parse("Cookie: a=b").expect("a field")],
+                ..new("x")
+            },
+            state,
+            name: None,
+            size: None,
+            received: 5,
+            progress: None,
+            files: None,
+            limit: None,
+        };
+        let failed = || SavedState::Failed(Trouble::new(TroubleKind::NotFound, "expired"));
+        let mut jobs = [
+            job("https://h/a?sig=1", failed()),
+            job("https://h/a?sig=1", SavedState::Done(finished())),
+            job("https://h/b", SavedState::Paused),
+        ];
+        let (old, now) = (link("https://h/a?sig=REDACTED"), link("https://h/a?sig=2"));
+        assert_eq!(readdress(&mut jobs, &old, &now, &[]), 1, "the displayed address is enough");
+        assert_eq!((&jobs[0].new.address, &jobs[0].state), (&now, &SavedState::Queued));
+        assert_eq!(jobs[0].new.earlier.len(), 1, "the partial file is found by it");
+        assert_eq!(jobs[0].new.headers.len(), 1, "the same server gets the same fields");
+        assert_eq!(jobs[1].new.address, link("https://h/a?sig=1"), "it is done");
+        let mirror = link("https://mirror/b");
+        assert_eq!(readdress(&mut jobs, &link("https://h/b"), &mirror, &[]), 1);
+        assert_eq!(
+            (&jobs[2].state, jobs[2].new.headers.len()),
+            (&SavedState::Paused, 0),
+            "another server does not"
+        );
+        assert_eq!(readdress(&mut jobs, &link("https://h/c"), &mirror, &[]), 0);
     }
 
     fn finished() -> Finished {

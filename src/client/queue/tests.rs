@@ -62,6 +62,8 @@ fn job(path: &str, port: u16) -> NewJob {
         save_as: None,
         existing: Existing::Keep,
         checksum: None,
+        sums: None,
+        headers: Vec::new(),
         extract: false,
         listed: None,
         earlier: Vec::new(),

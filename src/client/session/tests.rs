@@ -22,6 +22,8 @@ fn job(path: &str, state: SavedState) -> SavedJob {
         save_as: None,
         existing: Default::default(),
         checksum: None,
+        sums: None,
+        headers: Vec::new(),
         extract: false,
         listed: None,
         earlier: Vec::new(),

@@ -146,11 +146,28 @@ impl Source {
     }
 
     /// The name that only the server knows: that of all that it serves, or that of the content of a web server.
-    pub(crate) async fn server_name(&self) -> Result<Option<String>, Fault> {
+    /// `worked`: whether some of the content was received before.
+    pub(crate) async fn server_name(&self, worked: bool) -> Result<Option<String>, Fault> {
         match self {
             Source::Fdsp(fdsp) => fdsp.root_name().await.map(Some),
-            Source::Http(http) => http.name().await.map(Some),
+            Source::Http(http) => http.name(worked).await.map(Some),
             Source::Classic(_) => Ok(None),
+        }
+    }
+
+    /// All of a small file, of at most `max` bytes; `None` if the server does not have it or does not give it. Only of web servers.
+    pub(crate) async fn small(&self, max: usize) -> Result<Option<Vec<u8>>, Fault> {
+        match self {
+            Source::Http(http) => http.small(max).await,
+            Source::Fdsp(_) | Source::Classic(_) => Ok(None),
+        }
+    }
+
+    /// A file with this name in the same folder of a web server.
+    pub(crate) fn beside(&self, name: &str) -> Option<Source> {
+        match self {
+            Source::Http(http) => http.beside(name).map(Source::Http),
+            Source::Fdsp(_) | Source::Classic(_) => None,
         }
     }
 

@@ -255,6 +255,14 @@ pub(super) fn refused(untrusted: &Untrusted, server: &Server, servers: &KnownSer
             let new = NewServer { server: server.clone(), pin: *found };
             fault.asking(Question::Trust(Doubt::New(new)))
         }
+        Untrusted::Unchecked { found } => {
+            let message = format!(
+                "nobody has checked the certificate of {peer}, which is {found}: user name, password, cookies and header \
+                 fields are not sent to it; if that is the server's own certificate, add #{found} to the address"
+            );
+            let new = NewServer { server: server.clone(), pin: *found };
+            refused(message).asking(Question::Trust(Doubt::New(new)))
+        }
         Untrusted::WrongPin { expected, found } => other(format!(
             "its certificate is {found}, the pin is {expected}; the connection may be intercepted, or the server was \
              set up again: then paste the new address that it shows"

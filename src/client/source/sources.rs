@@ -14,7 +14,10 @@ use super::{
 use crate::{
     client::{
         api::{
-            address::locator::{Locator, Server},
+            address::{
+                locator::{Locator, Server},
+                web_header::WebHeader,
+            },
             settings::config::{Trust, Web},
             speak::Speak,
             views::view::TroubleKind,
@@ -39,10 +42,11 @@ impl Sources {
         Sources { pool: Arc::new(pool), clients: Arc::new(clients) }
     }
 
-    /// The content at an address, from a server that speaks this protocol. Web servers speak HTTP.
+    /// The content at an address, from a server that speaks this protocol. Web servers speak HTTP, and get these header fields.
     pub(crate) fn source(
         &self,
         address: &Locator,
+        headers: &[WebHeader],
         speak: Speak,
         limiter: &Arc<Limiter>,
         observer: Arc<dyn Observer>,
@@ -54,7 +58,7 @@ impl Sources {
                 Source::Classic(Classic::new(address, dialect, pool, limiter, observer))
             }
             (Locator::Http(address), _) => {
-                Source::Http(Http::new(address, Arc::clone(&self.clients), limiter, observer))
+                Source::Http(Http::new(address, headers, Arc::clone(&self.clients), limiter, observer))
             }
         }
     }

@@ -32,6 +32,8 @@ pub(crate) enum Untrusted {
     Changed { known: Pin, found: Pin },
     /// No certificate was accepted before.
     Unknown { found: Pin },
+    /// It was accepted on its first use only, or would be, and secrets are to be sent.
+    Unchecked { found: Pin },
     /// The file of known servers cannot be used.
     File(io::Error),
 }

@@ -22,17 +22,20 @@ pub(crate) struct Verifier {
     authority: Authority,
     /// The only name whose certificate is that of the server, if there may be a proxy before it.
     behind_proxy: Option<String>,
+    /// Whether secrets are sent, so that a certificate that was accepted on its first use is not enough.
+    secrets: bool,
     verdict: Mutex<Option<Result<(Pin, Trusted), Untrusted>>>,
 }
 
 impl Verifier {
     pub(crate) fn new(servers: Arc<KnownServers>, authority: Authority) -> Verifier {
-        Verifier { servers, authority, behind_proxy: None, verdict: Mutex::default() }
+        Verifier { servers, authority, behind_proxy: None, secrets: false, verdict: Mutex::default() }
     }
 
     /// The verifier of a web server, which may be reached through a proxy with a certificate of its own: only authorities verify that one.
-    pub(crate) fn of_web_server(servers: Arc<KnownServers>, authority: Authority) -> Verifier {
-        Verifier { behind_proxy: Some(authority.host.clone()), ..Verifier::new(servers, authority) }
+    /// `secrets`: whether secrets are sent to the server.
+    pub(crate) fn of_web_server(servers: Arc<KnownServers>, authority: Authority, secrets: bool) -> Verifier {
+        Verifier { behind_proxy: Some(authority.host.clone()), secrets, ..Verifier::new(servers, authority) }
     }
 
     /// Forgets the certificate of an earlier handshake.
@@ -79,7 +82,10 @@ impl ServerCertVerifier for Verifier {
             return if by_system() { Ok(ServerCertVerified::assertion()) } else { Err(refused) };
         }
         let pin = tls::pin(end_entity);
-        let verdict = self.servers.verify(&self.authority, pin, by_system).map(|trusted| (pin, trusted));
+        let verdict = match self.servers.verify(&self.authority, pin, by_system) {
+            Ok(Trusted::New | Trusted::FirstUse) if self.secrets => Err(Untrusted::Unchecked { found: pin }),
+            verdict => verdict.map(|trusted| (pin, trusted)),
+        };
         let verified = match verdict {
             Ok(_) => Ok(ServerCertVerified::assertion()),
             Err(_) => Err(refused),

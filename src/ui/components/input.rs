@@ -4,7 +4,10 @@ use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use tui_input::{Input, InputRequest, backend::crossterm::to_input_request};
 use unicode_width::UnicodeWidthChar;
 
-use crate::text;
+use crate::{
+    client::{CurlCommand, MAX_COMMAND_LEN},
+    text,
+};
 
 /// Bytes of a line, at most: no path of the protocol is longer, and an address adds little.
 const MAX_LEN: usize = 8 * 1024;
@@ -232,21 +235,37 @@ fn request(key: KeyEvent) -> Option<InputRequest> {
 
 /// Text without what acts on a terminal or cannot be seen; a tab becomes a blank.
 fn clean(text: &str) -> String {
-    text.chars()
-        .map(|c| if c == '\t' { ' ' } else { c })
-        .filter(|c| !text::is_unsafe(*c))
-        .take(MAX_LEN)
-        .collect()
+    clean_up_to(text, MAX_LEN)
+}
+
+/// The same with at most this many characters.
+fn clean_up_to(text: &str, max: usize) -> String {
+    text.chars().map(|c| if c == '\t' { ' ' } else { c }).filter(|c| !text::is_unsafe(*c)).take(max).collect()
 }
 
 /// The entries of a paste: its lines without blanks at either end, and without the empty ones.
+/// A command of curl that continues in the next line is one entry.
 pub fn pasted_lines(pasted: &str) -> Vec<String> {
-    pasted
-        .split(['\n', '\r'])
-        .map(|line| clean(line).trim().to_owned())
-        .filter(|line| !line.is_empty())
-        .take(MAX_PASTED_LINES)
-        .collect()
+    let mut lines: Vec<String> = Vec::new();
+    let mut continues = false;
+    for line in pasted.split(['\n', '\r']) {
+        let is_command = continues || CurlCommand::is_meant(line);
+        let max = if is_command { MAX_COMMAND_LEN } else { MAX_LEN };
+        let line = clean_up_to(line, max).trim().to_owned();
+        if line.is_empty() {
+            continue;
+        }
+        if let (true, Some(command)) = (continues, lines.last_mut()) {
+            let whole = command.strip_suffix('\\').unwrap_or(command.as_str());
+            *command = format!("{whole} {line}");
+        } else if lines.len() == MAX_PASTED_LINES {
+            break;
+        } else {
+            lines.push(line);
+        }
+        continues = is_command && lines.last().is_some_and(|command| CurlCommand::continues(command));
+    }
+    lines
 }
 
 #[cfg(test)]

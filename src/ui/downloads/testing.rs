@@ -284,6 +284,7 @@ pub fn model() -> Model {
         server: Some(server()),
         named: None,
         plain: false,
+        globs: false,
         speak: Speak::V1,
         form: Form::Auto,
         folder: PathBuf::from("/home/u"),

@@ -19,7 +19,7 @@ use super::{
     remote::{browser::Browser, paste::Paste},
 };
 use crate::{
-    client::{self, Doubt, Totals, Trouble},
+    client::{self, CurlCommand, Doubt, Totals, Trouble},
     protocol::message::Entries,
     text::units,
     ui::{
@@ -346,7 +346,7 @@ fn paste(model: &mut Model, queue: &impl Queue, text: &str) -> Vec<Effect> {
             prompt.line.paste(&lines.join(" "));
             return dialog::changed(model, queue);
         }
-        (Dialog::None, [line]) => {
+        (Dialog::None, [line]) if !CurlCommand::is_meant(line) => {
             model.focus = Focus::Input;
             model.input.paste(line);
         }

@@ -172,6 +172,7 @@ mod downloads {
         let defaults = Defaults {
             server: None,
             named: None,
+            globs: false,
             plain: false,
             speak: Speak::V1,
             form: Form::Zip,

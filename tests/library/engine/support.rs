@@ -134,6 +134,8 @@ impl Client {
             save_as: None,
             existing: Existing::Keep,
             checksum: None,
+            sums: None,
+            headers: Vec::new(),
             extract: false,
             listed: None,
             earlier: Vec::new(),

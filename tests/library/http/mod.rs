@@ -6,6 +6,8 @@ mod lengths;
 mod names;
 mod proofs;
 mod redirects;
+mod secrets;
+mod sums;
 mod tls;
 mod versions;
 

@@ -116,6 +116,8 @@ impl Folder {
             save_as: None,
             existing,
             checksum: None,
+            sums: None,
+            headers: Vec::new(),
             extract: false,
             listed: None,
             earlier: Vec::new(),

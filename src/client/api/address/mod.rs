@@ -1,5 +1,7 @@
 //! Addresses: of servers of this program, of web servers, and as users type them.
 
+pub(crate) mod curl;
+pub mod glob;
 pub(crate) mod locator;
 pub mod typed;
 pub(crate) mod web;

@@ -4,6 +4,7 @@
 //! SCHEME://…               an address
 //! HOST:PORT[/PATH][#PIN]   the same without fdsp://; HOST has a letter or is an IPv4 address, PORT is a number
 //! [IPV6][:PORT][/PATH]     the same
+//! curl ADDRESS …           a command of curl, see [`CurlCommand`]
 //! anything else            a path
 //! ```
 //!
@@ -13,8 +14,11 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::{
     client::api::address::{
+        curl::{CurlCommand, CurlError},
+        glob::{self, GlobError},
         locator::{Locator, LocatorError, Server},
         web::WebAddress,
+        web_header::WebHeader,
     },
     protocol::address::{AddressError, DEFAULT_PORT, encoded},
 };
@@ -42,6 +46,48 @@ pub enum TypedError {
         /// What may be meant.
         instead: String,
     },
+    /// A command of curl that is not understood.
+    #[error(transparent)]
+    Curl(#[from] CurlError),
+    /// Patterns that are not valid.
+    #[error(transparent)]
+    Glob(#[from] GlobError),
+}
+
+/// What is requested: an address, and the header fields for its server alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// The address.
+    pub address: Locator,
+    /// The header fields, which may be secrets.
+    pub headers: Vec<WebHeader>,
+}
+
+impl From<Locator> for Request {
+    fn from(address: Locator) -> Request {
+        Request { address, headers: Vec::new() }
+    }
+}
+
+/// Reads what a user typed as [`read`] does, and commands of curl as well. `globs`: whether patterns stand for several addresses.
+///
+/// # Errors
+/// See [`TypedError`].
+pub fn requests(
+    text: &str,
+    at_hand: Option<&Server>,
+    plain: bool,
+    globs: bool,
+) -> Result<Vec<Request>, TypedError> {
+    if CurlCommand::is_meant(text) {
+        let CurlCommand { address, headers } = CurlCommand::parse(text)?;
+        return Ok(vec![Request { address: Locator::Http(address), headers }]);
+    }
+    if !globs {
+        return Ok(vec![read(text, at_hand, plain)?.into()]);
+    }
+    let all = glob::expand(text.trim())?;
+    all.iter().map(|text| read(text, at_hand, plain).map(Request::from)).collect()
 }
 
 /// Reads what a user typed. `at_hand` is the server that paths belong to. A server without a scheme is reached without TLS if it is
@@ -93,6 +139,9 @@ pub fn split(text: &str) -> (&str, &str, &str) {
 
 /// A text as it may be saved: without a token or a password. `None` if the text may contain one that cannot be distinguished from the rest.
 pub fn without_secrets(text: &str) -> Option<String> {
+    if CurlCommand::is_meant(text) {
+        return CurlCommand::parse(text).ok().map(|command| command.address.to_string());
+    }
     if WebAddress::is_meant(text) {
         return WebAddress::parse(text).ok().map(|address| address.to_string());
     }

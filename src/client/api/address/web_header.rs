@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use reqwest::header::{HeaderName, HeaderValue};
+use reqwest::header::{HeaderName, HeaderValue, REFERER, USER_AGENT};
+use serde::{Deserialize, Serialize};
 
 /// Fields that the client sets itself: with other values, what is received could be a mix, or not the file.
 const OWN_FIELDS: [&str; 13] = [
@@ -21,8 +22,9 @@ const OWN_FIELDS: [&str; 13] = [
     "transfer-encoding",
 ];
 
-/// See the module. `Debug` does not show its value, which may be a secret.
-#[derive(Clone, PartialEq, Eq)]
+/// See the module. `Debug` does not show its value, which may be a secret. Serde carries it with the value.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct WebHeader {
     name: HeaderName,
     value: HeaderValue,
@@ -50,9 +52,20 @@ impl WebHeader {
         if OWN_FIELDS.contains(&name.as_str()) {
             return Err(WebHeaderError::Own(name.to_string()));
         }
-        let mut value = HeaderValue::from_str(value.trim()).map_err(|_| WebHeaderError::Form)?;
+        // As curl does: other characters than ASCII are sent as they are.
+        let mut value = HeaderValue::from_bytes(value.trim().as_bytes()).map_err(|_| WebHeaderError::Form)?;
         value.set_sensitive(true);
         Ok(WebHeader { name, value })
+    }
+
+    /// Whether a request has it once: another one replaces it.
+    pub(crate) fn is_single(&self) -> bool {
+        self.name == USER_AGENT || self.name == REFERER
+    }
+
+    /// Whether both have the same name.
+    pub(crate) fn has_name_of(&self, other: &WebHeader) -> bool {
+        self.name == other.name
     }
 
     /// Its name.
@@ -63,6 +76,25 @@ impl WebHeader {
     /// Its value.
     pub(crate) fn value(&self) -> &HeaderValue {
         &self.value
+    }
+
+    /// The field with its value: to be saved as a secret.
+    pub(crate) fn revealed(&self) -> String {
+        format!("{}: {}", self.name, String::from_utf8_lossy(self.value.as_bytes()))
+    }
+}
+
+impl TryFrom<String> for WebHeader {
+    type Error = WebHeaderError;
+
+    fn try_from(text: String) -> Result<WebHeader, WebHeaderError> {
+        WebHeader::parse(&text)
+    }
+}
+
+impl From<WebHeader> for String {
+    fn from(header: WebHeader) -> String {
+        header.revealed()
     }
 }
 

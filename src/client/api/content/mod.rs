@@ -4,3 +4,4 @@ pub(crate) mod announced;
 pub(crate) mod checksum;
 pub(crate) mod origin;
 pub(crate) mod proof;
+pub(crate) mod sums;

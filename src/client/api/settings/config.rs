@@ -1,9 +1,10 @@
 //! The settings of an engine.
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use crate::client::api::{
-    address::web_header::WebHeader, settings::hook::Hooks, settings::limit_schedule::LimitSchedule,
+    address::web_header::WebHeader,
+    settings::{cookies::Cookies, hook::Hooks, limit_schedule::LimitSchedule, netrc::Netrc},
 };
 
 /// The settings of an engine.
@@ -96,6 +97,10 @@ pub struct Web {
     pub user_agent: Option<String>,
     /// The value of `Referer`, which is sent to the server of an address only.
     pub referer: Option<String>,
+    /// User names and passwords, which are sent to the server of an address only.
+    pub netrc: Option<Arc<Netrc>>,
+    /// Cookies, which are sent to what they match.
+    pub cookies: Option<Arc<Cookies>>,
 }
 
 /// The proxy of web servers.

@@ -114,10 +114,7 @@ impl Actor {
             new.note_earlier();
             match edit {
                 // What the screen shows of an address has no token, and neither has what was typed into it.
-                Edit::Address(mut address) => {
-                    address.complete(&new.address.server());
-                    new.address = address;
-                }
+                Edit::Address(address) => new.readdress(address),
                 Edit::Path(path) => save_at(new, path),
             }
         });

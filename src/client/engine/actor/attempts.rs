@@ -6,7 +6,9 @@ use tokio::{sync::watch, task::spawn_blocking};
 
 use super::{Actor, Message};
 use crate::client::{
-    api::{event::Event, job_id::JobId, views::picture::Part, views::view::TroubleKind},
+    api::{
+        content::sums::SumsAt, event::Event, job_id::JobId, views::picture::Part, views::view::TroubleKind,
+    },
     engine::permits,
     error::Fault,
     job::{
@@ -18,6 +20,7 @@ use crate::client::{
         worker,
     },
     queue::{Counters, Counts, Resumed, Started, phase::Phase},
+    source::observer::Observer,
     transfer::progress::Progress,
 };
 
@@ -42,9 +45,19 @@ impl Actor {
             let reports = Reports { server: Arc::clone(permit.server()), progress: Arc::clone(&progress) };
             let limits = Arc::new(self.shared.limits.of_job(limit));
             self.limiters.insert(id, Arc::clone(&limits.bandwidth));
-            let source = self.sources.source(&new.address, new.speak, &limits.bandwidth, Arc::new(reports));
+            let reports: Arc<dyn Observer> = Arc::new(reports);
+            let at = |address, headers| {
+                self.sources.source(address, headers, new.speak, &limits.bandwidth, Arc::clone(&reports))
+            };
+            let source = at(&new.address, &new.headers);
+            let sums = match &new.sums {
+                // Header fields belong to the server of the download.
+                Some(SumsAt::Web(list)) => Some(at(list, &[])),
+                _ => None,
+            };
             let attempt = Attempt {
                 source,
+                sums,
                 placement: Placement {
                     id,
                     new,

@@ -37,16 +37,17 @@ pub(crate) async fn recall(
     }
     let new = &placement.new;
     let mut names = destination::names(new, placement.names);
+    let worked = fetch.progress.received() > 0;
     if new.address.is_root()
         && is_anything_unfinished(new)
-        && let Some(name) = fetch.source.server_name().await?
+        && let Some(name) = fetch.source.server_name(worked).await?
     {
         // Only the server knows the name of the served folder.
         names.push((Form::Zip, SafeName::for_content(None, &format!("{name}.zip"), true, placement.names)));
     }
     if !new.address.has_directories()
         && is_anything_unfinished(new)
-        && let Some(name) = fetch.source.server_name().await?
+        && let Some(name) = fetch.source.server_name(worked).await?
     {
         names = vec![(Form::File, placement.content_name(&name, false))];
     }

@@ -214,6 +214,8 @@ mod tests {
             save_as: save_as.map(PathBuf::from),
             existing,
             checksum: None,
+            sums: None,
+            headers: Vec::new(),
             extract: false,
             listed: None,
             earlier: Vec::new(),

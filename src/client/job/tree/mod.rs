@@ -179,7 +179,7 @@ async fn fetch(
     let name = match new.address.name() {
         Some(asked) => SafeName::for_content(Some(asked), "", false, names),
         None => {
-            let name = cancel.unless_set(attempt.source.server_name()).await?;
+            let name = cancel.unless_set(attempt.source.server_name(false)).await?;
             SafeName::for_content(None, &name.unwrap_or_default(), false, names)
         }
     };

@@ -68,6 +68,8 @@ fn new() -> impl Strategy<Value = NewJob> {
             save_as,
             existing,
             checksum,
+            sums: None,
+            headers: Vec::new(),
             extract,
             listed: None,
             earlier: Vec::new(),

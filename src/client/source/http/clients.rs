@@ -44,7 +44,8 @@ pub(crate) struct Clients {
     timeouts: Timeouts,
     servers: Arc<KnownServers>,
     web: Web,
-    clients: Mutex<HashMap<Authority, Client>>,
+    /// With and without secrets.
+    clients: Mutex<HashMap<(Authority, bool), Client>>,
 }
 
 /// The client of one server.
@@ -69,23 +70,25 @@ impl Clients {
         self.timeouts
     }
 
-    /// The client of the server of a URL. `pin`: the certificate that it must have.
-    pub(super) fn client(&self, url: &Url, pin: Option<Pin>) -> Result<Client, Fault> {
-        let authority = web::authority(url, pin);
+    /// The client of the server of a URL. `pin`: the certificate that it must have. `secrets`: whether it sends secrets, so that only a
+    /// certificate that was checked is enough.
+    pub(super) fn client(&self, url: &Url, pin: Option<Pin>, secrets: bool) -> Result<Client, Fault> {
+        let key = (web::authority(url, pin), secrets);
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(client) = clients.get(&authority) {
+        if let Some(client) = clients.get(&key) {
             return Ok(client.clone());
         }
-        let client = self.build(&authority).map_err(|reason| {
-            let message = format!("cannot connect to {authority}: {reason}");
+        let client = self.build(&key.0, secrets).map_err(|reason| {
+            let message = format!("cannot connect to {}: {reason}", key.0);
             Fault::never(TroubleKind::Connection, message)
         })?;
-        clients.insert(authority, client.clone());
+        clients.insert(key, client.clone());
         Ok(client)
     }
 
-    fn build(&self, authority: &Authority) -> Result<Client, String> {
-        let verifier = Arc::new(Verifier::of_web_server(Arc::clone(&self.servers), authority.clone()));
+    fn build(&self, authority: &Authority, secrets: bool) -> Result<Client, String> {
+        let servers = Arc::clone(&self.servers);
+        let verifier = Arc::new(Verifier::of_web_server(servers, authority.clone(), secrets));
         let mut tls = ClientConfig::builder_with_provider(tls::web_provider())
             .with_safe_default_protocol_versions()
             .map_err(|error| error.to_string())?
@@ -119,7 +122,7 @@ impl Clients {
     /// Connects to the server of an address, and waits for any answer.
     pub(crate) async fn probe(&self, address: &WebAddress) -> Result<(), Fault> {
         let root = address.root();
-        let (client, began) = (self.client(root.url(), root.pin())?, Instant::now());
+        let (client, began) = (self.client(root.url(), root.pin(), false)?, Instant::now());
         let request = client.http.head(web::without_user(root.url()));
         match timeout(self.timeouts.silence.saturating_mul(2), request.send()).await {
             Ok(Ok(_)) => self.answered(&client, &root),

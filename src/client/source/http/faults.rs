@@ -11,7 +11,7 @@ use reqwest::{Response, StatusCode, Url, header::RETRY_AFTER};
 use super::fields;
 use crate::{
     client::{
-        api::{address::web, views::view::TroubleKind},
+        api::{address::web, question::Question, views::view::TroubleKind},
         error::{Fault, MAX_SERVER_DELAY, Verdict},
     },
     platform::reason,
@@ -114,7 +114,9 @@ pub(super) fn refused(response: &Response, url: &Url, worked: bool) -> Fault {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::GONE if worked => Fault::never(
             TroubleKind::NotFound,
             format!("{shown}: the link has expired ({said}); what was received is kept: paste a new link"),
-        ),
+        )
+        .or_by(", or name it with --session NAME --replace-address OLD NEW")
+        .asking(Question::Expired),
         StatusCode::UNAUTHORIZED => Fault::never(
             TroubleKind::Refused,
             format!(

@@ -3,6 +3,8 @@
 //! ```text
 //! clients      one HTTP client for each server, with its TLS settings
 //! request      sends requests, and follows redirects
+//! secrets      what is sent to one server and to no other: header fields, passwords and cookies
+//! small        small files as a whole, such as lists of checksums
 //! answer       what an answer says of the content: its version, size, range, name and digest
 //! validator    what shows that two answers are of one version
 //! fields       reads the values of header fields
@@ -16,6 +18,8 @@ pub(crate) mod connection;
 mod faults;
 mod fields;
 mod request;
+mod secrets;
+mod small;
 pub(crate) mod validator;
 
 use std::sync::{Arc, Mutex};
@@ -25,7 +29,10 @@ use reqwest::Url;
 pub(crate) use self::{clients::Clients, connection::Connection};
 use super::{limiter::Limiter, observer::Observer};
 use crate::client::{
-    api::address::web::{WebAddress, WebAddressError},
+    api::address::{
+        web::{WebAddress, WebAddressError},
+        web_header::WebHeader,
+    },
     error::Fault,
 };
 
@@ -33,6 +40,8 @@ use crate::client::{
 #[derive(Clone, Debug)]
 pub(crate) struct Http {
     address: WebAddress,
+    /// Header fields for the server of the address alone.
+    headers: Arc<[WebHeader]>,
     clients: Arc<Clients>,
     limiter: Arc<Limiter>,
     observer: Arc<dyn Observer>,
@@ -43,11 +52,12 @@ pub(crate) struct Http {
 impl Http {
     pub(crate) fn new(
         address: WebAddress,
+        headers: &[WebHeader],
         clients: Arc<Clients>,
         limiter: Arc<Limiter>,
         observer: Arc<dyn Observer>,
     ) -> Http {
-        Http { address, clients, limiter, observer, found: Arc::default() }
+        Http { address, headers: headers.into(), clients, limiter, observer, found: Arc::default() }
     }
 
     /// The address.
@@ -60,8 +70,8 @@ impl Http {
         Ok(Http { address: self.address.join(path)?, found: Arc::default(), ..self.clone() })
     }
 
-    /// The name that the server has for the content.
-    pub(super) async fn name(&self) -> Result<String, Fault> {
-        Ok(self.head(false).await?.name)
+    /// The name that the server has for the content. `worked`: whether some of it was received before.
+    pub(super) async fn name(&self, worked: bool) -> Result<String, Fault> {
+        Ok(self.head(worked).await?.name)
     }
 }

@@ -4,7 +4,7 @@ use std::{sync::PoisonError, time::Instant};
 
 use reqwest::{
     Method, Response, StatusCode, Url,
-    header::{ACCEPT, ACCEPT_ENCODING, HeaderMap, HeaderValue, IF_RANGE, LOCATION, RANGE, REFERER},
+    header::{ACCEPT, ACCEPT_ENCODING, IF_RANGE, LOCATION, RANGE},
 };
 use tokio::time::timeout;
 
@@ -81,20 +81,6 @@ impl Http {
         Ok(reply)
     }
 
-    /// The header fields that only the server of the address gets.
-    fn own_fields(&self) -> HeaderMap {
-        let web = self.clients.web();
-        let mut fields = HeaderMap::new();
-        if let Some(referer) = web.referer.as_deref().and_then(|referer| HeaderValue::from_str(referer).ok())
-        {
-            fields.insert(REFERER, referer);
-        }
-        for field in &web.headers {
-            fields.append(field.name(), field.value().clone());
-        }
-        fields
-    }
-
     /// Where redirects have led; `now` replaces it.
     fn found(&self, now: Option<Url>) -> Option<Url> {
         let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
@@ -120,7 +106,8 @@ impl Http {
     async fn send_once(&self, ask: &Ask, url: &Url) -> Result<Response, Fault> {
         let is_own = url.origin() == self.address.url().origin();
         let pin = if is_own { self.address.pin() } else { None };
-        let client = self.clients.client(url, pin)?;
+        let secrets = self.secrets(url, is_own);
+        let client = self.clients.client(url, pin, secrets.are_there)?;
         let mut request = client
             .http
             .request(ask.method.clone(), web::without_user(url))
@@ -133,12 +120,7 @@ impl Http {
         if let Some(condition) = &ask.condition {
             request = request.header(IF_RANGE, condition);
         }
-        if is_own {
-            if let Some((user, password)) = self.address.user() {
-                request = request.basic_auth(user, password);
-            }
-            request = request.headers(self.own_fields());
-        }
+        request = request.headers(secrets.fields);
         let (began, silence) = (Instant::now(), self.clients.timeouts().silence);
         // Connecting and answering may take this long each.
         let sent = timeout(silence.saturating_mul(2), request.send()).await.map_err(|_| {

@@ -8,7 +8,7 @@ use ratatui::{
 };
 
 use crate::{
-    client::{Answer, Claimed, Conflict, ConflictKind, Facts, Question},
+    client::{Answer, Claimed, Conflict, ConflictKind, Facts, Question, QuestionKind},
     text::{SafeText, dates, units},
     ui::{
         actions::{
@@ -99,6 +99,10 @@ fn sentences(model: &Model, decision: &Decision, question: &Question, columns: u
             let received = units::bytes(decision.row.received);
             format!("{name}: the server no longer has it; the {received} that were received stay")
         }
+        Question::Expired => {
+            let received = units::bytes(decision.row.received);
+            format!("{name}: the link has expired: paste a new one; the {received} that were received stay")
+        }
         Question::Changed { part, received } => format!(
             "{name} changed on the server: the {} in {} cannot be continued",
             units::bytes(*received),
@@ -151,7 +155,7 @@ fn answers(question: &Question, of: usize) -> Vec<Hint> {
     };
     let taken = Answer::ALL.into_iter().filter(|answer| question.takes(*answer));
     let mut hints: Vec<_> = taken.map(|answer| Hint::saying(actions(answer).0, word(answer))).collect();
-    let change = if *question == Question::Gone { "edit the address" } else { "rename" };
+    let change = if question.kind() == QuestionKind::Gone { "edit the address" } else { "rename" };
     hints.push(Hint::saying(DecisionAction::Change, change));
     if of > 1 {
         hints.push(DecisionAction::Next.into());

@@ -1,7 +1,11 @@
 //! What the address line is read as, while something is typed in it.
 
 use crate::{
-    client::typed,
+    client::{
+        CurlCommand,
+        typed::{self, Request},
+    },
+    text::units,
     ui::{
         actions::{Context, InputAction},
         components::widgets::{transport, width},
@@ -21,11 +25,18 @@ pub fn is_shown(model: &Model) -> bool {
 /// What Enter would do with the line, in at most this many columns if that is possible.
 pub fn words(model: &Model, columns: usize) -> String {
     let typed = model.input.value().trim();
-    let address = match target::read(typed, &model.defaults) {
-        Ok(address) => address,
+    let requests = match target::requests(typed, model.defaults.server.as_ref(), &model.defaults) {
+        Ok(requests) => requests,
         Err(problem) => return problem,
     };
+    let [Request { address, headers }] = requests.as_slice() else {
+        return format!("{} downloads", units::count(requests.len() as u64));
+    };
     let server = address.server();
+    if CurlCommand::is_meant(typed) {
+        let fields = units::counted(headers.len() as u64, "header field");
+        return format!("curl: server {server}, path /{}, {fields}", address.path());
+    }
     let (words, remark) = if !typed::names_server(typed) {
         (format!("a path on {server}"), Some("another server is HOST:PORT/PATH".to_owned()))
     } else {

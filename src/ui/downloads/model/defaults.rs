@@ -16,6 +16,8 @@ pub struct Defaults {
     pub named: Option<Server>,
     /// Whether servers that are typed without a scheme are reached without TLS.
     pub plain: bool,
+    /// Whether patterns in what is typed stand for several addresses.
+    pub globs: bool,
     /// The protocol to use.
     pub speak: Speak,
     /// The form in which directories are fetched.

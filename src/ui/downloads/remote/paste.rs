@@ -4,7 +4,11 @@ use std::collections::HashMap;
 
 use super::target;
 use crate::{
-    client::{Locator, Server, typed},
+    client::{
+        CurlCommand, Locator, Server,
+        glob::MAX_ADDRESSES,
+        typed::{self, Request},
+    },
     protocol::address::without_token,
     text::{SafeText, units},
     ui::{actions::MoveAction, components::viewport::moved, downloads::model::Defaults},
@@ -30,7 +34,9 @@ pub struct Line {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum What {
     /// A file or a folder, to be queued.
-    Content(Locator),
+    Content(Request),
+    /// Several of them, which patterns stand for.
+    Several(Vec<Request>),
     /// A server without a path, whose files are listed.
     Server(Locator),
     /// Another server without a path: one is listed.
@@ -48,19 +54,29 @@ impl Paste {
         let mut above: Option<Server> = None;
         let mut seen = HashMap::new();
         let mut listed = false;
+        let mut room = MAX_ADDRESSES;
         let mut read = |number: usize, text: String| {
             let at_hand = defaults.server.as_ref().or(above.as_ref().filter(|_| !typed::names_server(&text)));
-            let what = match target::read_at(&text, at_hand, defaults) {
+            let what = match target::requests(&text, at_hand, defaults) {
                 _ if text.starts_with('#') => What::Wrong("a comment".to_owned()),
                 Err(problem) => What::Wrong(problem),
-                Ok(address) => {
+                Ok(several) if several.len() > room => {
+                    What::Wrong(format!("more than {} downloads", units::count(MAX_ADDRESSES as u64)))
+                }
+                Ok(several) if several.len() != 1 => {
+                    room -= several.len();
+                    What::Several(several)
+                }
+                Ok(mut one) => {
+                    let Some(request) = one.pop() else { return Line { text, what: What::Several(one) } };
+                    let address = request.address.clone();
                     above = Some(address.server());
                     match seen.get(&address) {
                         Some(line) => What::Again(*line),
                         None => {
                             seen.insert(address.clone(), number);
                             match address.is_root() {
-                                false => What::Content(address),
+                                false => What::Content(request),
                                 true if listed => What::OtherServer,
                                 true => {
                                     listed = true;
@@ -77,19 +93,28 @@ impl Paste {
         Paste { lines, top: 0 }
     }
 
-    /// The addresses to be queued, each with its line.
-    pub fn contents(&self) -> impl Iterator<Item = (&str, &Locator)> {
-        self.lines.iter().filter_map(|line| match &line.what {
-            What::Content(address) => Some((line.text.as_str(), address)),
+    /// What is to be queued.
+    pub fn contents(&self) -> impl Iterator<Item = &Request> {
+        self.lines.iter().flat_map(|line| match &line.what {
+            What::Content(request) => std::slice::from_ref(request),
+            What::Several(requests) => requests.as_slice(),
+            _ => &[],
+        })
+    }
+
+    /// The server to be listed.
+    pub fn listing(&self) -> Option<&Locator> {
+        self.lines.iter().find_map(|line| match &line.what {
+            What::Server(address) => Some(address),
             _ => None,
         })
     }
 
-    /// The server to be listed, with its line.
-    pub fn listing(&self) -> Option<(&str, &Locator)> {
-        self.lines.iter().find_map(|line| match &line.what {
-            What::Server(address) => Some((line.text.as_str(), address)),
-            _ => None,
+    /// The lines with which something is done, as they are remembered.
+    pub fn taken(&self) -> impl Iterator<Item = String> {
+        self.lines.iter().filter(|line| line.is_taken()).map(|line| match CurlCommand::is_meant(&line.text) {
+            true => line.shown().to_string(),
+            false => line.text.clone(),
         })
     }
 
@@ -107,15 +132,20 @@ impl Paste {
 
     /// What is asked about it.
     pub fn question(&self) -> String {
-        let queued = self.contents().count();
-        let all = self.lines.len();
+        let queued = self.lines.iter().filter(|line| line.is_queued()).count();
+        let (all, files) = (self.lines.len(), self.contents().count());
         let lines = match queued {
-            _ if queued == all => format!("{} lines", units::count(all as u64)),
+            1 if all == 1 && files == 1 => "it".to_owned(),
+            _ if queued == all => units::counted(all as u64, "line"),
             _ => format!("{} of {} lines", units::count(queued as u64), units::count(all as u64)),
         };
+        let lines = match files {
+            _ if files == queued => lines,
+            _ => format!("{lines} ({} downloads)", units::count(files as u64)),
+        };
         match self.listing() {
-            Some((_, server)) if queued == 0 => format!("List {}?", server.host()),
-            Some((_, server)) => format!("Queue {lines} and list {}?", server.host()),
+            Some(server) if queued == 0 => format!("List {}?", server.host()),
+            Some(server) => format!("Queue {lines} and list {}?", server.host()),
             None => format!("Queue {lines}?"),
         }
     }
@@ -130,7 +160,7 @@ impl Paste {
         let [all, first, last] = [self.lines.len(), self.top + 1, (self.top + rows).min(self.lines.len())]
             .map(|line| units::count(line as u64));
         if self.lines.len() <= rows {
-            format!("{all} lines")
+            units::counted(self.lines.len() as u64, "line")
         } else {
             format!("lines {first} to {last} of {all}")
         }
@@ -143,8 +173,11 @@ impl Paste {
 }
 
 impl Line {
-    /// The line without a token.
+    /// The line without a token. Of a command of curl only the address is shown.
     pub fn shown(&self) -> SafeText {
+        if CurlCommand::is_meant(&self.text) {
+            return SafeText::new(&typed::without_secrets(&self.text).unwrap_or_else(|| "curl …".to_owned()));
+        }
         typed::without_secrets(&self.text)
             .map_or_else(|| without_token(&self.text), |text| SafeText::new(&text))
     }
@@ -152,10 +185,15 @@ impl Line {
     /// What it is, in words.
     pub fn words(&self) -> String {
         match &self.what {
-            What::Content(address) if self.text.split('#').next().is_some_and(|text| text.ends_with('/')) => {
+            What::Content(Request { address, headers }) if !headers.is_empty() => {
+                let fields = units::counted(headers.len() as u64, "header field");
+                format!("file of {}, with {fields}", address.host())
+            }
+            What::Content(Request { address, .. }) if self.ends_with_slash() => {
                 format!("folder of {}", address.host())
             }
-            What::Content(address) => format!("file or folder of {}", address.host()),
+            What::Content(Request { address, .. }) => format!("file or folder of {}", address.host()),
+            What::Several(requests) => format!("{} downloads", units::count(requests.len() as u64)),
             What::Server(_) => "server: its files are listed".to_owned(),
             What::OtherServer => "skipped: one server is listed at a time".to_owned(),
             What::Again(line) => format!("skipped: the same as line {}", units::count(*line as u64)),
@@ -163,9 +201,18 @@ impl Line {
         }
     }
 
+    fn ends_with_slash(&self) -> bool {
+        self.text.split('#').next().is_some_and(|text| text.ends_with('/'))
+    }
+
+    /// Whether it is queued.
+    fn is_queued(&self) -> bool {
+        matches!(self.what, What::Content(_) | What::Several(_))
+    }
+
     /// Whether something is done with it.
     pub fn is_taken(&self) -> bool {
-        matches!(self.what, What::Content(_) | What::Server(_))
+        self.is_queued() || matches!(self.what, What::Server(_))
     }
 }
 
@@ -236,6 +283,31 @@ mod tests {
             none.as_deref(),
             Some("nothing queued: 'fdsp:///x': the address names no host: write fdsp://HOST[:PORT]/PATH")
         );
+    }
+
+    #[test]
+    fn a_command_of_curl_shows_its_address_and_no_secret() {
+        let defaults = Defaults { globs: true, ..model().defaults };
+        let paste = Paste::new(
+            vec![
+                "curl -u me:s3cret -b 'sid=s3cret' -H 'a: s3cret' 'https://h/a?token=s3cret'".to_owned(),
+                "curl -b s3cret https://h/a".to_owned(),
+                "https://h/[1-20]{a,b}".to_owned(),
+                "https://h/[1-".to_owned(),
+            ],
+            &defaults,
+        );
+        let words: Vec<_> =
+            paste.visible().iter().map(|line| format!("{}: {}", line.shown(), line.words())).collect();
+        assert_eq!(words[0], "https://h/a?token=REDACTED: file of h:443, with 2 header fields");
+        assert_eq!(words[2], "https://h/[1-20]{a,b}: 40 downloads");
+        assert!(words[1].starts_with("curl …: skipped: curl's option -b names a file"), "{}", words[1]);
+        assert!(words[3].contains("skipped: the '[' has no end"), "{}", words[3]);
+        assert_eq!(paste.question(), "Queue 2 of 4 lines (41 downloads)?");
+        assert!(!paste.taken().any(|line| line.contains("s3cret")));
+        let requests: Vec<_> = paste.contents().collect();
+        assert_eq!(requests[0].address.revealed(), "https://me:s3cret@h/a?token=s3cret");
+        assert_eq!(requests[1].address.revealed(), "https://h/1a");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use crate::{
     client::{
         Form, Locator, NewJob, Server,
-        typed::{self, TypedError},
+        typed::{self, Request, TypedError},
     },
     ui::downloads::model::Defaults,
 };
@@ -13,14 +13,23 @@ pub fn read(text: &str, defaults: &Defaults) -> Result<Locator, String> {
     read_at(text, defaults.server.as_ref(), defaults)
 }
 
-/// The same with another server at hand.
-pub fn read_at(text: &str, at_hand: Option<&Server>, defaults: &Defaults) -> Result<Locator, String> {
-    typed::read(text, at_hand, defaults.plain).map_err(|error| match (error, &defaults.named) {
+/// Reads what is to be fetched: the same, a command of curl, or patterns that stand for several addresses. None of them is empty.
+pub fn requests(text: &str, at_hand: Option<&Server>, defaults: &Defaults) -> Result<Vec<Request>, String> {
+    let requests = typed::requests(text, at_hand, defaults.plain, defaults.globs);
+    requests.map_err(|error| in_words(error, defaults))
+}
+
+fn read_at(text: &str, at_hand: Option<&Server>, defaults: &Defaults) -> Result<Locator, String> {
+    typed::read(text, at_hand, defaults.plain).map_err(|error| in_words(error, defaults))
+}
+
+fn in_words(error: TypedError, defaults: &Defaults) -> String {
+    match (error, &defaults.named) {
         (TypedError::NoServer { .. }, Some(named)) => {
             format!("{named} has not answered yet; wait until it has, or type HOST:PORT/PATH")
         }
         (error, _) => error.to_string(),
-    })
+    }
 }
 
 /// The directory that an address or a path is in, or is if it ends with a slash. The error is a sentence.
@@ -34,6 +43,11 @@ pub fn directory(text: &str, defaults: &Defaults) -> Result<Locator, String> {
     Ok(address.parent().unwrap_or(address))
 }
 
+/// A job for a request, with everything else as usual.
+pub fn requested(Request { address, headers }: Request, defaults: &Defaults) -> NewJob {
+    NewJob { headers, ..job(address, defaults.form, defaults) }
+}
+
 /// A job for an address, with everything else as usual.
 pub fn job(address: Locator, form: Form, defaults: &Defaults) -> NewJob {
     NewJob {
@@ -44,6 +58,8 @@ pub fn job(address: Locator, form: Form, defaults: &Defaults) -> NewJob {
         save_as: None,
         existing: defaults.existing,
         checksum: None,
+        sums: None,
+        headers: Vec::new(),
         extract: defaults.extract,
         listed: None,
         earlier: Vec::new(),

@@ -33,7 +33,7 @@ pub(super) fn act(model: &mut Model, queue: &impl Queue, action: DecisionAction)
         DecisionAction::SkipAll => (Answer::Skip, true),
         DecisionAction::Change => {
             model.deciding = None;
-            edit(model, &row, matches!(decision::question(&row), Some(Question::Gone)));
+            edit(model, &row, matches!(decision::question(&row), Some(Question::Gone | Question::Expired)));
             return Vec::new();
         }
         DecisionAction::Next => {

@@ -4,7 +4,10 @@ use std::collections::HashSet;
 
 use super::{browser, reach::reach};
 use crate::{
-    client::{Command, Trouble},
+    client::{
+        Command, CurlCommand, Trouble,
+        typed::{self, Request},
+    },
     protocol::message::Entries,
     text::{SafeText, units},
     ui::{
@@ -44,45 +47,55 @@ fn submit(model: &mut Model) -> Vec<Effect> {
     if text.is_empty() {
         return Vec::new();
     }
-    let address = match target::read(&text, &model.defaults) {
-        Ok(address) => address,
+    let requests = match target::requests(&text, model.defaults.server.as_ref(), &model.defaults) {
+        Ok(requests) => requests,
         // What was typed stays, to be corrected.
         Err(problem) => {
             model.complain(problem);
             return Vec::new();
         }
     };
-    model.input.take();
+    match typed::without_secrets(&text).filter(|_| CurlCommand::is_meant(&text)) {
+        // Its secrets are not displayed again.
+        Some(address) => {
+            model.input.set("");
+            model.input.remember(&address);
+        }
+        None => drop(model.input.take()),
+    }
     let mut effects = vec![Effect::Remember];
-    effects.extend(reach(model, &address.server()));
+    let servers: HashSet<_> = requests.iter().map(|request| request.address.server()).collect();
+    for server in servers {
+        effects.extend(reach(model, &server));
+    }
     // A server without a path is opened for browsing: its whole content is hardly meant.
-    if address.is_root() {
-        effects.extend(browser::open_at(model, address));
+    if let [Request { address, .. }] = requests.as_slice()
+        && address.is_root()
+    {
+        effects.extend(browser::open_at(model, address.clone()));
         return effects;
     }
-    let job = target::job(address, model.defaults.form, &model.defaults);
-    effects.push(Effect::Engine(Command::Add(vec![job])));
+    let jobs = requests.into_iter().map(|request| target::requested(request, &model.defaults)).collect();
+    effects.push(Effect::Engine(Command::Add(jobs)));
     effects
 }
 
 /// Queues the lines of a paste, and lists its server.
 pub(super) fn add_all(model: &mut Model, paste: &Paste) -> Vec<Effect> {
     let mut effects = vec![Effect::Remember];
-    let mut jobs = Vec::new();
+    paste.taken().for_each(|line| model.input.remember(&line));
     let mut reached = HashSet::new();
-    for (line, address) in paste.contents().chain(paste.listing()) {
-        model.input.remember(line);
+    for address in paste.contents().map(|request| &request.address).chain(paste.listing()) {
         if reached.insert(address.server()) {
             effects.extend(reach(model, &address.server()));
         }
     }
-    for (_, address) in paste.contents() {
-        jobs.push(target::job(address.clone(), model.defaults.form, &model.defaults));
-    }
+    let jobs: Vec<_> =
+        paste.contents().map(|request| target::requested(request.clone(), &model.defaults)).collect();
     if !jobs.is_empty() {
         effects.push(Effect::Engine(Command::Add(jobs)));
     }
-    if let Some((_, server)) = paste.listing() {
+    if let Some(server) = paste.listing() {
         effects.extend(browser::open_at(model, server.clone()));
     }
     effects

@@ -241,7 +241,7 @@ fn asks(model: &Model) -> bool {
 /// Whether the server does not have its path. Another address may help.
 fn is_gone(row: &JobView) -> bool {
     let not_found = matches!(&row.state, JobState::Failed(Trouble { kind: TroubleKind::NotFound, .. }));
-    not_found || question(row) == Some(&Question::Gone)
+    not_found || matches!(question(row), Some(Question::Gone | Question::Expired))
 }
 
 fn toggle_details(model: &mut Model) {

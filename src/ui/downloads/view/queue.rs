@@ -332,6 +332,7 @@ fn undecided(trouble: &Trouble) -> String {
         Some(Question::Claimed(_)) => "another download has its name".to_owned(),
         Some(Question::Token(_)) => "needs the token of its server".to_owned(),
         Some(Question::Gone) => "no longer on the server".to_owned(),
+        Some(Question::Expired) => "the link has expired".to_owned(),
         Some(Question::Changed { .. }) => "changed on the server".to_owned(),
         Some(Question::Trust(_)) | None => trouble.message.to_string(),
     }

@@ -44,6 +44,8 @@ fn new() -> NewJob {
         save_as: None,
         existing: Default::default(),
         checksum: None,
+        sums: None,
+        headers: Vec::new(),
         extract: false,
         listed: None,
         earlier: Vec::new(),
