@@ -136,6 +136,7 @@ fn downloads(
         named: queue.last().map(|job| job.new.address.server()),
         plain: fetch.plain,
         globs: fetch.globs,
+        find_checksums: fetch.find_checksums,
         speak: fetch.speak,
         form: fetch.form,
         folder: fetch.folder,

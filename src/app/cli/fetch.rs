@@ -15,7 +15,7 @@ use crate::{
     app::config::{self, Bounded, Rate, Settings},
     client::{
         self, Existing, Form, LimitSchedule, Limits, Locator, NewJob, SavedJob, Server, SessionName, Speak,
-        Zone, glob, saved,
+        SumsAt, Zone, glob, saved,
         session::{Changed, Saved},
         typed::{self, Request, TypedError},
     },
@@ -50,6 +50,8 @@ pub struct Fetch {
     pub form: Form,
     /// Whether patterns in addresses stand for several of them.
     pub globs: bool,
+    /// Whether checksums are looked for beside files of web servers.
+    pub find_checksums: bool,
     /// The download of the session that is fetched from another address: the address that it has, and the new one.
     pub replaced: Option<(Locator, Request)>,
     /// The protocol to use.
@@ -120,6 +122,7 @@ impl Fetch {
             folder: environment.directory.join(&client.dir).components().collect(),
             form: client.form,
             globs: false,
+            find_checksums: false,
             replaced: None,
             speak: client.protocol,
             existing: client.existing,
@@ -226,7 +229,7 @@ impl Fetch {
             save_as: None,
             existing: self.existing,
             checksum: None,
-            sums: None,
+            sums: self.find_checksums.then_some(SumsAt::Beside),
             headers: Vec::new(),
             extract: self.extract,
             listed: None,
@@ -252,7 +255,7 @@ impl Cli {
         fetch.engine.web.headers.clone_from(&self.client.header);
         fetch.engine.web.netrc = self.netrc(environment)?;
         fetch.engine.web.cookies = self.cookies(environment)?;
-        fetch.globs = self.client.glob;
+        (fetch.globs, fetch.find_checksums) = (self.client.glob, self.client.find_checksums);
         let sums = self.sums(environment)?;
         if let Some(file) = &fetch.engine.trust.authorities
             && let Err(error) = client::read_authorities(file)
@@ -288,10 +291,13 @@ impl Cli {
                 }
                 entries.extend(several.iter().map(|_| Some(entry.clone())));
                 requests.extend(several);
+                if fetch.globs && requests.len() > glob::MAX_ADDRESSES {
+                    let max = glob::MAX_ADDRESSES;
+                    return Err(of_line(UsageError(format!(
+                        "the patterns stand for more than {max} downloads"
+                    ))));
+                }
             }
-        }
-        if requests.len() > glob::MAX_ADDRESSES && fetch.globs {
-            return wrong(format!("the addresses stand for more than {} downloads", glob::MAX_ADDRESSES));
         }
         let headers: Vec<_> =
             requests.iter_mut().map(|request| std::mem::take(&mut request.headers)).collect();
@@ -307,6 +313,9 @@ impl Cli {
             }
         }
         fetch.session = self.session(environment, has_screen)?;
+        if self.client.replace_address.is_some() && fetch.session.is_none() {
+            return wrong("--replace-address is for a download of a session: name it with --session NAME");
+        }
         fetch.paused = self.client.paused;
         fetch.configured = configured;
         fetch.given = Changed {
@@ -372,11 +381,6 @@ impl Cli {
             jobs.iter_mut().for_each(|job| job.sums = Some(sums.clone()));
         }
         if let Some([old, new]) = self.client.replace_address.as_deref() {
-            if fetch.session.is_none() {
-                return wrong(
-                    "--replace-address is for a download of a session: name it with --session NAME",
-                );
-            }
             let one = |text: &str| match fetch.resolve(text)?.as_slice() {
                 [one] => Ok(one.clone()),
                 _ => wrong("--replace-address takes one address in the place of another"),

@@ -196,7 +196,7 @@ fn a_wrong_file_of_addresses_is_reported_with_its_line() {
     for (text, part) in [
         (
             "a\n\nb\n  split=4\n",
-            "list', line 4: 'split' is not an option here: there are out, dir and checksum; nothing was",
+            "list', line 4: 'split' is not an option here: there are out, dir, checksum, header, user-agent and",
         ),
         ("a\nftp://h/x\n", "list', line 2: 'ftp://h/x': ftp:// is not supported"),
         ("a\n../b\n", "list', line 2: cannot fetch '../b': "),

@@ -61,10 +61,10 @@ impl Cli {
         Ok(Some(Arc::new(cookies)))
     }
 
-    /// Where checksums are listed. A local list is read once here, so that a wrong one is an error before anything is fetched.
+    /// The list of checksums that is named. A local list is read once here, so that a wrong one is an error before anything is fetched.
     pub(super) fn sums(&self, environment: &Environment) -> Result<Option<SumsAt>, UsageError> {
         let Some(given) = &self.client.checksum_file else {
-            return Ok(self.client.find_checksums.then_some(SumsAt::Beside));
+            return Ok(None);
         };
         if WebAddress::is_meant(given) {
             let address = Locator::parse(given)

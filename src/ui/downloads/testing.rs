@@ -285,6 +285,7 @@ pub fn model() -> Model {
         named: None,
         plain: false,
         globs: false,
+        find_checksums: false,
         speak: Speak::V1,
         form: Form::Auto,
         folder: PathBuf::from("/home/u"),

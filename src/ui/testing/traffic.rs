@@ -173,6 +173,7 @@ mod downloads {
             server: None,
             named: None,
             globs: false,
+            find_checksums: false,
             plain: false,
             speak: Speak::V1,
             form: Form::Zip,

@@ -109,7 +109,7 @@ fn parse(text: &str) -> Result<Vec<Vec<String>>, GlobError> {
 
 /// A few characters of what is no range.
 fn shown(inner: &str) -> String {
-    inner.chars().filter(|c| !c.is_control()).take(20).collect()
+    inner.chars().filter(|c| !c.is_control()).take(40).collect()
 }
 
 /// Whether it is an IPv6 address, perhaps with a zone.

@@ -18,6 +18,8 @@ pub struct Defaults {
     pub plain: bool,
     /// Whether patterns in what is typed stand for several addresses.
     pub globs: bool,
+    /// Whether checksums are looked for beside files of web servers.
+    pub find_checksums: bool,
     /// The protocol to use.
     pub speak: Speak,
     /// The form in which directories are fetched.

@@ -300,7 +300,7 @@ mod tests {
         let words: Vec<_> =
             paste.visible().iter().map(|line| format!("{}: {}", line.shown(), line.words())).collect();
         assert_eq!(words[0], "https://h/a?token=REDACTED: file of h:443, with 2 header fields");
-        assert_eq!(words[2], "https://h/[1-20]{a,b}: 40 downloads");
+        assert_eq!(words[2], "https://h/[1-20]%7Ba,b%7D: 40 downloads");
         assert!(words[1].starts_with("curl …: skipped: curl's option -b names a file"), "{}", words[1]);
         assert!(words[3].contains("skipped: the '[' has no end"), "{}", words[3]);
         assert_eq!(paste.question(), "Queue 2 of 4 lines (41 downloads)?");

@@ -2,7 +2,7 @@
 
 use crate::{
     client::{
-        Form, Locator, NewJob, Server,
+        Form, Locator, NewJob, Server, SumsAt,
         typed::{self, Request, TypedError},
     },
     ui::downloads::model::Defaults,
@@ -58,7 +58,7 @@ pub fn job(address: Locator, form: Form, defaults: &Defaults) -> NewJob {
         save_as: None,
         existing: defaults.existing,
         checksum: None,
-        sums: None,
+        sums: defaults.find_checksums.then_some(SumsAt::Beside),
         headers: Vec::new(),
         extract: defaults.extract,
         listed: None,
