@@ -61,7 +61,7 @@ fn documented_options_exist() {
         command.get_arguments().filter_map(|it| it.get_long().map(str::to_owned)).collect();
     let others = ["release", "lib", "open", "help", "version", "test"];
     // Those of curl and wget.
-    let of_peers = ["pinnedpubkey", "no-check-certificate", "user", "ask-password"];
+    let of_peers = ["pinnedpubkey", "no-check-certificate", "user", "ask-password", "compressed", "globoff"];
     for (file, text) in documents() {
         let words = text.split(|c: char| !(c.is_ascii_lowercase() || c == '-'));
         for option in words

@@ -24,7 +24,7 @@ pub(super) async fn find(attempt: &Attempt, resume: &mut JobResume) -> Result<()
     let Some(at) = job.sums.as_ref().filter(|_| job.checksum.is_none() && resume.listed.is_none()) else {
         return Ok(());
     };
-    let names = names(attempt).await?;
+    let names = names(attempt, resume.file.has_received).await?;
     resume.listed = match at {
         SumsAt::Beside => beside(&attempt.source, &names).await?.map(|found| (found, DigestBy::Server)),
         at => {
@@ -45,9 +45,8 @@ pub(super) async fn find(attempt: &Attempt, resume: &mut JobResume) -> Result<()
 }
 
 /// The names of the file: that of the server, which comes first, and that of the address.
-async fn names(attempt: &Attempt) -> Result<Vec<String>, Fault> {
-    let mut names: Vec<String> =
-        attempt.source.server_name(attempt.progress.received() > 0).await?.into_iter().collect();
+async fn names(attempt: &Attempt, worked: bool) -> Result<Vec<String>, Fault> {
+    let mut names: Vec<String> = attempt.source.server_name(worked).await?.into_iter().collect();
     names.extend(attempt.new_job().address.name().map(str::to_owned));
     names.dedup();
     Ok(names)

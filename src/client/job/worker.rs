@@ -51,6 +51,7 @@ pub(crate) async fn run(
         () = attempt.deletions.path_deleted(attempt.new_job().address.path()) => {}
     }
     let started = *resume.started.get_or_insert_with(Instant::now);
+    resume.file.has_received = attempt.progress.received() > 0;
     if let Err(fault) = block_in_place(|| attempt.placement.collect(&attempt.events.name())) {
         return (resume, Outcome::Fault { fault, progressed: false });
     }

@@ -37,7 +37,7 @@ pub(crate) async fn recall(
     }
     let new = &placement.new;
     let mut names = destination::names(new, placement.names);
-    let worked = fetch.progress.received() > 0;
+    let worked = resume.has_received;
     if new.address.is_root()
         && is_anything_unfinished(new)
         && let Some(name) = fetch.source.server_name(worked).await?

@@ -24,6 +24,8 @@ pub(crate) struct FileResume {
     pub(crate) local: LocalHashes,
     /// What is missing in an archive, as the server reported at the end of its last answer.
     pub(crate) missing: Missing,
+    /// Whether some of the content was received before this attempt, maybe by an earlier process.
+    pub(crate) has_received: bool,
     /// The most bytes of this version that were local at any time.
     furthest: HighWater,
 }
