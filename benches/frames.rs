@@ -231,6 +231,8 @@ mod downloads_screen {
             segments: 4,
             listing: None,
             plain: false,
+            globs: false,
+            find_checksums: false,
             in_queue: false,
             history: Vec::new(),
             notice: None,
