@@ -138,6 +138,7 @@ mod tests {
             progress: None,
             files: None,
             limit: None,
+            answers: Default::default(),
         };
         let failed = || SavedState::Failed(Trouble::new(TroubleKind::NotFound, "expired"));
         let mut jobs = [

@@ -89,6 +89,20 @@ fn what_a_server_says_is_cut_with_a_sign() {
     assert!(shown.trim_end().ends_with('…'), "{shown}");
 }
 
+#[test]
+fn an_expired_link_names_the_key_for_a_new_one() {
+    let mut queue = every_state();
+    let mut asking = row(20, "notes.txt", undecided(Question::Expired));
+    (asking.size, asking.received) = (Some(1_500_000), 600_000);
+    queue.rows.push(asking);
+    let mut model = logged();
+    draw(&mut model, &queue, 80, 24);
+    keys(&mut model, &queue, "tab D");
+    let shown = text(&draw(&mut model, &queue, 80, 24));
+    assert!(shown.contains("notes.txt: the link has expired: paste a new one"), "{shown}");
+    assert!(shown.contains("e edit the address"), "{shown}");
+}
+
 /// Each question with its keys, where there is room and where there is little.
 #[test]
 fn decisions_show_what_is_asked_and_the_keys_of_the_answers() {
