@@ -95,7 +95,7 @@ pub struct Snapshot {
     pub clients: u64,
     /// Requests since the start.
     pub requests: u64,
-    /// Requests that failed since the start.
+    /// Requests that failed since the start, without those that the client or the operator ended.
     pub errors: u64,
     /// The last of them.
     pub last_error: Option<LastError>,

@@ -15,7 +15,7 @@ pub struct Summary {
     pub requests: u64,
     /// Content bytes sent.
     pub bytes: u64,
-    /// Requests that failed.
+    /// Requests that failed, without those that the client or the operator ended.
     pub errors: u64,
     /// How long it ran.
     pub seconds: f64,
