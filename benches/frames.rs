@@ -124,6 +124,7 @@ impl Queue for Jobs {
                 size: Some(6_000_000_000),
                 received,
                 verified: None,
+                hashed: None,
                 progress: Some((received, 6_000_000_000)),
                 files: None,
                 segments: None,
@@ -132,6 +133,7 @@ impl Queue for Jobs {
                 prepares: false,
                 limit: None,
                 attempts: 1,
+                sources: Vec::new(),
             }
         };
         ids.iter().map(row).collect()

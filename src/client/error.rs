@@ -10,6 +10,7 @@ use backon::{BackoffBuilder, ExponentialBuilder};
 
 use crate::{
     client::api::{
+        content::proof::DigestBy,
         question::{Facts, Question},
         views::view::{Trouble, TroubleKind},
     },
@@ -50,6 +51,10 @@ pub(crate) enum Verdict {
     Silent(Instant),
     /// There is no such host. For a server that has answered before, the name servers are at fault, and it is unreachable.
     UnknownHost(Instant),
+    /// It cannot: the content is a metalink, and the downloads that it names are fetched in its place.
+    Metalink,
+    /// All was fetched, and it has not the digest that it must have.
+    Mismatch(DigestBy),
     /// It can, but what was fetched belongs to another version.
     StartOver,
     /// It can, but nothing of what was fetched can be trusted.
@@ -109,7 +114,10 @@ impl Fault {
 
     /// Whether another attempt cannot help, unless the user does something.
     pub(crate) fn is_final(&self) -> bool {
-        matches!(self.verdict, Verdict::Never | Verdict::Unreadable | Verdict::WrongToken)
+        matches!(
+            self.verdict,
+            Verdict::Never | Verdict::Unreadable | Verdict::WrongToken | Verdict::Mismatch(_)
+        )
     }
 
     /// The connection was lost.
@@ -154,6 +162,8 @@ impl Fault {
             Verdict::Never
             | Verdict::Unreadable
             | Verdict::WrongToken
+            | Verdict::Mismatch(_)
+            | Verdict::Metalink
             | Verdict::StartOver
             | Verdict::Discard
             | Verdict::UnknownHost(_) => None,
@@ -167,6 +177,21 @@ impl Fault {
             Verdict::Silent(since) | Verdict::UnknownHost(since) => known.then_some(since),
             _ => None,
         }
+    }
+
+    /// Whether it may be over a moment later, without a change of the source or by the user.
+    pub(crate) fn is_of_moment(&self) -> bool {
+        self.retry_after().is_some() || matches!(self.verdict, Verdict::UnknownHost(_))
+    }
+
+    /// The content is a metalink.
+    pub(crate) fn metalink() -> Fault {
+        Fault::new(TroubleKind::Other, "it is a metalink", Verdict::Metalink)
+    }
+
+    /// The content has not the digest that it must have.
+    pub(crate) fn mismatch(by: DigestBy, message: impl AsRef<str>) -> Fault {
+        Fault::new(TroubleKind::Integrity, message.as_ref(), Verdict::Mismatch(by))
     }
 
     /// The source is not what it was.

@@ -7,6 +7,7 @@
 //! engine     one task that starts, stops and retries attempts; deletions; the queue, under a lock that is held for a short time
 //! session    a queue that outlives its engine
 //! hooks      the user's commands after downloads
+//! metalink   which files a metalink names, where they are, and their digests
 //! job        one attempt of one job: files, trees, archives that are unpacked
 //! transfer   the content of one file over several connections
 //! source     connections to a server
@@ -24,6 +25,7 @@ pub(crate) mod error;
 mod fuzzing;
 pub(crate) mod hooks;
 pub(crate) mod job;
+pub mod metalink;
 pub(crate) mod queue;
 pub mod session;
 pub(crate) mod source;
@@ -39,8 +41,10 @@ pub use api::{
     address::web_header::{WebHeader, WebHeaderError},
     command::{Command, Edit},
     content::checksum::{Checksum, ChecksumError},
+    content::described::{Described, PieceDigest, Pieces},
     content::origin::Origin,
     content::proof::{DigestBy, DigestKind, Proof},
+    content::share::SourceShare,
     content::sums::{MAX_SUMS_LEN, Sums, SumsAt, SumsError},
     event::{Change, Event},
     job_id::JobId,

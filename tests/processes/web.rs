@@ -8,7 +8,7 @@ use std::{
 };
 
 use serde_json::json;
-use sha2::Digest as _;
+use sha2::{Digest as _, Sha256};
 
 use crate::shared::{
     program::{Home, Running},
@@ -144,31 +144,188 @@ fn the_server_of_python_is_fetched_from() {
     assert!(fs::read(home.path().join("got/a.bin")).expect("read") == file);
 }
 
-#[test]
-fn nginx_is_fetched_from_in_ranges() {
-    let home = Home::new();
-    if home.other("nginx", ["-v"]).output().is_err() {
-        return eprintln!("skipped: nginx is not installed");
+/// A free port.
+fn port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port()
+}
+
+/// Waits until a server listens.
+fn listens(port: u16) {
+    let start = Instant::now();
+    while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        assert!(start.elapsed().as_secs() < 60, "it does not listen");
+        std::thread::yield_now();
     }
-    let file = noise(40_000_000);
-    home.write("served/a.bin", &file);
-    let port = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port();
+}
+
+/// The path of a program that is a server; those of daemons are not always in PATH.
+fn server(home: &Home, name: &str, version: &str) -> Option<String> {
+    let places = [name.to_owned(), format!("/usr/sbin/{name}")];
+    places
+        .into_iter()
+        .find(|program| home.other(program, [version]).output().is_ok_and(|out| out.status.success()))
+}
+
+/// Starts nginx in a folder of its own, with these lines in its server.
+fn nginx(home: &Home, lines: &str) -> Option<Running> {
+    let program = server(home, "nginx", "-v")?;
     let at = home.path().display();
     let config = format!(
         "daemon off; pid {at}/pid; error_log {at}/log; events {{}}\n\
          http {{ access_log off; client_body_temp_path {at}/t; proxy_temp_path {at}/t; fastcgi_temp_path {at}/t;\n\
-         uwsgi_temp_path {at}/t; scgi_temp_path {at}/t; server {{ listen 127.0.0.1:{port}; root {at}/served; gzip on; }} }}"
+         uwsgi_temp_path {at}/t; scgi_temp_path {at}/t; default_type text/plain; gzip_types *; gzip_min_length 1;\n\
+         server {{ root {at}/served; {lines} }} }}"
     );
     home.write("nginx.conf", config);
     let path = home.path().join("nginx.conf");
-    let _nginx = Running::start(home.other("nginx", ["-c".as_ref(), path.as_os_str()]));
-    let start = Instant::now();
-    while TcpStream::connect(("127.0.0.1", port)).is_err() {
-        assert!(start.elapsed().as_secs() < 30, "nginx does not listen");
-        std::thread::yield_now();
+    Some(Running::start(home.other(&program, ["-c".as_ref(), path.as_os_str()])))
+}
+
+/// Compression is only for clients that ask for it.
+#[test]
+fn nginx_is_fetched_from_in_ranges() {
+    for gzip in ["on", "off"] {
+        let home = Home::new();
+        let file = noise(40_000_000);
+        home.write("served/a.bin", &file);
+        let port = port();
+        let Some(_nginx) = nginx(&home, &format!("listen 127.0.0.1:{port}; gzip {gzip};")) else {
+            return eprintln!("skipped: nginx is not installed");
+        };
+        listens(port);
+        let url = format!("http://127.0.0.1:{port}/a.bin");
+        let outcome = home.run(["--headless", "--json", "--proxy", "none", "-d", "got", &url]);
+        assert_eq!(outcome.code, 0, "{outcome:#?}");
+        assert_eq!(outcome.events("done")[0]["proof"], json!({"how": "same-version"}), "{outcome:#?}");
+        assert!(fs::read(home.path().join("got/a.bin")).expect("read") == file);
     }
-    let url = format!("http://127.0.0.1:{port}/a.bin");
-    let outcome = home.run(["--headless", "--json", "--proxy", "none", "-d", "got", &url]);
+}
+
+#[test]
+fn nginx_with_a_certificate_of_its_own_is_fetched_from_by_its_authority() {
+    let home = Home::new();
+    let file = noise(9_000_000);
+    home.write("served/a.bin", &file);
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a certificate");
+    home.write("cert.pem", made.cert.pem()).write("key.pem", made.signing_key.serialize_pem());
+    let (port, at) = (port(), home.path().display().to_string());
+    let lines = format!(
+        "listen 127.0.0.1:{port} ssl; ssl_certificate {at}/cert.pem; ssl_certificate_key {at}/key.pem;"
+    );
+    let Some(_nginx) = nginx(&home, &lines) else { return eprintln!("skipped: nginx is not installed") };
+    listens(port);
+    let url = format!("https://127.0.0.1:{port}/a.bin");
+    let arguments = ["--headless", "--json", "--proxy", "none", "--ca-file", "cert.pem", "-d", "got", &url];
+    let outcome = home.run(arguments);
     assert_eq!(outcome.code, 0, "{outcome:#?}");
     assert!(fs::read(home.path().join("got/a.bin")).expect("read") == file);
+    let unknown = home.run(["--headless", "--proxy", "none", "-d", "other", &url]);
+    assert_eq!(unknown.code, 5, "{unknown:#?}");
+}
+
+/// Two servers of nginx, one of which has another file of the same size.
+#[test]
+fn mirrors_are_fetched_from_and_named() {
+    let home = Home::new();
+    let file = noise(30_000_000);
+    home.write("served/a.bin", &file).write("served/other/a.bin", vec![7; file.len()]);
+    let port = port();
+    let Some(_nginx) = nginx(&home, &format!("listen 127.0.0.1:{port}; limit_rate 4m;")) else {
+        return eprintln!("skipped: nginx is not installed");
+    };
+    listens(port);
+    let url = |path: &str| format!("http://127.0.0.1:{port}/{path}");
+    let (first, wrong) = (url("a.bin"), url("other/a.bin"));
+    let arguments = ["--headless", "--json", "--proxy", "none", "-d", "got", "--mirror", &wrong, &first];
+    let outcome = home.run(arguments);
+    assert_eq!(outcome.code, 0, "{outcome:#?}");
+    assert!(fs::read(home.path().join("got/a.bin")).expect("read") == file);
+    let sources = &outcome.events("done")[0]["sources"];
+    assert!(
+        sources[1]["dropped"].as_str().is_some_and(|why| why.contains("another content")),
+        "{outcome:#?}"
+    );
+    assert_eq!((&outcome.events("source")[0]["address"], &sources[1]["bytes"]), (&json!(wrong), &json!(0)));
+}
+
+/// Sends a request as a client of S3 does. Returns the answer.
+fn s3(port: u16, method: &str, path: &str, fields: &str, body: &[u8]) -> String {
+    use std::io::{Read, Write};
+
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("connected");
+    let length = body.len();
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n{fields}Content-Length: {length}\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body)).expect("sent");
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).expect("received");
+    let answer = String::from_utf8_lossy(&answer).into_owned();
+    assert!(answer.starts_with("HTTP/1.1 2"), "{method} {path}: {answer}");
+    answer
+}
+
+/// As of an object storage: the digest is announced when it is asked for, and the tag of an object that was sent in parts is no digest.
+#[test]
+fn objects_of_an_object_storage_are_fetched_and_proven() {
+    let home = Home::new();
+    let Some(program) = server(&home, "moto_server", "--help") else {
+        return eprintln!("skipped: moto is not installed");
+    };
+    let port = port();
+    let arguments = ["-H".to_owned(), "127.0.0.1".to_owned(), "-p".to_owned(), port.to_string()];
+    let _moto = Running::start(home.other(&program, arguments));
+    listens(port);
+    let file = noise(6_000_000);
+    s3(port, "PUT", "/bucket", "", b"");
+    let digest = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, Sha256::digest(&file));
+    let fields = format!("x-amz-sdk-checksum-algorithm: SHA256\r\nx-amz-checksum-sha256: {digest}\r\n");
+    s3(port, "PUT", "/bucket/whole.bin", &fields, &file);
+    let begun = s3(port, "POST", "/bucket/parts.bin?uploads", "", b"");
+    let id = begun.split("<UploadId>").nth(1).and_then(|rest| rest.split('<').next()).expect("an id");
+    let mut list = String::from("<CompleteMultipartUpload>");
+    for (number, part) in file.chunks(5_500_000).enumerate() {
+        let number = number + 1;
+        let answer =
+            s3(port, "PUT", &format!("/bucket/parts.bin?partNumber={number}&uploadId={id}"), "", part);
+        let tag =
+            answer.lines().find_map(|line| line.strip_prefix("ETag: ")).expect("a tag").trim().to_owned();
+        list += &format!("<Part><PartNumber>{number}</PartNumber><ETag>{tag}</ETag></Part>");
+    }
+    list += "</CompleteMultipartUpload>";
+    s3(port, "POST", &format!("/bucket/parts.bin?uploadId={id}"), "", list.as_bytes());
+    for (name, proof) in [
+        ("whole.bin", json!({"how": "verified", "digest": "sha256", "by": "server"})),
+        ("parts.bin", json!({"how": "same-version"})),
+    ] {
+        let url = format!("http://127.0.0.1:{port}/bucket/{name}");
+        let outcome = home.run(["--headless", "--json", "--proxy", "none", "-d", "got", &url]);
+        assert_eq!(outcome.code, 0, "{outcome:#?}");
+        assert_eq!(outcome.events("done")[0]["proof"], proof, "{outcome:#?}");
+        assert!(fs::read(home.path().join("got").join(name)).expect("read") == file);
+    }
+}
+
+/// A name in it leads to no other folder than one below that of the download.
+#[test]
+fn a_local_metalink_is_fetched() {
+    let home = Home::new();
+    let file = noise(3_000_000);
+    let served = file.clone();
+    let web = Web::new(move |request| Answer::of(request, &served, Some("\"v1\""), &[]));
+    let digest = hex::encode(Sha256::digest(&file));
+    let metalink = format!(
+        "<metalink xmlns=\"urn:ietf:params:xml:ns:metalink\"><file name=\"../a.bin\"><size>{}</size>\
+         <hash type=\"sha-256\">{digest}</hash><url>{}</url></file></metalink>",
+        file.len(),
+        web.url("x")
+    );
+    home.write("list.meta4", metalink);
+    let outcome = home.run(["--headless", "--json", "--proxy", "none", "-d", "got", "list.meta4"]);
+    assert_eq!(outcome.code, 0, "{outcome:#?}");
+    let proof = json!({"how": "verified", "digest": "sha256", "by": "metalink"});
+    assert_eq!(outcome.events("done")[0]["proof"], proof, "{outcome:#?}");
+    assert!(fs::read(home.path().join("got/__/a.bin")).expect("read") == file);
+    let wrong = home.write("bad.meta4", "<a/>").run(["--headless", "bad.meta4"]);
+    assert_eq!(wrong.code, 2, "{wrong:#?}");
 }

@@ -10,6 +10,7 @@ use super::{
     environment::{Environment, Terminal},
     error::{UsageError, shown, wrong},
     input_file::{self, Entry},
+    metalinks,
 };
 use crate::{
     app::config::{self, Bounded, Rate, Settings},
@@ -232,6 +233,8 @@ impl Fetch {
             sums: self.find_checksums.then_some(SumsAt::Beside),
             headers: Vec::new(),
             extract: self.extract,
+            mirrors: Vec::new(),
+            described: None,
             listed: None,
             earlier: Vec::new(),
         }
@@ -267,7 +270,14 @@ impl Cli {
         if let Some(path) = &self.client.remote {
             requests.extend(fetch.resolve(path)?);
         }
+        let mut described = Vec::new();
         for argument in &self.arguments {
+            if host.is_none()
+                && let Some(files) = metalinks::read(argument, environment)?
+            {
+                described.extend(files);
+                continue;
+            }
             let text = odd_name::to_text(argument.as_encoded_bytes());
             if odd_name::is_escaped(&text) && typed::names_server(&text) {
                 return wrong(format!(
@@ -279,6 +289,10 @@ impl Cli {
         }
         // The options of each address: none of those on the command line.
         let mut entries: Vec<Option<Entry>> = vec![None; requests.len()];
+        let mut mirrors = Vec::new();
+        for mirror in &self.client.mirror {
+            mirrors.extend(fetch.resolve(mirror)?.into_iter().map(|request| (0, request.address)));
+        }
         if let Some(file) = &self.client.input_file {
             for entry in input_file::read(file, environment)? {
                 let of_line = |error: UsageError| input_file::at(file, entry.line, &error.0);
@@ -288,6 +302,10 @@ impl Cli {
                     return Err(of_line(UsageError(format!(
                         "out and checksum are for one download, and the address stands for {count}"
                     ))));
+                }
+                for mirror in &entry.mirrors {
+                    let found = fetch.resolve(mirror).map_err(of_line)?;
+                    mirrors.extend(found.into_iter().map(|request| (requests.len(), request.address)));
                 }
                 entries.extend(several.iter().map(|_| Some(entry.clone())));
                 requests.extend(several);
@@ -302,14 +320,14 @@ impl Cli {
         let headers: Vec<_> =
             requests.iter_mut().map(|request| std::mem::take(&mut request.headers)).collect();
         let mut addresses: Vec<_> = requests.into_iter().map(|request| request.address).collect();
-        for (name, given) in
-            [("--local", self.client.local.is_some()), ("--checksum", self.client.checksum.is_some())]
-        {
-            if given && addresses.len() != 1 {
-                return wrong(format!(
-                    "{name} is for exactly one download, and there are {}",
-                    addresses.len()
-                ));
+        for (name, given) in [
+            ("--local", self.client.local.is_some()),
+            ("--checksum", self.client.checksum.is_some()),
+            ("--mirror", !self.client.mirror.is_empty()),
+        ] {
+            let downloads = addresses.len() + described.len();
+            if given && downloads != 1 {
+                return wrong(format!("{name} is for exactly one download, and there are {downloads}"));
             }
         }
         fetch.session = self.session(environment, has_screen)?;
@@ -324,6 +342,8 @@ impl Cli {
             rate: self.common.limit.map(Rate::bytes),
         };
         let has_host = host.is_some();
+        let (jobs, count): (Vec<usize>, _) = (mirrors.iter().map(|(job, _)| *job).collect(), addresses.len());
+        addresses.extend(mirrors.into_iter().map(|(_, address)| address));
         let server = self.assign_credentials(host, &mut addresses, settings, environment)?;
         // The server of an address becomes that of paths once it has answered.
         fetch.server = server.filter(|_| has_host);
@@ -342,7 +362,8 @@ impl Cli {
                 _ => {}
             }
         }
-        if addresses.is_empty() && !has_screen && fetch.session.is_none() {
+        let mirrors: Vec<_> = jobs.into_iter().zip(addresses.split_off(count)).collect();
+        if addresses.is_empty() && described.is_empty() && !has_screen && fetch.session.is_none() {
             let screen = match environment.terminal {
                 Terminal::Dumb => {
                     "; to use the screen, set TERM to the type of the terminal, such as TERM=xterm"
@@ -363,13 +384,21 @@ impl Cli {
         let requests = addresses.into_iter().zip(headers);
         let mut jobs: Vec<_> =
             requests.map(|(address, headers)| NewJob { headers, ..fetch.job(address) }).collect();
+        for (job, mirror) in mirrors {
+            if let Some(job) = jobs.get_mut(job) {
+                job.mirrors.push(mirror);
+            }
+        }
+        let metalinks = metalinks::jobs(&fetch, described);
+        let named = metalinks.len();
+        jobs.splice(0..0, metalinks);
         if let (Some(local), [job]) = (&self.client.local, jobs.as_mut_slice()) {
             place(job, local)?;
             job.checksum = self.client.checksum.clone();
         } else if let [job] = jobs.as_mut_slice() {
             job.checksum = self.client.checksum.clone();
         }
-        for (job, entry) in jobs.iter_mut().zip(entries) {
+        for (job, entry) in jobs.iter_mut().skip(named).zip(entries) {
             let Some(entry) = entry else { continue };
             let line = entry.line;
             apply(entry, job, &environment.directory).map_err(|error| match &self.client.input_file {

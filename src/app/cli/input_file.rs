@@ -32,6 +32,8 @@ pub(super) struct Entry {
     pub(super) line: usize,
     /// The address or the path.
     pub(super) address: String,
+    /// Other addresses of the same file, after tabs on the same line, as in the input files of aria2.
+    pub(super) mirrors: Vec<String>,
     /// `out`: the path to save as.
     pub(super) out: Option<PathBuf>,
     /// `dir`: the folder to save in.
@@ -99,7 +101,8 @@ fn parse(text: &[u8]) -> Result<Vec<Entry>, (usize, String)> {
                 return Err((line, "an address is UTF-8: write the other bytes of a name as %XX".to_owned()));
             }
             continues = CurlCommand::is_meant(&content) && CurlCommand::continues(&content);
-            entries.push(Entry { line, address: content.into_owned(), ..Entry::default() });
+            let (address, mirrors) = with_mirrors(&content);
+            entries.push(Entry { line, address, mirrors, ..Entry::default() });
         } else if let Some(entry) = entries.last_mut() {
             option(entry, &content).map_err(|error| (line, error))?;
         } else {
@@ -110,6 +113,16 @@ fn parse(text: &[u8]) -> Result<Vec<Entry>, (usize, String)> {
         }
     }
     Ok(entries)
+}
+
+/// An address and its mirrors. A tab in a path is part of it.
+fn with_mirrors(line: &str) -> (String, Vec<String>) {
+    let mut parts = line.split('\t').map(str::trim).filter(|part| !part.is_empty());
+    let is_list = parts.clone().all(typed::names_server);
+    match parts.next().filter(|_| is_list) {
+        Some(address) => (address.to_owned(), parts.map(str::to_owned).collect()),
+        None => (line.to_owned(), Vec::new()),
+    }
 }
 
 /// Sets an option of an entry.
@@ -181,6 +194,7 @@ mod tests {
             Entry {
                 line: 3,
                 address: "fdsp://nas/a b.iso".into(),
+                mirrors: Vec::new(),
                 out: Some("b.iso".into()),
                 dir: Some("/srv".into()),
                 checksum: format!("md5:{hex}").parse().ok(),
@@ -205,6 +219,14 @@ mod tests {
         assert_eq!((command.address.revealed().as_str(), command.headers.len()), ("https://h/a", 1));
         assert_eq!(entries[0].out.as_deref(), Some(Path::new("b")));
         assert_eq!((entries[1].line, entries[1].headers.len()), (5, 2));
+    }
+
+    #[test]
+    fn mirrors_are_on_the_same_line_after_tabs() {
+        let entries = parse(b"http://a/x\thttps://b/x \t fdsp://c/x\nfilms/a\tb\n").expect("valid");
+        assert_eq!((entries[0].address.as_str(), entries[0].mirrors.len()), ("http://a/x", 2));
+        assert_eq!(entries[0].mirrors, ["https://b/x", "fdsp://c/x"]);
+        assert_eq!((entries[1].address.as_str(), entries[1].mirrors.len()), ("films/a\tb", 0));
     }
 
     #[test]

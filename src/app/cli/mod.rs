@@ -8,6 +8,7 @@ mod error;
 mod fetch;
 mod input_file;
 mod manual;
+mod metalinks;
 mod options;
 mod own_files;
 mod plan;
@@ -103,9 +104,9 @@ pub struct EndpointArgs {
 /// What to fetch, and its options that are not settings.
 #[derive(Clone, Debug, Default, Args)]
 pub struct ClientArgs {
-    /// Fetch the addresses and paths of this file, or of stdin for -: one a line, # comments; indented lines below one
-    /// are its options out=NAME, dir=DIR, checksum=ALGO:HEX, header=NAME: VALUE, user-agent=NAME and referer=URL
-    #[arg(short, long, value_name = "FILE", conflicts_with_all = ["local", "checksum"])]
+    /// Fetch the addresses and paths of this file, or of stdin for -: one a line, its mirrors after tabs, # comments;
+    /// indented lines below one are its options out=NAME, dir=DIR, checksum=ALGO:HEX, header=NAME: VALUE, user-agent=NAME and referer=URL
+    #[arg(short, long, value_name = "FILE", conflicts_with_all = ["local", "checksum", "mirror"])]
     pub input_file: Option<PathBuf>,
     /// Fetch this path from the server of --host
     #[arg(short, long, value_name = "PATH")]
@@ -153,6 +154,9 @@ pub struct ClientArgs {
     /// Send the cookies of this file, in the format of Netscape, to the web servers that they are for
     #[arg(long, value_name = "FILE", help_heading = "Web servers")]
     pub load_cookies: Option<PathBuf>,
+    /// Another address of the same file, which is fetched from both at once; may be given several times
+    #[arg(long, value_name = "ADDRESS")]
+    pub mirror: Vec<String>,
     /// Send this header field to web servers, but not to where they redirect; may be given several times
     #[arg(long, value_name = "NAME: VALUE", value_parser = WebHeader::parse, help_heading = "Web servers")]
     pub header: Vec<WebHeader>,

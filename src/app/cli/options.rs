@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Options of one download.
-const ONE_DOWNLOAD_OPTIONS: &[&str] = &["remote", "local", "checksum", "checksum_file", "replace_address"];
+const ONE_DOWNLOAD_OPTIONS: &[&str] = &["remote", "local", "checksum", "checksum_file", "mirror", "replace_address"];
 /// Options of a server or of a session, which `--demo` has itself.
 const NOT_FOR_DEMO_OPTIONS: &[&str] = &[
     "input_file",
@@ -21,6 +21,7 @@ const NOT_FOR_DEMO_OPTIONS: &[&str] = &[
     "checksum",
     "checksum_file",
     "replace_address",
+    "mirror",
     "host",
     "port",
     "pin",

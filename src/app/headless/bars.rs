@@ -94,7 +94,10 @@ fn message(row: &JobView) -> String {
     match row.state {
         JobState::Connecting if row.prepares => "the server reads the source".into(),
         JobState::Connecting => "connecting".into(),
-        JobState::Verifying => "verifying".into(),
+        JobState::Verifying => match row.verified_percent() {
+            Some(percent) => format!("verifying {percent} %"),
+            None => "verifying".into(),
+        },
         _ => format!(
             "{:>2} % {:>7} {:>9} {:>9}",
             percent(progress(row)),

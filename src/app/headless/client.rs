@@ -127,6 +127,8 @@ async fn drive(
 #[derive(Debug)]
 pub struct Results {
     open: usize,
+    /// Downloads that were queued at the start, and are not reported as queued yet. Others are those that a metalink names.
+    unreported: usize,
     failures: Vec<Exit>,
     /// The downloads that are done.
     pub done: Vec<client::Finished>,
@@ -134,13 +136,20 @@ pub struct Results {
 
 impl Results {
     fn new(jobs: usize) -> Results {
-        Results { open: jobs, failures: Vec::new(), done: Vec::new() }
+        Results { open: jobs, unreported: jobs, failures: Vec::new(), done: Vec::new() }
     }
 
     fn count(&mut self, event: &Event) {
         match event {
             Event::Done { finished, .. } => self.done.push(finished.clone()),
             Event::Failed { trouble, .. } => self.failures.push(trouble.kind.into()),
+            Event::Queued { .. } => {
+                match self.unreported.checked_sub(1) {
+                    Some(left) => self.unreported = left,
+                    None => self.open += 1,
+                }
+                return;
+            }
             _ => return,
         }
         self.open = self.open.saturating_sub(1);

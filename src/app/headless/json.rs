@@ -5,7 +5,7 @@ use std::{borrow::Cow, path::Path};
 use serde::Serialize;
 
 use crate::{
-    client::{Event, Finished, JobId, Origin, Proof, Trouble, TroubleKind},
+    client::{Event, Finished, JobId, Origin, Proof, SourceShare, Trouble, TroubleKind},
     protocol::message::Missing,
     text::SafeText,
 };
@@ -26,6 +26,8 @@ pub(super) enum Line<'a> {
         origins: Vec<String>,
         #[serde(skip_serializing_if = "Option::is_none")]
         proof: Option<Proof>,
+        #[serde(skip_serializing_if = "<[_]>::is_empty")]
+        sources: &'a [SourceShare],
         seconds: f64,
         #[serde(skip_serializing_if = "Option::is_none")]
         files: Option<u64>,
@@ -66,6 +68,7 @@ impl<'a> From<&'a Event> for Line<'a> {
                         origin => vec![origin.to_string()],
                     },
                     proof: finished.proof,
+                    sources: &finished.sources,
                     seconds,
                     files,
                     omitted,

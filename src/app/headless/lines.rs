@@ -66,6 +66,10 @@ impl Lines {
             Event::Reachable { server, seconds } => {
                 Some(format!("{server} is reachable again after {}", duration(*seconds)))
             }
+            Event::Source { name, address, dropped, .. } => Some(match dropped {
+                None => format!("{name}: {address} has the same content, and sends parts of it"),
+                Some(why) => format!("{name}: {address} is dropped: {why}"),
+            }),
             Event::Warning { message } => Some(format!("tui: warning: {message}")),
             Event::Done { name, finished, .. } => Some(done(name, finished)),
             Event::Failed { name, trouble, .. } | Event::Undecided { name, trouble, .. } => {
@@ -112,6 +116,10 @@ fn done(name: &SafeText, finished: &client::Finished) -> String {
     );
     if let Some(folder) = &finished.extracted {
         line += &format!(", extracted to {}", SafeText::from_path(folder));
+    }
+    if !finished.sources.is_empty() {
+        let shares: Vec<_> = finished.sources.iter().map(client::SourceShare::sentence).collect();
+        line += &format!("; {}", shares.join("; "));
     }
     match finished.deleted {
         0 => {}
@@ -210,6 +218,7 @@ pub(super) mod tests {
             blake3: "9f3c".into(),
             origin: Default::default(),
             proof: None,
+            sources: Vec::new(),
             seconds: 2.0,
             files: None,
             omitted: 3,
@@ -245,6 +254,7 @@ pub(super) mod tests {
             blake3: "9f3c".into(),
             origin: Default::default(),
             proof: None,
+            sources: Vec::new(),
             seconds: 0.004,
             files: None,
             omitted: 0,

@@ -119,6 +119,18 @@ pub enum Event {
         /// What went wrong.
         reason: SafeText,
     },
+    /// A source of a download with mirrors sends parts of the content from now on, or nothing more is requested of it.
+    Source {
+        /// The job.
+        id: JobId,
+        /// Its name.
+        name: SafeText,
+        /// The address of the source, without secrets.
+        address: SafeText,
+        /// Why nothing more is requested of it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        dropped: Option<SafeText>,
+    },
     /// A job is done.
     Done {
         /// The job.

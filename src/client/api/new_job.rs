@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     client::api::{
         address::{locator::Locator, web_header::WebHeader},
-        content::{checksum::Checksum, sums::SumsAt},
+        content::{checksum::Checksum, described::Described, proof::DigestBy, sums::SumsAt},
         serial::{self, is_default},
         speak::Speak,
     },
@@ -90,6 +90,12 @@ pub struct NewJob {
     /// Whether to unpack it, if it is a zip archive.
     #[serde(default, skip_serializing_if = "is_default")]
     pub extract: bool,
+    /// Other addresses of the same content, the best first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mirrors: Vec<Locator>,
+    /// What the metalink says of it, if it is of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub described: Option<Box<Described>>,
     /// Its size in a listing of the server; the server's answer replaces it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub listed: Option<u64>,
@@ -129,6 +135,8 @@ impl NewJob {
             sums: None,
             headers: Vec::new(),
             extract: false,
+            mirrors: Vec::new(),
+            described: None,
             listed: None,
             earlier: Vec::new(),
         }
@@ -160,6 +168,17 @@ impl NewJob {
     pub(crate) fn at(&self, earlier: &Earlier) -> NewJob {
         let Earlier { address, folder, save_as, existing } = earlier.clone();
         NewJob { address, folder, save_as, existing, earlier: Vec::new(), ..self.clone() }
+    }
+
+    /// The digest that the content must have, and whose it is.
+    pub(crate) fn digest(&self) -> Option<(&Checksum, DigestBy)> {
+        let by_user = self.checksum.as_ref().map(|digest| (digest, DigestBy::User));
+        by_user.or_else(|| Some((self.described.as_ref()?.digest.as_ref()?, DigestBy::Metalink)))
+    }
+
+    /// All addresses of the content.
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = &Locator> {
+        std::iter::once(&self.address).chain(&self.mirrors)
     }
 
     /// Whether both would write to the same place from the same source, in whatever way they are allowed to.

@@ -48,6 +48,8 @@ fn new() -> NewJob {
         sums: Some(SumsAt::Web(Locator::parse("https://h/SHA256SUMS").unwrap())),
         headers: vec![WebHeader::parse("Cookie: a=\"é\"; b=2").unwrap()],
         extract: true,
+        mirrors: Vec::new(),
+        described: None,
         listed: None,
         earlier: vec![Earlier {
             address: Locator::parse("fdsp://h/a").unwrap(),
@@ -69,6 +71,7 @@ fn finished() -> Finished {
         blake3: "0a".repeat(32),
         origin: Origin::plain("h"),
         proof: Some(crate::client::Proof::BLOCKS),
+        sources: Vec::new(),
         seconds: 0.1,
         files: Some(3),
         omitted: 4,
@@ -205,6 +208,7 @@ fn snapshots_are_read_as_they_were_written() {
         size: Some(1),
         received: 2,
         verified: Some(3),
+        hashed: None,
         progress: Some((4, 5)),
         files: Some((6, 7)),
         segments: Some(8),
@@ -213,6 +217,7 @@ fn snapshots_are_read_as_they_were_written() {
         prepares: true,
         limit: Some(9),
         attempts: 10,
+        sources: Vec::new(),
     };
     same(Snapshot {
         rows: states.into_iter().map(row).collect(),

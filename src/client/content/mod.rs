@@ -42,6 +42,9 @@ pub(crate) struct Content {
     /// The digest of all of it, as the source announces it beside its blocks.
     #[serde(skip)]
     pub(crate) digest: Option<Checksum>,
+    /// Whether it is a metalink, which names where the content is.
+    #[serde(skip)]
+    pub(crate) is_metalink: bool,
 }
 
 /// How a content can be requested.

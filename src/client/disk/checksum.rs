@@ -1,6 +1,6 @@
 //! Computes the digest of a file.
 
-use std::{fs::File, io, os::unix::fs::FileExt};
+use std::{cell::Cell, fs::File, io, os::unix::fs::FileExt};
 
 use sha2::Digest as _;
 
@@ -18,28 +18,43 @@ pub(crate) enum Interrupted {
     Stopped,
 }
 
-/// The digest of `file`, of the same algorithm as `like`, in the form `algo:hex`.
+/// The digest of `file`, of the same algorithm as `like`, in the form `algo:hex`. `hashed` gets how many bytes were read.
 pub(crate) fn of_file(
     file: &File,
     like: &Checksum,
     should_continue: impl Fn() -> bool,
+    hashed: impl Fn(u64),
 ) -> Result<Checksum, Interrupted> {
+    let read = Cell::new(0);
+    let counted = |piece: &[u8]| {
+        read.set(read.get() + piece.len() as u64);
+        hashed(read.get());
+    };
     let mut buffer = buffer();
     Ok(match like {
         Checksum::Blake3(_) => Checksum::Blake3(blake3(file, &mut buffer, should_continue)?.0),
         Checksum::Sha256(_) => {
             let mut hasher = sha2::Sha256::new();
-            read_through(file, &mut buffer, should_continue, |piece| hasher.update(piece))?;
+            read_through(file, &mut buffer, should_continue, |piece| {
+                hasher.update(piece);
+                counted(piece);
+            })?;
             Checksum::Sha256(hasher.finalize().into())
         }
         Checksum::Sha512(_) => {
             let mut hasher = sha2::Sha512::new();
-            read_through(file, &mut buffer, should_continue, |piece| hasher.update(piece))?;
+            read_through(file, &mut buffer, should_continue, |piece| {
+                hasher.update(piece);
+                counted(piece);
+            })?;
             Checksum::Sha512(hasher.finalize().into())
         }
         Checksum::Md5(_) => {
             let mut hasher = md5::Md5::new();
-            read_through(file, &mut buffer, should_continue, |piece| hasher.update(piece))?;
+            read_through(file, &mut buffer, should_continue, |piece| {
+                hasher.update(piece);
+                counted(piece);
+            })?;
             Checksum::Md5(hasher.finalize().into())
         }
     })
@@ -103,7 +118,7 @@ mod tests {
         file.write_all(b"abc").unwrap();
         for text in ABC {
             let wanted: Checksum = text.parse().unwrap();
-            assert_eq!(of_file(&file, &wanted, || true).unwrap(), wanted);
+            assert_eq!(of_file(&file, &wanted, || true, |_| ()).unwrap(), wanted);
             assert_eq!(wanted.to_string(), text);
         }
     }
@@ -112,6 +127,6 @@ mod tests {
     fn it_stops_when_it_is_cancelled() {
         let file = tempfile::tempfile().unwrap();
         let wanted = Checksum::Md5([0; 16]);
-        assert!(matches!(of_file(&file, &wanted, || false), Err(Interrupted::Stopped)));
+        assert!(matches!(of_file(&file, &wanted, || false, |_| ()), Err(Interrupted::Stopped)));
     }
 }

@@ -1,6 +1,7 @@
 //! The partial file beside a target, `NAME.part`. It is opened so that no other file can be changed, and locked so that two clients
 //! cannot write to it.
 
+pub(crate) mod aside;
 mod stamp;
 #[cfg(test)]
 mod tests;

@@ -141,6 +141,7 @@ impl Actor {
         match event {
             JobEvent::Answered(announced) => self.shared.answered(id, announced),
             JobEvent::Complete { size } => self.shared.with(|state| state.queue.complete(id, size)),
+            JobEvent::Expanded(files) => self.expanded(id, files),
             JobEvent::Event(event) => self.shared.report(event),
             JobEvent::Ended { resume, outcome } => self.ended(id, *resume, outcome),
         }

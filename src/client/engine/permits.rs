@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::client::{
     engine::shared::Shared,
     queue::schedule::ServerId,
-    transfer::permit::{self, Permit},
+    transfer::permit::{ConnectionLimit, Permit},
 };
 
 /// See the module.
@@ -18,10 +18,15 @@ struct ServerPermits {
 /// Takes a permit of a server.
 pub(super) fn take(shared: &Arc<Shared>, id: ServerId) -> Permit {
     shared.with(|state| state.servers.take(id));
-    Permit::taken(Arc::new(ServerPermits { shared: Arc::clone(shared), id }))
+    Permit::taken(of(shared, id))
 }
 
-impl permit::ConnectionLimit for ServerPermits {
+/// The permits of a server.
+pub(super) fn of(shared: &Arc<Shared>, id: ServerId) -> Arc<dyn ConnectionLimit> {
+    Arc::new(ServerPermits { shared: Arc::clone(shared), id })
+}
+
+impl ConnectionLimit for ServerPermits {
     fn take_spare(&self) -> bool {
         self.shared.with(|state| {
             let is_spare = state.servers.has_spare(self.id);

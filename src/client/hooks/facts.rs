@@ -117,6 +117,7 @@ mod tests {
             blake3: "abc".to_owned(),
             origin: Default::default(),
             proof: Some(Proof::BLOCKS),
+            sources: Vec::new(),
             seconds: 1.0,
             files: None,
             omitted: 0,

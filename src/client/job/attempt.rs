@@ -9,7 +9,7 @@ use crate::{
     client::{
         api::{
             address::locator::Locator,
-            content::announced::Announced,
+            content::{announced::Announced, checksum::Checksum, described::Described},
             event::Event,
             new_job::{Existing, NewJob},
             settings::config::Extract,
@@ -24,6 +24,7 @@ use crate::{
             limits::Limits,
             permit::{ConnectionLimit, Permit},
             progress::Progress,
+            supply::mirror::Mirror,
         },
     },
     protocol::message::Form,
@@ -39,6 +40,8 @@ pub(crate) struct Attempt {
     pub(crate) source: Source,
     /// The list of its checksum, if that is at a web server.
     pub(crate) sums: Option<Source>,
+    /// The other sources of the content.
+    pub(crate) mirrors: Vec<Mirror>,
     pub(crate) placement: Placement,
     pub(crate) events: Arc<Events>,
     pub(crate) limits: Arc<Limits>,
@@ -48,8 +51,7 @@ pub(crate) struct Attempt {
     pub(crate) permit: Option<Permit>,
     /// How often an attempt that received nothing is repeated, and how often a block may be corrupt.
     pub(crate) retries: u32,
-    /// Whether it may begin again if the source has changed; otherwise the user is asked.
-    pub(crate) may_restart: bool,
+    pub(crate) restart: Restart,
     pub(crate) sync: bool,
     pub(crate) extract: Extract,
 }
@@ -64,6 +66,10 @@ impl Attempt {
     pub(crate) fn fetch(&self) -> Fetch<'_> {
         Fetch {
             source: &self.source,
+            number: 0,
+            mirrors: &[],
+            digest: self.new_job().digest().map(|(digest, _)| digest),
+            described: self.new_job().described.as_deref(),
             address: &self.new_job().address,
             form: self.new_job().asked_form(),
             limits: &self.limits,
@@ -71,9 +77,27 @@ impl Attempt {
             progress: &self.progress,
             events: &self.events,
             retries: self.retries,
-            may_restart: self.may_restart,
+            restart: self.restart,
             placement: Some(&self.placement),
         }
+    }
+}
+
+/// Whether a content may begin again if it has changed and cannot be compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Restart {
+    /// The user is asked.
+    Asks,
+    /// No user can be asked: it begins again, but nothing that can be kept is deleted for it.
+    Unasked,
+    /// The user has agreed, also that what was received of the earlier version is deleted.
+    Agreed,
+}
+
+impl Restart {
+    /// Whether it may begin again.
+    pub(crate) fn is_allowed(self) -> bool {
+        self != Restart::Asks
     }
 }
 
@@ -81,6 +105,14 @@ impl Attempt {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Fetch<'a> {
     pub(crate) source: &'a Source,
+    /// The number of the source in the job: 0 but for a mirror.
+    pub(crate) number: usize,
+    /// Other sources, which may help once they are shown to have the same content.
+    pub(crate) mirrors: &'a [Mirror],
+    /// The digest of the content that the user or a metalink has given.
+    pub(crate) digest: Option<&'a Checksum>,
+    /// What a metalink says of the content.
+    pub(crate) described: Option<&'a Described>,
     pub(crate) address: &'a Locator,
     pub(crate) form: Form,
     pub(crate) limits: &'a Arc<Limits>,
@@ -88,8 +120,7 @@ pub(crate) struct Fetch<'a> {
     pub(crate) progress: &'a Arc<Progress>,
     pub(crate) events: &'a Events,
     pub(crate) retries: u32,
-    /// Whether the content may begin again if it has changed.
-    pub(crate) may_restart: bool,
+    pub(crate) restart: Restart,
     /// Decides where the content is saved; `None` for a file of a tree, whose place is known.
     pub(crate) placement: Option<&'a Placement>,
 }
@@ -125,6 +156,17 @@ impl Fetch<'_> {
                 fault.trouble.message
             );
         }
+    }
+
+    /// Reports that a source joins, or why it is dropped.
+    pub(crate) fn source_event(&self, address: SafeText, dropped: Option<&str>) {
+        let (id, name) = (self.events.id(), self.events.name());
+        match dropped {
+            None => tracing::info!("{name}: {address} has the same content, and sends parts of it"),
+            Some(why) => tracing::warn!("{name}: {address} is dropped: {why}"),
+        }
+        let dropped = dropped.map(SafeText::new);
+        self.events.report(Event::Source { id, name, address, dropped });
     }
 
     /// A block was received corrupt; `file`: of this file of a tree. It is requested again, at most `retries` times.

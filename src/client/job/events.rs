@@ -9,6 +9,7 @@ use crate::{
         api::{content::announced::Announced, event::Event, job_id::JobId, views::view::Finished},
         error::Fault,
         job::resume::JobResume,
+        metalink::MetalinkFile,
     },
     text::SafeText,
 };
@@ -20,6 +21,8 @@ pub(crate) enum JobEvent {
     Answered(Announced),
     /// All content is received.
     Complete { size: u64 },
+    /// The content is a metalink: these files are fetched in its place.
+    Expanded(Vec<MetalinkFile>),
     /// An event for the user.
     Event(Event),
     /// The attempt ended; nothing follows.
@@ -73,6 +76,11 @@ impl Events {
     /// All content, of this size, is received.
     pub(crate) fn complete(&self, size: u64) {
         self.send(JobEvent::Complete { size });
+    }
+
+    /// The content is a metalink of these files.
+    pub(crate) fn expanded(&self, files: Vec<MetalinkFile>) {
+        self.send(JobEvent::Expanded(files));
     }
 
     /// Reports something to the user.

@@ -6,7 +6,13 @@ use rustix::fs::FileType;
 
 use crate::client::{
     api::{new_job::NewJob, settings::config::Names},
-    disk::{folder::Folders, name::SafeName, part::Part, target::Target},
+    content::Content,
+    disk::{
+        folder::Folders,
+        name::SafeName,
+        part::{Part, aside::Aside},
+        target::Target,
+    },
     error::Fault,
     job::{
         deletions::{Deletions, NamedJob},
@@ -64,11 +70,13 @@ fn discard_at(deletions: &Deletions, new: &NewJob, target: &Target) -> Result<()
     if new.extract {
         UnpackDir::clear(folder, name);
     }
+    let is_of = |content: &Content| new.addresses().any(|address| content.is_from(address));
+    Aside::of(target).discard(is_of);
     let found = folder.look(&folder.part_name(name)).ok().flatten();
     match found.map(|found| found.kind) {
         Some(FileType::RegularFile) => {
             let part = Part::open(folder, name)?;
-            if part.recorded()?.is_some_and(|(record, _)| record.content.is_from(&new.address)) {
+            if part.recorded()?.is_some_and(|(record, _)| is_of(&record.content)) {
                 part.discard();
             }
         }

@@ -6,6 +6,7 @@ pub(crate) mod events;
 pub(crate) mod extract;
 pub(crate) mod file;
 pub(crate) mod leftover;
+mod metalink;
 pub(crate) mod placement;
 pub(crate) mod resume;
 mod sums;

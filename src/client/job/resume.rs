@@ -27,6 +27,7 @@ impl JobResume {
     pub(crate) fn failed(&mut self) {
         self.file.totals.reset_retries();
         self.tree.totals.reset_retries();
+        self.file.senders.shares().forgive();
         // The wait for the user does not count as time of the download.
         if self.file.totals.transferred + self.tree.totals.transferred == 0 {
             self.started = None;
@@ -48,6 +49,8 @@ impl JobResume {
 impl Discard for JobResume {
     fn discard(self: Box<Self>, deletions: &Deletions) {
         self.tree.discard(deletions);
-        self.file.state.discard();
+        let mut file = self.file;
+        file.discard_aside();
+        file.state.discard();
     }
 }

@@ -16,7 +16,7 @@ use crate::{
             views::view::{Finished, TroubleKind},
         },
         content::{Content, blocks::Blocks},
-        disk::target::Target,
+        disk::{part::aside::Aside, target::Target},
         error::{Fault, Unfinished, Verdict},
         job::{
             attempt::Attempt,
@@ -25,9 +25,11 @@ use crate::{
             file::{
                 classic, fetch,
                 finish::Finish,
+                mirrors,
                 resume::FileResume,
                 state::{AtTarget, ResumeState},
             },
+            metalink,
             placement::Placement,
             resume::JobResume,
             sums, tree,
@@ -79,18 +81,52 @@ pub(crate) async fn run(
         return finished(&attempt, resume, &cancel, started, false).await;
     }
     let before = resume.file.furthest();
-    let fetched = fetch(&attempt, &mut resume.file, &cancel).await;
-    attempt.permit = None;
-    resume.file.gets_further();
-    let after = resume.file.furthest();
-    let progressed = after.0 > before.0 || after.1 > before.1;
-    match fetched {
-        Err(Unfinished::Stopped) => return (resume, Outcome::Stopped),
-        Err(Unfinished::Fault(fault)) => return failed(&attempt, resume, fault, progressed),
-        Ok(()) => {}
+    loop {
+        let fetched = fetch(&attempt, &mut resume.file, &cancel).await;
+        if attempt.mirrors.is_empty() {
+            attempt.permit = None;
+        }
+        resume.file.gets_further();
+        let after = resume.file.furthest();
+        let progressed = after.0 > before.0 || after.1 > before.1;
+        match fetched {
+            Err(Unfinished::Stopped) => return (resume, Outcome::Stopped),
+            Err(Unfinished::Fault(fault)) if fault.verdict == Verdict::Metalink => {
+                let expanded = cancel.unless_set(metalink::expand(&attempt)).await;
+                return match expanded {
+                    Ok(()) | Err(Unfinished::Stopped) => (resume, Outcome::Stopped),
+                    Err(Unfinished::Fault(fault)) => failed(&attempt, resume, fault, false),
+                };
+            }
+            Err(Unfinished::Fault(fault)) => return failed(&attempt, resume, fault, progressed),
+            Ok(()) => {}
+        }
+        attempt.events.complete(resume.file.state.content().and_then(|content| content.size).unwrap_or(0));
+        let (finished, outcome) = finished(&attempt, resume, &cancel, started, progressed).await;
+        resume = finished;
+        // Of several sources one has sent wrong bytes: they are told apart.
+        let is_mismatch =
+            matches!(&outcome, Outcome::Fault { fault, .. } if matches!(fault.verdict, Verdict::Mismatch(_)));
+        let sources = 1 + attempt.mirrors.len();
+        if !is_mismatch || sources == 1 || !mirrors::doubt_sources(&mut resume.file, sources) {
+            return judged(&attempt, resume, outcome);
+        }
+        tracing::warn!(
+            "{}: what was received from several sources has not its digest; each is checked",
+            attempt.events.name()
+        );
+        attempt.progress.set_local(resume.file.state.blocks().unwrap_or(&Blocks::default()), true);
     }
-    attempt.events.complete(resume.file.state.content().and_then(|content| content.size).unwrap_or(0));
-    finished(&attempt, resume, &cancel, started, progressed).await
+}
+
+/// What has not the digest that the server has announced is of no version that there is: it begins again.
+fn judged(attempt: &Attempt, resume: JobResume, outcome: Outcome) -> (JobResume, Outcome) {
+    match outcome {
+        Outcome::Fault { fault, progressed } if fault.verdict == Verdict::Mismatch(DigestBy::Server) => {
+            failed(attempt, resume, Fault { verdict: Verdict::Discard, ..fault }, progressed)
+        }
+        outcome => (resume, outcome),
+    }
 }
 
 /// Finishes a content that is complete.
@@ -101,10 +137,24 @@ async fn finished(
     started: Instant,
     progressed: bool,
 ) -> (JobResume, Outcome) {
+    let wrong = mirrors::wrong_sources(&resume.file);
+    let is_of_one = attempt.mirrors.is_empty() || mirrors::is_of_one_source(&resume.file);
+    let pieces = resume.file.pieces.as_ref().filter(|pieces| pieces.is_complete());
+    let by_pieces = pieces.filter(|_| attempt.new_job().digest().is_none());
+    let by_pieces = by_pieces.map(|pieces| Proof::of_pieces(pieces.pieces()));
     let (file, finished) = finish(attempt, resume.file, cancel).await;
     resume.file = file;
     match finished {
         Ok((AtTarget { content, root, in_place }, unpacked)) => {
+            let beside = Aside::of(in_place.target());
+            beside.discard(|known| attempt.new_job().addresses().any(|address| known.is_from(address)));
+            resume.file.discard_aside();
+            let shares = resume.file.senders.shares();
+            for (number, why) in wrong {
+                if shares.is_wrong(number, &why) {
+                    attempt.fetch().source_event(shares.address(number), Some(&why));
+                }
+            }
             let FileResume { totals, missing, .. } = &resume.file;
             let mut missing = missing.clone();
             let extracted = unpacked.map(|unpacked| {
@@ -120,7 +170,8 @@ async fn finished(
                 resumed: if attempt.source.has_ranges() { bytes.saturating_sub(totals.kept) } else { 0 },
                 blake3: root.to_string(),
                 origin: content.origin,
-                proof: Some(proof(attempt, &content, resume.listed.as_ref().map(|(_, by)| *by))),
+                proof: Some(by_pieces.unwrap_or_else(|| proof(attempt, &content, is_of_one, resume.listed.as_ref().map(|(_, by)| *by)))),
+                sources: attempt.progress.shares(),
                 seconds: started.elapsed().as_secs_f64(),
                 files: None,
                 omitted: content.sources.map_or(0, |sources| sources.omitted),
@@ -137,10 +188,12 @@ async fn finished(
 
 /// How it is known that a finished content is what its source has. All digests were compared before it was put in place. `listed`: whose
 /// list has the checksum.
-fn proof(attempt: &Attempt, content: &Content, listed: Option<DigestBy>) -> Proof {
-    match (&attempt.new_job().checksum, &content.digest) {
-        (Some(given), _) => Proof::verified(given, listed.unwrap_or(DigestBy::User)),
+fn proof(attempt: &Attempt, content: &Content, is_of_one: bool, listed: Option<DigestBy>) -> Proof {
+    match (attempt.new_job().digest(), &content.digest) {
+        (Some((digest, by)), _) => Proof::verified(digest, listed.unwrap_or(by)),
         (None, Some(announced)) => Proof::verified(announced, DigestBy::Server),
+        // Only some of its blocks were compared.
+        (None, None) if !is_of_one => Proof::Unproven,
         (None, None) => attempt.source.proof(content),
     }
 }
@@ -155,7 +208,7 @@ fn failed(
         fault = content.describe(fault);
     }
     if fault.verdict == Verdict::StartOver
-        && !attempt.may_restart
+        && !attempt.restart.is_allowed()
         && let Some(question) = resume.file.cannot_continue(attempt.source.has_hashes())
     {
         fault = Fault { verdict: Verdict::Never, ..fault }.asking(question);
@@ -165,9 +218,12 @@ fn failed(
         progressed = false;
         let file = &mut resume.file;
         file.totals.restarts += 1;
-        if (fault.verdict == Verdict::Discard || !file.doubt(attempt.source.has_hashes()))
-            && let Err(disk) = file.start_over()
-        {
+        let begun = match fault.verdict {
+            Verdict::Discard => file.start_over(),
+            _ if file.doubt(attempt.source.has_hashes()) => Ok(()),
+            _ => file.set_aside(),
+        };
+        if let Err(disk) = begun {
             fault = disk;
         }
     }
@@ -178,6 +234,7 @@ async fn fetch(attempt: &Attempt, resume: &mut FileResume, cancel: &Cancel) -> R
     let (fetch, placement) = (attempt.fetch(), &attempt.placement);
     fetch::reopen(placement, &attempt.progress, resume)?;
     match attempt.source.has_ranges() {
+        true if !attempt.mirrors.is_empty() => mirrors::fetch(attempt, resume, cancel).await,
         true => fetch::fetch(&fetch, resume, cancel).await,
         false => classic::fetch(&fetch, placement, resume, cancel).await,
     }
@@ -191,7 +248,9 @@ async fn finish(
     cancel: &Cancel,
 ) -> (FileResume, Result<(AtTarget, Option<Unpacked>), Unfinished>) {
     let Placement { id, new, names, claims, .. } = &attempt.placement;
-    let finish = Finish { existing: new.existing, checksum: new.checksum.clone(), sync: attempt.sync };
+    let checksum = new.digest().map(|(digest, _)| digest.clone());
+    let progress = Arc::clone(&attempt.progress);
+    let finish = Finish { existing: new.existing, checksum, sync: attempt.sync, progress };
     let unpack = new.extract.then_some((attempt.extract, *names));
     let (claims, id) = (Arc::clone(claims), *id);
     let cancelled = cancel.clone();

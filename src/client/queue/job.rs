@@ -202,6 +202,14 @@ impl Job {
         self.counts().map_or(self.received, |counts| counts.received)
     }
 
+    /// While the complete content is read once more to be verified: how much of it.
+    fn hashed(&self) -> Option<u64> {
+        self.counts()
+            .filter(|_| self.phase == Phase::Verifying)
+            .map(|counts| counts.hashed)
+            .filter(|hashed| *hashed > 0)
+    }
+
     /// Done and total, once the total is known.
     pub(super) fn progress(&self) -> Option<(u64, u64)> {
         let total = self.total?;
@@ -352,6 +360,7 @@ impl Job {
             size: self.size,
             received: self.received(),
             verified: live.and(self.counts()).map(|counts| counts.verified),
+            hashed: self.hashed(),
             progress: self.progress(),
             files: self.files(),
             segments: live.and(self.counts()).map(|counts| counts.segments).filter(|&segments| segments > 0),
@@ -360,6 +369,7 @@ impl Job {
             prepares: self.prepares(),
             limit: self.limit,
             attempts: self.started,
+            sources: live.map(|live| live.counters.sources()).unwrap_or_default(),
         }
     }
 }

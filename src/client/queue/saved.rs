@@ -117,6 +117,8 @@ mod tests {
             sums: None,
             headers: Vec::new(),
             extract: false,
+            mirrors: Vec::new(),
+            described: None,
             listed: None,
             earlier: Vec::new(),
         }
@@ -171,6 +173,7 @@ mod tests {
             blake3: String::new(),
             origin: Default::default(),
             proof: None,
+            sources: Vec::new(),
             seconds: 1.0,
             files: None,
             omitted: 0,

@@ -65,6 +65,8 @@ fn job(path: &str, port: u16) -> NewJob {
         sums: None,
         headers: Vec::new(),
         extract: false,
+        mirrors: Vec::new(),
+        described: None,
         listed: None,
         earlier: Vec::new(),
     }
@@ -96,6 +98,7 @@ fn finished(size: u64) -> Finished {
         blake3: String::new(),
         origin: Default::default(),
         proof: None,
+        sources: Vec::new(),
         seconds: 1.0,
         files: None,
         omitted: 0,

@@ -6,6 +6,7 @@ use crate::{
     client::{
         api::{
             content::announced::Announced,
+            content::share::SourceShare,
             event::Event,
             job_id::JobId,
             new_job::NewJob,
@@ -43,6 +44,8 @@ pub(crate) struct Counts {
     pub(crate) segments: u64,
     /// A tree is listed and prepared, or the server last reported that it works on the answer.
     pub(crate) prepares: bool,
+    /// Bytes that were read to verify the complete content.
+    pub(crate) hashed: u64,
 }
 
 /// The counters of a transfer, which it changes while it runs.
@@ -52,6 +55,11 @@ pub(crate) trait Counters: fmt::Debug + Send + Sync {
 
     /// The parts of a content of `size` bytes; empty if they are not known.
     fn parts(&self, size: u64, parts: usize) -> Vec<Part>;
+
+    /// What each source has contributed; empty if there is one.
+    fn sources(&self) -> Vec<SourceShare> {
+        Vec::new()
+    }
 }
 
 /// Where a transfer resumes, by what the queue knows.

@@ -25,6 +25,8 @@ fn job(path: &str, state: SavedState) -> SavedJob {
         sums: None,
         headers: Vec::new(),
         extract: false,
+        mirrors: Vec::new(),
+        described: None,
         listed: None,
         earlier: Vec::new(),
     };

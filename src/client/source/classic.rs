@@ -229,6 +229,7 @@ impl Classic {
             data_bytes: None,
             access: crate::client::content::Access::default(),
             digest: None,
+            is_metalink: false,
         }
     }
 }

@@ -1,7 +1,8 @@
 //! The connections of one transfer: when another one is opened, and when one is closed.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeSet, VecDeque},
+    fmt,
     sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
@@ -15,12 +16,21 @@ use tokio::{
 use super::{
     limits::Limits,
     permit::Permit,
+    pieces::{PieceCheck, WrongPiece},
     ranges::SegmentId,
+    running_digest::RunningDigest,
     segment::{FIRST, Segment, SegmentEvent, Shared},
+    supply::{
+        mirror::Mirror,
+        prove::{Expected, Sample},
+        roster::{Proven, Roster},
+        shares::Senders,
+        supplier::Supplier,
+    },
 };
 use crate::{
     client::{
-        api::views::view::TroubleKind,
+        api::{content::checksum::Checksum, views::view::TroubleKind},
         content::blocks::Blocks,
         disk::part::Writer,
         error::Fault,
@@ -37,8 +47,6 @@ use crate::{
 const CHECK_INTERVAL: Duration = Duration::from_millis(500);
 /// How often the map of the content is updated with the blocks that connections receive: about as often as it is drawn.
 const MAP_INTERVAL: Duration = Duration::from_millis(250);
-/// Time until another connection is tried after one was refused or lost; it doubles each time.
-const RETRY_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Another connection is opened if a block is expected to take at most this long with it (in seconds).
 const MAX_BLOCK_SECONDS_TO_OPEN: f64 = 4.0;
@@ -46,6 +54,8 @@ const MAX_BLOCK_SECONDS_TO_OPEN: f64 = 4.0;
 const MAX_BLOCK_SECONDS: f64 = 8.0;
 /// The time over which the rate of all connections is measured (in seconds).
 const RATE_SECONDS: f64 = 3.0;
+/// Wrong pieces of a transfer that no source can be dropped for.
+const MAX_WRONG_PIECES: u32 = 3;
 /// Time for connections to receive the rest of their blocks, before they are closed.
 const FINISH_TIMEOUT: Duration = Duration::from_millis(400);
 
@@ -55,6 +65,33 @@ pub(crate) struct Part<'a> {
     pub(crate) writer: Writer,
     /// Its verified blocks.
     pub(crate) blocks: &'a mut Blocks,
+    /// Which source has sent each of them.
+    pub(crate) senders: &'a mut Senders,
+    /// Verifies the pieces, if their digests are known.
+    pub(crate) pieces: Option<&'a mut PieceCheck>,
+    /// Computes the digest of all of them, if one is given.
+    pub(crate) digest: Option<&'a mut RunningDigest>,
+}
+
+/// Where a transfer receives from.
+pub(crate) struct Supply<'a> {
+    /// The source that has announced the content.
+    pub(crate) first: Supplier,
+    /// Sources that may have the same content.
+    pub(crate) mirrors: Vec<Mirror>,
+    /// A digest of all of it that the user or a metalink has given.
+    pub(crate) digest: Option<&'a Checksum>,
+    /// Is notified when a source joins, or with the reason why it is dropped.
+    pub(crate) notify: &'a (dyn Fn(usize, Option<&str>) + Send + Sync),
+}
+
+impl fmt::Debug for Supply<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Supply")
+            .field("first", &self.first)
+            .field("mirrors", &self.mirrors)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What a transfer has received, however it ended.
@@ -83,62 +120,95 @@ pub(crate) struct Bounds<'a> {
 }
 
 /// See the module.
-#[derive(Debug)]
 pub(super) struct Connections<'a> {
     shared: Arc<Shared>,
     bounds: Bounds<'a>,
     /// The name of the download, for the log.
     name: SafeText,
-    tasks: JoinSet<Result<bool, Fault>>,
-    aborts: Vec<(SegmentId, AbortHandle)>,
+    roster: Roster,
+    digest: Option<&'a Checksum>,
+    notify: &'a (dyn Fn(usize, Option<&str>) + Send + Sync),
+    tasks: JoinSet<(usize, Result<bool, Fault>)>,
+    aborts: Vec<Running>,
     sender: mpsc::UnboundedSender<SegmentEvent>,
     events: mpsc::UnboundedReceiver<SegmentEvent>,
     next: SegmentId,
-    /// Connections beside another one that failed.
-    failures: u32,
-    /// Until when no other connection is opened.
-    paused: Option<Instant>,
     /// Connections that were closed because they received nothing.
     stalls: u32,
     /// Bytes that had been received at these times, for the rate.
     measured: VecDeque<(Instant, u64)>,
     /// When the map is updated next.
     map_due: Instant,
+    /// Pieces that were wrong.
+    wrong_pieces: u32,
+}
+
+/// A connection, with the number of its source.
+#[derive(Debug)]
+struct Running {
+    id: SegmentId,
+    number: usize,
+    abort: AbortHandle,
 }
 
 /// What happens next.
 enum Step {
     Event(SegmentEvent),
-    Ended(Result<bool, Fault>),
+    /// A connection to this source has ended.
+    Ended(usize, Result<bool, Fault>),
+    /// A connection was closed from here.
+    Closed,
+    Proven(Proven),
     Check,
 }
 
 impl<'a> Connections<'a> {
-    pub(super) fn new(shared: Arc<Shared>, bounds: Bounds<'a>, name: SafeText) -> Connections<'a> {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        supply: Supply<'a>,
+        bounds: Bounds<'a>,
+        name: SafeText,
+    ) -> Connections<'a> {
         let (sender, events) = mpsc::unbounded_channel();
+        let Supply { first, mirrors, digest, notify } = supply;
         Connections {
             shared,
             bounds,
             name,
+            roster: Roster::new(Arc::new(first), mirrors),
+            digest,
+            notify,
             tasks: JoinSet::new(),
             aborts: Vec::new(),
             sender,
             events,
             next: FIRST,
-            failures: 0,
-            paused: None,
             stalls: 0,
             measured: VecDeque::new(),
             map_due: Instant::now(),
+            wrong_pieces: 0,
+        }
+    }
+
+    /// Begins with an open connection to the first source.
+    pub(super) fn begin(&mut self, connection: Connection) {
+        if let Some(first) = self.roster.suppliers().first() {
+            self.start(Arc::clone(first), Some(connection), None);
         }
     }
 
     /// Starts a connection; an open one if there is one.
-    pub(super) fn start(&mut self, connection: Option<Connection>, permit: Option<Permit>) {
-        let id = self.next;
+    fn start(&mut self, supplier: Arc<Supplier>, connection: Option<Connection>, permit: Option<Permit>) {
+        let (id, number) = (self.next, supplier.number);
         self.next += 1;
-        let segment = Segment::new(id, &self.shared, self.sender.clone(), permit);
-        self.aborts.push((id, self.tasks.spawn(segment.run(connection))));
+        let segment = Segment::new((id, supplier), &self.shared, self.sender.clone(), permit);
+        let abort = self.tasks.spawn(async move { (number, segment.run(connection).await) });
+        self.aborts.push(Running { id, number, abort });
+    }
+
+    /// How many connections a source has.
+    fn running(&self, number: usize) -> usize {
+        self.aborts.iter().filter(|running| running.number == number && !running.abort.is_finished()).count()
     }
 
     /// Works until everything is received. It may be dropped at any wait; then [`Connections::settle`] has to follow.
@@ -151,8 +221,9 @@ impl<'a> Connections<'a> {
         self.adjust();
         loop {
             match self.step().await {
-                Step::Event(SegmentEvent::Block(block)) => block_in_place(|| {
-                    self.note(part, received, &block);
+                Step::Event(SegmentEvent::Block(block, number)) => block_in_place(|| {
+                    self.note(part, received, &block, number);
+                    self.check_pieces(part, received, &block)?;
                     check(&block)
                 })?,
                 Step::Event(SegmentEvent::End(end)) => {
@@ -163,12 +234,14 @@ impl<'a> Connections<'a> {
                     received.size = received.size.or(end.size);
                     received.digest = end.digest.or(received.digest);
                 }
-                Step::Ended(ended) => self.ended(ended)?,
-                Step::Check => {}
+                Step::Ended(number, ended) => self.ended(number, ended, part)?,
+                Step::Proven(proven) => self.proven(proven, part),
+                Step::Closed | Step::Check => {}
             }
             if self.is_done() {
                 return Ok(());
             }
+            self.prove(part)?;
             self.adjust();
         }
     }
@@ -179,8 +252,10 @@ impl<'a> Connections<'a> {
         self.tasks.shutdown().await;
         block_in_place(|| {
             while let Ok(event) = self.events.try_recv() {
-                if let SegmentEvent::Block(block) = event {
-                    self.note(part, received, &block);
+                if let SegmentEvent::Block(block, number) = event {
+                    self.note(part, received, &block, number);
+                    // Nothing more is requested of a source that was wrong.
+                    let _ = self.check_pieces(part, received, &block);
                 }
             }
         });
@@ -191,21 +266,96 @@ impl<'a> Connections<'a> {
         let more = |(index, bytes): (&u64, &u32)| {
             bytes.saturating_sub(part.blocks.begun().get(index).copied().unwrap_or(0))
         };
-        received.kept += ranges.begun().iter().map(more).map(u64::from).sum::<u64>();
-        part.blocks.set_begun(ranges.begun().clone());
+        // The next transfer may begin with another source.
+        let begun = ranges.begun_by_first();
+        received.kept += begun.iter().map(more).map(u64::from).sum::<u64>();
+        part.blocks.set_begun(begun);
     }
 
-    /// A block is written: records whether it is verified.
-    fn note(&self, part: &mut Part<'_>, received: &mut Received, block: &Block) {
+    /// A block is written: records whether it is verified, and who has sent it.
+    fn note(&self, part: &mut Part<'_>, received: &mut Received, block: &Block, number: usize) {
         match &block.verified {
             Some(verified) => {
                 part.blocks.insert(verified);
+                part.senders.sent(number, block.index, block.length.into());
+                if let Some(digest) = &mut part.digest {
+                    digest.advance(part.blocks, |bytes, offset| part.writer.read(bytes, offset));
+                }
                 received.kept += u64::from(block.length.saturating_sub(block.skipped));
             }
-            None => part.blocks.forget(block.index),
+            None => {
+                part.blocks.forget(block.index);
+                part.senders.forget(block.index);
+            }
         }
         self.shared.progress.with_map(|map| map.set(block.index, block.verified.is_some()));
         self.shared.progress.set_verified(part.blocks.bytes());
+    }
+
+    /// Verifies the pieces that a block has completed. What is wrong is received again, and the source that has sent it is dropped.
+    fn check_pieces(
+        &mut self,
+        part: &mut Part<'_>,
+        received: &mut Received,
+        block: &Block,
+    ) -> Result<(), Fault> {
+        if block.verified.is_none() {
+            return Ok(());
+        }
+        let Some(pieces) = &mut part.pieces else { return Ok(()) };
+        let writer = &part.writer;
+        let wrong = pieces.received(block.index, part.blocks, |bytes, offset| writer.read(bytes, offset));
+        wrong.into_iter().try_for_each(|wrong| self.wrong_piece(part, received, wrong))
+    }
+
+    fn wrong_piece(
+        &mut self,
+        part: &mut Part<'_>,
+        received: &mut Received,
+        WrongPiece { index, blocks }: WrongPiece,
+    ) -> Result<(), Fault> {
+        let mut senders = BTreeSet::new();
+        for block in blocks {
+            let length = part.blocks.length(block);
+            // Another wrong piece may have been in the same block.
+            if part.blocks.digest(block, length).is_some() {
+                senders.insert(part.senders.forget(block));
+                received.kept = received.kept.saturating_sub(length);
+                self.shared.progress.retreat(length, self.shared.is_file());
+                self.shared.progress.with_map(|map| map.set(block, false));
+                self.shared.ranges().again(block..block + 1);
+            }
+            part.blocks.forget(block);
+        }
+        let Some(first) = senders.pop_first() else { return Ok(()) };
+        self.shared.progress.set_verified(part.blocks.bytes());
+        let shares = part.senders.shares();
+        let is_explained = senders.iter().chain([&first]).flatten().any(|number| shares.is_dropped(*number));
+        let has_other = first
+            .is_some_and(|number| self.roster.suppliers().iter().any(|supplier| supplier.number != number));
+        let is_blamed = senders.is_empty() && has_other;
+        self.wrong_pieces += u32::from(!is_blamed && !is_explained);
+        let often = format!("piece {index} has not the digest of the metalink, however often it is fetched");
+        let often = Fault::never(TroubleKind::Integrity, often);
+        let Some(number) = first.filter(|_| senders.is_empty()) else {
+            // The next time one source sends all of it.
+            tracing::warn!(
+                "{}: piece {index}, from several sources, has not its digest; it is fetched again",
+                self.name
+            );
+            return if self.wrong_pieces > MAX_WRONG_PIECES { Err(often) } else { Ok(()) };
+        };
+        if has_other {
+            let message = format!("piece {index} that it has sent has not the digest of the metalink");
+            self.drop_source(number, &Fault::never(TroubleKind::Integrity, &message), part);
+            part.senders.shares().is_wrong(number, &message);
+            return Ok(());
+        }
+        tracing::warn!(
+            "{}: piece {index} has not the digest of the metalink; it is fetched again",
+            self.name
+        );
+        if self.wrong_pieces > MAX_WRONG_PIECES { Err(often) } else { Ok(()) }
     }
 
     /// Lets connections finish the blocks that they are receiving, if that takes a short time.
@@ -246,14 +396,14 @@ impl<'a> Connections<'a> {
             biased;
             Some(event) = self.events.recv() => Step::Event(event),
             Some(ended) = self.tasks.join_next() => match ended {
-                Ok(ended) => Step::Ended(ended),
-                // Closed from here.
-                Err(error) if error.is_cancelled() => Step::Ended(Ok(true)),
-                Err(_) => Step::Ended(Err(Fault::never(
+                Ok((number, ended)) => Step::Ended(number, ended),
+                Err(error) if error.is_cancelled() => Step::Closed,
+                Err(_) => Step::Ended(usize::MAX, Err(Fault::never(
                     TroubleKind::Other,
                     "the transfer ended with an internal error",
                 ))),
             },
+            proven = self.roster.proven() => Step::Proven(proven),
             () = sleep(CHECK_INTERVAL) => Step::Check,
         }
     }
@@ -264,33 +414,86 @@ impl<'a> Connections<'a> {
     }
 
     /// A connection ended.
-    fn ended(&mut self, ended: Result<bool, Fault>) -> Result<(), Fault> {
-        self.aborts.retain(|(_, abort)| !abort.is_finished());
-        let alone = self.tasks.is_empty();
-        match ended {
+    fn ended(&mut self, number: usize, ended: Result<bool, Fault>, part: &Part<'_>) -> Result<(), Fault> {
+        self.aborts.retain(|running| !running.abort.is_finished());
+        let (alone, now) = (self.tasks.is_empty(), Instant::now());
+        let fault = match ended {
             // Otherwise another one has returned its work after this one had looked for some: it is requested again.
             Ok(false) if alone && self.shared.ranges().is_stuck() => {
-                let peer = self.shared.source(FIRST).0.peer();
-                Err(Fault::never(TroubleKind::Other, format!("{peer} sends empty answers")))
+                let peer = self.roster.suppliers().first().map(|supplier| supplier.source.peer());
+                let peer = peer.unwrap_or_default();
+                return Err(Fault::never(TroubleKind::Other, format!("{peer} sends empty answers")));
             }
-            Ok(_) => Ok(()),
-            Err(fault) => match fault.retry_after() {
-                // One more connection was not needed.
-                Some(after) if !alone || self.shared.ranges().is_done() => {
-                    self.failed(&fault, after);
-                    Ok(())
-                }
-                _ => Err(fault),
-            },
+            Ok(_) => return Ok(()),
+            Err(fault) => fault,
+        };
+        let is_local = fault.trouble.kind == TroubleKind::Disk || number == usize::MAX;
+        let has_other = !is_local && self.roster.has_other(number, now);
+        match fault.retry_after() {
+            // One more connection was not needed.
+            Some(after) if !alone || has_other || self.shared.ranges().is_done() => {
+                self.failed(number, &fault, after);
+                Ok(())
+            }
+            None if !is_local && self.roster.suppliers().len() > 1 => {
+                self.drop_source(number, &fault, part);
+                Ok(())
+            }
+            _ => Err(fault),
         }
     }
 
     /// A connection failed while others continue: they receive its ranges.
-    fn failed(&mut self, fault: &Fault, after: Duration) {
-        self.failures += 1;
-        let wait = RETRY_INTERVAL.saturating_mul(1 << (self.failures - 1).min(6)).max(after);
-        self.paused = Some(Instant::now() + wait);
+    fn failed(&mut self, number: usize, fault: &Fault, after: Duration) {
+        self.roster.failed(number, after, Instant::now());
         tracing::info!("{}: {}; the other connections continue", self.name, fault.trouble.message);
+    }
+
+    /// Nothing more is requested of a source. What it has sent of the same version stays: digests decide about it.
+    fn drop_source(&mut self, number: usize, fault: &Fault, part: &Part<'_>) {
+        self.roster.remove(number);
+        for running in self.aborts.iter().filter(|running| running.number == number) {
+            running.abort.abort();
+        }
+        let why = fault.trouble.message.as_str();
+        if part.senders.shares().drop_source(number, why) {
+            (self.notify)(number, Some(why));
+        }
+    }
+
+    /// Begins to prove mirrors, as soon as there is something to compare, and if enough is left to be shared.
+    fn prove(&mut self, part: &Part<'_>) -> Result<(), Fault> {
+        let now = Instant::now();
+        if !self.roster.has_candidates(now)
+            || !self.shared.is_divisible()
+            || !self.shared.ranges().can_be_shared()
+        {
+            return Ok(());
+        }
+        let is_shown = |block| part.pieces.as_ref().is_none_or(|pieces| pieces.has(block));
+        if let Some(sample) = Sample::of(part.blocks, is_shown)? {
+            self.roster.prove(&Expected::new(self.shared.content(), self.digest, sample), now);
+        }
+        Ok(())
+    }
+
+    /// A mirror is proven or rejected.
+    fn proven(&mut self, proven: Proven, part: &Part<'_>) {
+        match proven {
+            Proven::Joined(supplier) => {
+                self.measured.clear();
+                (self.notify)(supplier.number, None);
+            }
+            Proven::Rejected(number, fault) => self.drop_source(number, &fault, part),
+            Proven::Unreached(number, fault) => {
+                let address = part.senders.shares().address(number);
+                tracing::info!(
+                    "{}: the mirror {address} does not help: {}",
+                    self.name,
+                    fault.trouble.message
+                );
+            }
+        }
     }
 
     /// Opens other connections if they would have something to do, and closes one that receives nothing.
@@ -304,20 +507,35 @@ impl<'a> Connections<'a> {
                 map.set_in_work(ranges.in_work().collect(), ranges.begun().keys().copied().collect());
             });
         }
-        let parallel = self.bounds.permit.map_or(1, Permit::parallel);
+        let sources = self.roster.suppliers().len();
+        let parallel = self.roster.suppliers().iter().map(|supplier| supplier.parallel());
+        let parallel = parallel.fold(0, usize::saturating_add).max(1);
         let limits = Arc::clone(&self.shared.limits);
-        let max = if self.shared.is_divisible() { parallel.min(limits.connections()) } else { 1 };
-        let max = if max > 1 { self.worthwhile(max, limits.bandwidth.rate(), now) } else { max };
+        let divisible = self.shared.is_divisible();
+        // Each further source has at least one connection of its own.
+        let wanted = limits.connections().saturating_add(sources.saturating_sub(1));
+        let max = if divisible { parallel.min(wanted) } else { 1 };
+        // Each source has a link of its own.
+        let max = if max > 1 {
+            self.worthwhile(max, limits.bandwidth.rate(), now).max(sources.min(max))
+        } else {
+            max
+        };
         self.shared.max.store(max, Ordering::Relaxed);
         if self.tasks.is_empty() {
             // Something was taken from the last one, or given back.
-            if self.events.is_empty() {
-                self.start(None, None);
+            let next = self.roster.next(|_| 0, now).or(self.roster.suppliers().first()).cloned();
+            if let Some(next) = next.filter(|_| self.events.is_empty()) {
+                let permit = if self.holds_permit(&next) { None } else { next.permit() };
+                self.start(next, None, permit);
             }
             return;
         }
+        let is_one_of_several = |running: &&Running| {
+            !running.abort.is_finished() && (sources <= 1 || self.running(running.number) > 1)
+        };
         if self.tasks.len() > max
-            && let Some((id, abort)) = self.aborts.iter().rev().find(|(_, abort)| !abort.is_finished())
+            && let Some(Running { id, abort, .. }) = self.aborts.iter().rev().find(is_one_of_several)
         {
             tracing::debug!("connection {id} of {} is closed: the rate is low", self.name);
             // The received bytes of its block are kept.
@@ -327,23 +545,29 @@ impl<'a> Connections<'a> {
         if max <= 1 {
             return;
         }
-        while self.tasks.len() < max
-            && self.paused.is_none_or(|until| until <= now)
-            && self.shared.ranges().has_work(self.tasks.len(), now)
-        {
-            let Some(permit) = self.bounds.permit.and_then(Permit::another) else { break };
-            self.start(None, Some(permit));
+        while self.tasks.len() < max && self.shared.ranges().has_work(self.tasks.len(), now) {
+            let Some(next) = self.roster.next(|number| self.running(number), now).cloned() else { break };
+            let Some(permit) = next.permit() else { break };
+            self.start(next, None, Some(permit));
         }
         if self.next > 1 && self.tasks.len() < max {
             let stalled = self.shared.ranges().stalled(self.stalls, now);
-            if let Some((id, abort)) =
-                stalled.and_then(|id| self.aborts.iter().find(|(other, _)| *other == id))
+            if let Some(Running { id, number, abort }) =
+                stalled.and_then(|id| self.aborts.iter().find(|running| running.id == id))
             {
                 tracing::debug!("connection {id} of {} is closed: it receives nothing", self.name);
                 self.stalls += 1;
+                if sources > 1 {
+                    self.roster.failed(*number, Duration::ZERO, now);
+                }
                 abort.abort();
             }
         }
+    }
+
+    /// Whether the permit of the attempt is for the server of this source.
+    fn holds_permit(&self, supplier: &Supplier) -> bool {
+        self.bounds.permit.is_some_and(|permit| supplier.has_server_of(permit))
     }
 }
 

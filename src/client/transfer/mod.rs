@@ -8,13 +8,16 @@ pub(crate) mod cancel;
 mod connections;
 pub(crate) mod limits;
 pub(crate) mod permit;
+pub(crate) mod pieces;
 pub(crate) mod progress;
 pub(crate) mod ranges;
+pub(crate) mod running_digest;
 mod segment;
+pub(crate) mod supply;
 
 use std::{ops::Range, sync::Arc};
 
-pub(crate) use self::connections::{Bounds, Part, Received};
+pub(crate) use self::connections::{Bounds, Part, Received, Supply};
 use self::{
     cancel::Cancel,
     connections::Connections,
@@ -28,7 +31,7 @@ use crate::{
         api::views::view::TroubleKind,
         content::{Access, Content, blocks::Blocks},
         error::{Fault, Unfinished},
-        source::{Connection, Source, sink::Block},
+        source::{Connection, sink::Block},
     },
     protocol::message::Form,
     text::SafeText,
@@ -45,6 +48,8 @@ pub(crate) struct Request<'a> {
     pub(crate) blocks: &'a Blocks,
     /// Whether a source confirmed, after the last block that was kept, that the content is the same.
     pub(crate) proven: bool,
+    /// Other sources that may help.
+    pub(crate) mirrors: usize,
 }
 
 /// A content of which the first missing range is requested.
@@ -63,10 +68,10 @@ pub(crate) async fn open(
     request: Request<'_>,
     limits: &Limits,
 ) -> Result<Opened, Fault> {
-    let Request { form, known, missing, blocks, proven } = request;
+    let Request { form, known, missing, blocks, proven, mirrors } = request;
     let connections = match known {
         Some(Content { access: Access::Sequential, .. }) => 1,
-        _ => limits.connections(),
+        _ => limits.connections().max(1 + mirrors),
     };
     // The size of an unknown content is in the answer: until then other connections may want their share of it.
     let max = if known.is_none() && connections > 1 && form != Form::Zip {
@@ -88,11 +93,10 @@ pub(crate) async fn open(
     Ok(Opened { content, form, ranges, connection })
 }
 
-/// Moves what is missing of a content to a partial file. `sources` have the same content: those after the first have to be proven to. `check`
-/// gets each block after it was recorded. When `cancel` is set, what was received until then is kept.
+/// Moves what is missing of a content to a partial file. `check` gets each block after it was recorded. When `cancel` is set, what was received until then is kept.
 pub(crate) async fn transfer(
     opened: Opened,
-    sources: Vec<(Source, Content)>,
+    supply: Supply<'_>,
     mut part: Part<'_>,
     bounds: Bounds<'_>,
     progress: (&Arc<Progress>, SafeText),
@@ -101,9 +105,12 @@ pub(crate) async fn transfer(
 ) -> (Received, Result<(), Unfinished>) {
     let Opened { form, ranges, connection, .. } = opened;
     let (progress, name) = progress;
-    let shared = Shared::new(sources, form, part.writer.clone(), bounds.limits, progress, ranges);
-    let mut connections = Connections::new(shared, bounds, name);
-    connections.start(Some(connection), None);
+    let ranges = if supply.mirrors.is_empty() { ranges } else { ranges.with_mirrors() };
+    let ranges = ranges.with_unit(part.pieces.as_ref().map_or(1, |pieces| pieces.unit()));
+    let content = (supply.first.content.clone(), supply.first.number);
+    let shared = Shared::new(content, form, part.writer.clone(), bounds.limits, progress, ranges);
+    let mut connections = Connections::new(shared, supply, bounds, name);
+    connections.begin(connection);
     let mut received = Received::default();
     let ended = cancel.unless_set(connections.work(&mut part, &mut received, &mut check)).await;
     connections.settle(&mut part, &mut received).await;

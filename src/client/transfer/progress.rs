@@ -1,12 +1,15 @@
 //! The counters of a transfer, which can be read at any time.
 
 use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError,
+    Arc, Mutex, MutexGuard, OnceLock, PoisonError,
     atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
 };
 
-use super::block_map::BlockMap;
-use crate::client::content::blocks::{Blocks, LocalBytes};
+use super::{block_map::BlockMap, supply::shares::Shares};
+use crate::client::{
+    api::content::share::SourceShare,
+    content::blocks::{Blocks, LocalBytes},
+};
 
 /// Counters of one job, written by its transfer alone.
 #[derive(Debug, Default)]
@@ -17,10 +20,13 @@ pub(crate) struct Progress {
     position: AtomicU64,
     files: AtomicU64,
     segments: AtomicU64,
+    hashed: AtomicU64,
     /// A tree is listed and prepared, or the last message of the server was that it prepares an answer.
     prepares: AtomicBool,
     /// The blocks of a file, for its picture.
     map: Mutex<BlockMap>,
+    /// What each source of a job with mirrors has contributed.
+    shares: OnceLock<Shares>,
     /// The tree that this is a file of.
     whole: Option<Arc<Progress>>,
 }
@@ -40,6 +46,16 @@ impl Progress {
             whole: Some(Arc::clone(whole)),
             ..Progress::default()
         }
+    }
+
+    /// Shows what each source contributes.
+    pub(crate) fn show_shares(&self, shares: &Shares) {
+        let _ = self.shares.set(shares.clone());
+    }
+
+    /// What each source has contributed; empty if there is one.
+    pub(crate) fn shares(&self) -> Vec<SourceShare> {
+        self.shares.get().map(Shares::list).unwrap_or_default()
     }
 
     /// Bytes of the content that are local, verified or not.
@@ -142,6 +158,15 @@ impl Progress {
 
     pub(crate) fn set_prepares(&self, prepares: bool) {
         self.prepares.store(prepares, Relaxed);
+    }
+
+    /// Bytes that were read to verify the complete content.
+    pub(crate) fn hashed(&self) -> u64 {
+        self.hashed.load(Relaxed)
+    }
+
+    pub(crate) fn set_hashed(&self, bytes: u64) {
+        self.hashed.store(bytes, Relaxed);
     }
 
     /// Connections that receive content.

@@ -39,9 +39,15 @@ pub(crate) struct Ranges {
     free: BTreeMap<u64, u64>,
     /// Local bytes of blocks that are not complete.
     begun: BTreeMap<u64, u32>,
+    /// The numbers of the sources that have sent them, where it is not the first one of the transfer: within a block, sources are not mixed.
+    begun_by: BTreeMap<u64, usize>,
     holds: BTreeMap<SegmentId, Hold>,
     /// Blocks of the content, once its size is known.
     blocks: Option<u64>,
+    /// Blocks that are worth another connection.
+    per_connection: u64,
+    /// Blocks that are given to one connection together.
+    unit: u64,
     /// Whether what was missing at first is worth several connections.
     shared: bool,
     /// Blocks of a request, at most, while the size is not known.
@@ -109,8 +115,11 @@ impl Ranges {
         let mut ranges = Ranges {
             free: missing.iter().map(|range| (range.start, range.end)).collect(),
             begun: BTreeMap::new(),
+            begun_by: BTreeMap::new(),
             holds: BTreeMap::new(),
             blocks: None,
+            per_connection: MIN_BLOCKS_PER_CONNECTION,
+            unit: 1,
             shared: false,
             max,
             doubts: u64::from(!proven),
@@ -125,6 +134,27 @@ impl Ranges {
     /// Some bytes of these blocks are local.
     pub(crate) fn with_begun(self, begun: BTreeMap<u64, u32>) -> Ranges {
         Ranges { begun, ..self }
+    }
+
+    /// Other sources may help: their links are not shared, so that each block is worth a connection.
+    pub(crate) fn with_mirrors(self) -> Ranges {
+        let shared = self.blocks.is_some() && self.left() >= 2;
+        Ranges { per_connection: 1, shared, ..self }
+    }
+
+    /// So many blocks, from a multiple of that number on, are verified together: one source sends all of them.
+    pub(crate) fn with_unit(self, unit: u64) -> Ranges {
+        Ranges { unit: unit.max(1), ..self }
+    }
+
+    /// These blocks are not correct, although they were received: they have to be requested again.
+    pub(crate) fn again(&mut self, blocks: Range<u64>) {
+        self.give_back(blocks);
+    }
+
+    /// Whether there is enough left for another source.
+    pub(crate) fn can_be_shared(&self) -> bool {
+        self.blocks.is_some() && self.left() >= 2
     }
 
     /// The blocks of which some bytes are local.
@@ -142,6 +172,29 @@ impl Ranges {
         if bytes > self.skip(index) {
             self.begun.insert(index, bytes);
         }
+    }
+
+    /// The blocks of which the first source of the transfer has sent some bytes.
+    pub(crate) fn begun_by_first(&self) -> BTreeMap<u64, u32> {
+        let is_first = |(index, _): &(&u64, &u32)| !self.begun_by.contains_key(index);
+        self.begun.iter().filter(is_first).map(|(index, bytes)| (*index, *bytes)).collect()
+    }
+
+    /// The same, of a source that is not the first one of the transfer.
+    pub(crate) fn keep_of(&mut self, index: u64, bytes: u32, source: usize) {
+        if bytes > self.skip(index) {
+            self.begun_by.insert(index, source);
+        }
+        self.keep(index, bytes);
+    }
+
+    /// Forgets the local bytes of a block if they are not of this source (`None`: the first one). Returns how many there were.
+    pub(crate) fn forget_others(&mut self, index: u64, source: Option<usize>) -> u32 {
+        if self.begun_by.get(&index).copied() == source {
+            return 0;
+        }
+        self.begun_by.remove(&index);
+        self.begun.remove(&index).unwrap_or(0)
     }
 
     /// The block that each connection receives.
@@ -168,7 +221,7 @@ impl Ranges {
         for request in self.holds.values_mut().flat_map(|hold| &mut hold.requested) {
             request.left.end = end.min(request.left.end).max(request.left.start);
         }
-        self.shared = self.left() >= 2 * MIN_BLOCKS_PER_CONNECTION;
+        self.shared = self.left() >= 2 * self.per_connection;
     }
 
     /// Blocks that were not received.
@@ -210,7 +263,7 @@ impl Ranges {
         if others == 0 {
             return !self.is_done();
         }
-        let worth = !self.free.is_empty() && self.left() / MIN_BLOCKS_PER_CONNECTION > others as u64;
+        let worth = !self.free.is_empty() && self.left() / self.per_connection > others as u64;
         self.shared && (worth || self.slowest(None, now).is_some())
     }
 
@@ -250,9 +303,8 @@ impl Ranges {
             None => self.max,
             Some(_) if connections <= 1 => u64::MAX,
             Some(_) => {
-                let connections = (self.left() / MIN_BLOCKS_PER_CONNECTION)
-                    .min(connections as u64)
-                    .max(self.holds.len() as u64);
+                let connections =
+                    (self.left() / self.per_connection).min(connections as u64).max(self.holds.len() as u64);
                 ahead.min(self.unrequested().div_ceil(2 * connections)).max(1)
             }
         }
@@ -267,7 +319,7 @@ impl Ranges {
         let first = || self.free.first_key_value().map(|(&start, &end)| (start, start, end));
         let (start, from, end) = self.begun.keys().find_map(|&index| containing(index)).or_else(first)?;
         let next = self.begun.range(from + 1..).next().map_or(u64::MAX, |(&index, _)| index);
-        let middle = end.min(from.saturating_add(max)).min(next);
+        let middle = end.min(self.unit_end(from.saturating_add(max))).min(next);
         self.free.remove(&start);
         for (start, end) in [(start, from), (middle, end)] {
             if start < end {
@@ -275,6 +327,11 @@ impl Ranges {
             }
         }
         Some(from..middle)
+    }
+
+    /// Where the unit ends that the block before this one is in.
+    fn unit_end(&self, end: u64) -> u64 {
+        end.checked_next_multiple_of(self.unit).unwrap_or(u64::MAX)
     }
 
     /// The connection that needs longest for its blocks, if another one could receive some of them sooner.
@@ -294,6 +351,7 @@ impl Ranges {
     /// Takes blocks from the connection that needs longest.
     fn steal(&mut self, thief: SegmentId, now: Instant) -> Option<Range<u64>> {
         let victim = self.slowest(Some(thief), now)?;
+        let unit = self.unit;
         let mut waiting =
             self.holds.get_mut(&victim)?.requested.iter_mut().filter(|request| length(&request.left) > 0);
         // The first block of the first range may be on its way.
@@ -306,6 +364,7 @@ impl Ranges {
             }
         };
         let middle = from.left.start + keep;
+        let middle = if keep == 0 { middle } else { middle.next_multiple_of(unit).min(from.left.end) };
         let stolen = middle..from.left.end;
         from.left.end = middle;
         (length(&stolen) > 0).then_some(stolen)
@@ -335,6 +394,7 @@ impl Ranges {
         request.left.start = index + 1;
         request.kept |= intact;
         self.begun.remove(&index);
+        self.begun_by.remove(&index);
         let took = now.saturating_duration_since(hold.block).as_secs_f64().max(1e-6);
         hold.pace = Some(hold.pace.map_or(took, |pace| 0.75 * pace + 0.25 * took));
         hold.block = now;

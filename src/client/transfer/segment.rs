@@ -15,6 +15,7 @@ use super::{
     permit::Permit,
     progress::Progress,
     ranges::{Ranges, SegmentId},
+    supply::supplier::Supplier,
 };
 use crate::{
     client::{
@@ -22,7 +23,7 @@ use crate::{
         disk::part::Writer,
         error::Fault,
         source::{
-            Connection, Source,
+            Connection,
             sink::{Answer, Block, End, Flow, KEEP_INTERVAL, Sink, Wanted},
         },
     },
@@ -38,8 +39,10 @@ const READ_LEN: usize = 64 * 1024;
 /// What the connections of a transfer share.
 #[derive(Debug)]
 pub(super) struct Shared {
-    /// At least one. All have the same content.
-    sources: Vec<(Source, Content)>,
+    /// The content, as its first source announced it.
+    content: Content,
+    /// The number of that source.
+    first: usize,
     /// The form that is requested.
     form: Form,
     writer: Writer,
@@ -57,7 +60,7 @@ pub(super) struct Shared {
 
 impl Shared {
     pub(super) fn new(
-        sources: Vec<(Source, Content)>,
+        (content, first): (Content, usize),
         form: Form,
         writer: Writer,
         limits: &Arc<Limits>,
@@ -65,7 +68,8 @@ impl Shared {
         ranges: Ranges,
     ) -> Arc<Shared> {
         Arc::new(Shared {
-            sources,
+            content,
+            first,
             form,
             writer,
             max: AtomicUsize::new(limits.connections()),
@@ -82,20 +86,20 @@ impl Shared {
         self.ranges.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The source of a connection: they take turns.
-    pub(super) fn source(&self, id: SegmentId) -> &(Source, Content) {
-        &self.sources[id as usize % self.sources.len()]
+    /// The content, as its first source announced it.
+    pub(super) fn content(&self) -> &Content {
+        &self.content
     }
 
     /// Whether several connections can receive the content.
     pub(super) fn is_divisible(&self) -> bool {
         // An archive is made from its beginning: in several pieces it would only be made several times.
-        self.is_file() && self.source(FIRST).1.access == Access::Ranges
+        self.is_file() && self.content.access == Access::Ranges
     }
 
     /// Whether the content is a file; else it is an archive, which a server makes from its beginning.
     pub(super) fn is_file(&self) -> bool {
-        self.source(FIRST).1.form == Form::File
+        self.content.form == Form::File
     }
 }
 
@@ -115,8 +119,8 @@ pub(super) fn wanted(
 /// What a connection reports.
 #[derive(Debug)]
 pub(super) enum SegmentEvent {
-    /// A block is received and written; if it is verified, it is recorded in the journal.
-    Block(Block),
+    /// A block is received and written; if it is verified, it is recorded in the journal. The number is that of the source.
+    Block(Block, usize),
     /// An answer has ended.
     End(End),
 }
@@ -125,6 +129,7 @@ pub(super) enum SegmentEvent {
 #[derive(Debug)]
 pub(super) struct Segment {
     id: SegmentId,
+    supplier: Arc<Supplier>,
     shared: Arc<Shared>,
     events: mpsc::UnboundedSender<SegmentEvent>,
     /// Its permit, unless that is the attempt's own.
@@ -158,22 +163,30 @@ impl Partial {
 
 impl Segment {
     pub(super) fn new(
-        id: SegmentId,
+        (id, supplier): (SegmentId, Arc<Supplier>),
         shared: &Arc<Shared>,
         events: mpsc::UnboundedSender<SegmentEvent>,
         permit: Option<Permit>,
     ) -> Segment {
         let shared = Arc::clone(shared);
-        Segment { id, shared, events, permit, offset: 0, partial: None, running: false, worked: id == FIRST }
+        Segment {
+            id,
+            supplier,
+            shared,
+            events,
+            permit,
+            offset: 0,
+            partial: None,
+            running: false,
+            worked: id == FIRST,
+        }
     }
 
     /// Works until nothing is left to request. Returns whether anything was requested.
     pub(super) async fn run(mut self, connection: Option<Connection>) -> Result<bool, Fault> {
-        let shared = Arc::clone(&self.shared);
-        let (source, content) = shared.source(self.id);
         let mut connection = match connection {
             Some(connection) => connection,
-            None => source.connect(Some(content.origin)).await?,
+            None => self.supplier.source.connect(Some(self.supplier.content.origin)).await?,
         };
         connection.read(&mut self).await?;
         connection.put();
@@ -183,6 +196,12 @@ impl Segment {
     /// The transfer may have ended.
     fn report(&self, event: SegmentEvent) {
         let _ = self.events.send(event);
+    }
+
+    /// The number of its source, if that is not the first one of the transfer.
+    fn other(&self) -> Option<usize> {
+        let number = self.supplier.number;
+        (number != self.shared.first).then_some(number)
     }
 
     /// Whether bytes of a block may be written: how many of it are local, or `None` if another connection receives it now.
@@ -205,6 +224,10 @@ impl Segment {
 
     /// Records in the journal from time to time how much of the current block is written.
     fn note(&mut self, now: Instant) {
+        // The journal does not say which source they are of.
+        if self.other().is_some() {
+            return;
+        }
         let Some(partial) = &mut self.partial else { return };
         if partial.kept() > partial.noted.0 && now.duration_since(partial.noted.1) >= KEEP_INTERVAL {
             self.shared.writer.begun(partial.index, partial.kept());
@@ -219,8 +242,19 @@ impl Sink for Segment {
             return None;
         }
         let max = self.shared.max.load(Ordering::Relaxed);
-        let identity = Some(self.shared.source(self.id).1.identity.clone());
-        let wanted = wanted(&mut self.shared.ranges(), self.id, max, self.shared.form, identity)?;
+        let identity = Some(self.supplier.content.identity.clone());
+        let mut ranges = self.shared.ranges();
+        let mut wanted = wanted(&mut ranges, self.id, max, self.shared.form, identity)?;
+        let dropped = match wanted.skip {
+            0 => 0,
+            _ => ranges.forget_others(wanted.blocks.start, self.other()),
+        };
+        drop(ranges);
+        if dropped > 0 {
+            wanted.skip = 0;
+            self.shared.writer.begun(wanted.blocks.start, 0);
+            self.shared.progress.retreat(dropped.into(), self.shared.is_file());
+        }
         self.worked = true;
         Some(wanted)
     }
@@ -230,8 +264,7 @@ impl Sink for Segment {
         if !std::mem::replace(&mut self.running, true) {
             self.shared.progress.segment_begins();
         }
-        let (_, content) = self.shared.source(self.id);
-        if content.is_same_as(&answer.identity, answer.size) {
+        if self.supplier.content.is_same_as(&answer.identity, answer.size) {
             return Ok(());
         }
         Err(Fault::changed("the source changed on the server"))
@@ -285,7 +318,7 @@ impl Sink for Segment {
             shared.progress.set_position(shared.progress.position().max(block.position));
         }
         // Reported before it is done: when all ranges are done, all blocks are reported.
-        self.report(SegmentEvent::Block(block));
+        self.report(SegmentEvent::Block(block, self.supplier.number));
         shared.ranges().block_ended(self.id, block.index, is_intact, Instant::now());
         if shared.finishing.load(Ordering::Relaxed) { Flow::Stop } else { Flow::Continue }
     }
@@ -309,8 +342,11 @@ impl Drop for Segment {
     fn drop(&mut self) {
         let mut ranges = self.shared.ranges();
         if let Some(partial) = self.partial {
-            ranges.keep(partial.index, partial.kept());
-            if partial.kept() > partial.noted.0 {
+            match self.other() {
+                None => ranges.keep(partial.index, partial.kept()),
+                Some(source) => ranges.keep_of(partial.index, partial.kept(), source),
+            }
+            if partial.kept() > partial.noted.0 && self.other().is_none() {
                 self.shared.writer.begun(partial.index, partial.kept());
             }
         }

@@ -178,6 +178,7 @@ pub fn row(id: u64, name: &str, state: JobState) -> JobView {
         size: None,
         received: 0,
         verified: None,
+        hashed: None,
         progress: None,
         files: None,
         segments: None,
@@ -186,6 +187,7 @@ pub fn row(id: u64, name: &str, state: JobState) -> JobView {
         prepares: false,
         limit: None,
         attempts: 1,
+        sources: Vec::new(),
     }
 }
 
@@ -208,6 +210,7 @@ pub fn done(name: &str, bytes: u64) -> JobState {
         blake3: HASH.to_owned(),
         origin: Origin::Certificate(Pin([0xa5; 32])),
         proof: None,
+        sources: Vec::new(),
         seconds: 2.0,
         files: None,
         omitted: 0,

@@ -136,6 +136,7 @@ mod downloads {
                     size: Some(SIZE),
                     received,
                     verified: None,
+                    hashed: None,
                     progress: Some((received, SIZE)),
                     files: None,
                     segments: Some(1),
@@ -144,6 +145,7 @@ mod downloads {
                     prepares: false,
                     limit: None,
                     attempts: 1,
+                    sources: Vec::new(),
                 }
             };
             ids.iter().map(row).collect()

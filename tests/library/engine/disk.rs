@@ -8,15 +8,21 @@ use std::{
 };
 
 use fdsp::{
-    client::{Checksum, Command, Existing, Form, NewJob, TroubleKind},
+    client::{
+        Answer as Answered, Checksum, Command, Config, Event, Existing, Form, Locator, NewJob, Question,
+        TroubleKind,
+    },
     protocol::{client::Request, digest::BlockHasher},
     server::{Arch, Limits},
 };
 use tempfile::TempDir;
 
-use crate::engine::{
-    scripted::{self, Session},
-    support::{Client, MIB, Served, content},
+use crate::{
+    engine::{
+        scripted::{self, Session},
+        support::{self, Client, MIB, Served, content},
+    },
+    shared::web::{Answer, Web},
 };
 
 fn disk_trouble(client: &mut Client, served: &Served) -> String {
@@ -438,5 +444,36 @@ fn a_file_system_that_becomes_read_only_is_reported_and_the_job_resumes_afterwar
         client.engine.command(Command::Retry(vec![id]));
         client.end(id).unwrap();
         assert_eq!(fs::read_to_string(small.path().join("a")).unwrap(), "new");
+    });
+}
+
+/// Nothing of the old version is deleted for the new one, unless the user wants that.
+#[test]
+fn without_room_for_two_versions_the_user_decides() {
+    let test = "engine::disk::without_room_for_two_versions_the_user_decides";
+    with_small(test, "size=9m", |small| {
+        let (old, new) = (content(6 * MIB, 1), content(6 * MIB, 2));
+        let served = new.clone();
+        let web = Web::new(move |request| match request.number {
+            0 => Answer::of(request, &old, Some("\"v1\""), &[]).cut(5 * MIB),
+            _ => Answer::of(request, &served, Some("\"v2\""), &[]),
+        });
+        let mut client = Client::new(Config { asks: true, ..support::config() });
+        let job = client.job_at(Locator::parse(&web.url("a.bin")).unwrap());
+        let id = client.add(NewJob { folder: small.path().to_owned(), ..job });
+        let trouble = client.wait("a question", |event| match event {
+            Event::Undecided { trouble, .. } => Some(trouble.clone()),
+            _ => None,
+        });
+        assert_eq!(trouble.kind, TroubleKind::Disk, "{trouble}");
+        let Some(Question::Changed { part, received }) = trouble.question.as_deref() else {
+            panic!("{trouble:?}")
+        };
+        assert!(part.ends_with("a.bin.part.old") && *received >= 4 * MIB as u64, "{trouble:?}");
+        let answer = Answered::Replace;
+        client.engine.command(Command::Answer { ids: vec![id], answer, for_all: false });
+        let finished = client.end(id).unwrap();
+        assert!(fs::read(&finished.path).unwrap() == new);
+        assert_eq!(support::names(small.path()), ["a.bin"]);
     });
 }

@@ -137,6 +137,8 @@ impl Client {
             sums: None,
             headers: Vec::new(),
             extract: false,
+            mirrors: Vec::new(),
+            described: None,
             listed: None,
             earlier: Vec::new(),
         }

@@ -2,7 +2,10 @@
 //! a clear error.
 
 mod answers;
+mod faults;
 mod lengths;
+mod metalinks;
+mod mirrors;
 mod names;
 mod proofs;
 mod redirects;
@@ -88,4 +91,9 @@ fn ended(client: Client) -> TempDir {
 fn assert_content(finished: &Finished, content: &[u8]) {
     assert!(fs::read(&finished.path).unwrap() == content, "{finished:?}");
     assert_eq!(finished.blake3, blake3::hash(content).to_hex().as_str());
+}
+
+/// Whether a server was asked for bytes from this offset on.
+fn has_sent(web: &Web, offset: usize) -> bool {
+    web.requests().iter().filter_map(Request::range).any(|(first, _)| first >= offset)
 }

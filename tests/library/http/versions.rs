@@ -1,13 +1,22 @@
 //! A file that changes on the server while it is fetched, or between two starts of the program: never a mix of two versions.
 
-use std::sync::atomic::Ordering;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Instant,
+};
 
-use fdsp::client::{self, Event, Proof, Question};
+use fdsp::client::{self, Proof};
 
 use super::{OTHER, TAG, assert_content, ended, get, get_again, interrupted, job, once, received};
 use crate::{
     engine::support::{self, Client, MIB, content},
-    shared::web::{Answer, Request, Web},
+    shared::{
+        target::MAX_WAIT,
+        web::{Answer, Request, Web},
+    },
 };
 
 #[test]
@@ -99,35 +108,80 @@ fn the_next_start_does_not_mix_two_versions() {
     assert_eq!(finished.resumed, 0);
 }
 
-/// What was received is not thrown away without a question, since nothing of it can be compared.
-#[test]
-fn a_changed_file_is_fetched_again_only_if_the_user_wants_that() {
-    for given in [client::Answer::Replace, client::Answer::Keep] {
-        let (old, new) = (content(6 * MIB, 1), content(6 * MIB, 2));
-        let served = [old, new.clone()];
-        let web = Web::new(move |request| match request.number {
-            0 => Answer::of(request, &served[0], TAG, &[]).cut(4 * MIB),
-            _ => Answer::of(request, &served[1], OTHER, &[]),
-        });
-        let mut client = Client::new(client::Config { asks: true, retries: 2, ..once() });
-        let job = job(&client, &web, "a.bin");
-        let id = client.add(job);
-        let question = client.wait("a question", |event| match event {
-            Event::Undecided { trouble, .. } => Some(trouble.question.as_deref().cloned()),
-            _ => None,
-        });
-        let Some(Question::Changed { part, received }) = question else { panic!("{question:?}") };
-        assert!(part.exists() && received >= 3 * MIB as u64, "{received}");
-        client.engine.command(client::Command::Answer { ids: vec![id], answer: given, for_all: false });
-        match given {
-            client::Answer::Replace => assert_content(&client.end(id).unwrap(), &new),
-            _ => {
-                while !matches!(client.state(id), client::JobState::Failed(_)) {
-                    std::thread::yield_now();
-                }
-                assert!(part.exists(), "it is kept");
-            }
+/// Three starts of the program: the first one gets a part of the old version, the second one a part of the new one.
+fn changed_twice(
+    last: &[u8],
+    tag: Option<&'static str>,
+) -> (Result<client::Finished, client::Trouble>, Vec<String>, u64) {
+    let (old, new) = (content(6 * MIB, 1), content(7 * MIB, 2));
+    let served = [old, new, last.to_vec()];
+    let step = Arc::new(AtomicUsize::new(0));
+    let now = Arc::clone(&step);
+    let asked = [AtomicUsize::new(0), AtomicUsize::new(0)];
+    let web = Web::new(move |request| match now.load(Ordering::Relaxed) {
+        2 => Answer::of(request, &served[2], tag, &[]),
+        step => {
+            let tag = if step == 0 { TAG } else { OTHER };
+            let answer = Answer::of(request, &served[step], tag, &[]);
+            let is_refused = answer.head.contains("206") && asked[step].fetch_add(1, Ordering::Relaxed) > 0;
+            if is_refused { Answer::empty("404 Not Found", &[]) } else { answer.cut((5 - step) * MIB) }
         }
+    });
+    let mut client = Client::new(once());
+    get(&mut client, &web, "a.bin").unwrap_err();
+    let folder = ended(client);
+    step.store(1, Ordering::Relaxed);
+    get_again(&folder, once(), &web, "a.bin").unwrap_err();
+    let kept = folder.path().join("a.bin.part.old").metadata().expect("the old version is kept").len();
+    assert!(folder.path().join("a.bin.part").exists(), "beside the new one");
+    step.store(2, Ordering::Relaxed);
+    let finished = get_again(&folder, once(), &web, "a.bin");
+    let finished = finished.inspect(|finished| assert_content(finished, last));
+    (finished, support::names(folder.path()), kept)
+}
+
+#[test]
+fn what_was_received_of_the_old_version_stays_until_the_new_one_is_complete() {
+    let (finished, names, kept) = changed_twice(&content(7 * MIB, 2), OTHER);
+    let finished = finished.unwrap();
+    assert!(kept >= 4 * MIB as u64 && finished.resumed >= 3 * MIB as u64, "{kept} {finished:?}");
+    assert_eq!(names, ["a.bin"]);
+}
+
+#[test]
+fn the_old_version_is_resumed_if_the_server_has_it_again() {
+    let (finished, names, _) = changed_twice(&content(6 * MIB, 1), TAG);
+    let finished = finished.unwrap();
+    assert!(finished.resumed >= 4 * MIB as u64, "{finished:?}");
+    assert_eq!(names, ["a.bin"]);
+}
+
+#[test]
+fn a_third_version_is_mixed_with_neither() {
+    let (finished, names, _) = changed_twice(&content(6 * MIB, 3), Some("\"v3\""));
+    assert_eq!((finished.unwrap().resumed, names), (0, vec!["a.bin".to_owned()]));
+}
+
+#[test]
+fn cancelling_deletes_what_is_kept_of_the_old_version() {
+    let (old, new) = (content(6 * MIB, 1), content(6 * MIB, 2));
+    let web = Web::new(move |request| match request.number {
+        0 => Answer::of(request, &old, TAG, &[]).cut(4 * MIB),
+        1 => Answer::of(request, &new, OTHER, &[]),
+        2 => Answer::of(request, &new, OTHER, &[]).cut(2 * MIB),
+        _ => Answer::empty("404 Not Found", &[]),
+    });
+    let mut client = Client::new(client::Config { retries: 1, ..once() });
+    let job = job(&client, &web, "a.bin");
+    let id = client.add(job);
+    client.end(id).unwrap_err();
+    assert!(client.path("a.bin.part.old").exists(), "{:?}", support::names(client.folder.path()));
+    client.engine.command(client::Command::Cancel(vec![id]));
+    client.changed(id, client::Change::Cancelled);
+    let start = Instant::now();
+    while !support::names(client.folder.path()).is_empty() {
+        assert!(start.elapsed() < MAX_WAIT, "{:?}", support::names(client.folder.path()));
+        std::thread::yield_now();
     }
 }
 

@@ -119,6 +119,8 @@ impl Folder {
             sums: None,
             headers: Vec::new(),
             extract: false,
+            mirrors: Vec::new(),
+            described: None,
             listed: None,
             earlier: Vec::new(),
         }

@@ -26,6 +26,13 @@ pub enum ChecksumError {
     Digits(usize),
 }
 
+impl Checksum {
+    /// Whether both are digests of the same algorithm.
+    pub(crate) fn has_algorithm_of(&self, other: &Checksum) -> bool {
+        std::mem::discriminant(self) == std::mem::discriminant(other)
+    }
+}
+
 impl FromStr for Checksum {
     type Err = ChecksumError;
 

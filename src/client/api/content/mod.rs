@@ -2,6 +2,8 @@
 
 pub(crate) mod announced;
 pub(crate) mod checksum;
+pub(crate) mod described;
 pub(crate) mod origin;
 pub(crate) mod proof;
+pub(crate) mod share;
 pub(crate) mod sums;

@@ -4,7 +4,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::client::api::content::checksum::Checksum;
+use crate::client::api::content::{
+    checksum::Checksum,
+    described::{PieceDigest, Pieces},
+};
 
 /// The strongest proof of a finished download.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,6 +48,8 @@ pub enum DigestBy {
     User,
     /// The server: it proves the transfer, and not who has made the content.
     Server,
+    /// A metalink: it proves the content as much as the metalink is trusted.
+    Metalink,
 }
 
 impl Proof {
@@ -57,6 +62,16 @@ impl Proof {
             Checksum::Md5(_) => DigestKind::Md5,
         };
         Proof::Verified { digest, by }
+    }
+
+    /// Each of its pieces has the digest that a metalink gives.
+    pub(crate) fn of_pieces(pieces: &Pieces) -> Proof {
+        let digest = match pieces.algorithm() {
+            PieceDigest::Sha256 => DigestKind::Sha256,
+            PieceDigest::Sha512 => DigestKind::Sha512,
+            PieceDigest::Md5 => DigestKind::Md5,
+        };
+        Proof::Verified { digest, by: DigestBy::Metalink }
     }
 
     /// Verified block by block, by a server of this program.
@@ -72,6 +87,9 @@ impl Proof {
         match self {
             Proof::Verified { digest, by: DigestBy::User } => format!("verified by the given {digest}"),
             Proof::Verified { digest, by: DigestBy::Server } => format!("verified by the server's {digest}"),
+            Proof::Verified { digest, by: DigestBy::Metalink } => {
+                format!("verified by the metalink's {digest}")
+            }
             Proof::SameVersion => "same version".to_owned(),
             Proof::Unproven => "unproven".to_owned(),
         }
@@ -84,7 +102,7 @@ impl Proof {
             Proof::SameVersion => {
                 "same version in all parts, by the server's validator; no digest".to_owned()
             }
-            Proof::Unproven => "unproven: the server sends neither a digest nor a validator".to_owned(),
+            Proof::Unproven => "unproven: no digest, and no validator of the server for all of it".to_owned(),
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::{
     client::api::{
         content::origin::Origin,
         content::proof::Proof,
+        content::share::SourceShare,
         job_id::JobId,
         question::Question,
         serial::{self, is_default},
@@ -80,6 +81,9 @@ pub struct Finished {
     /// How it is known that it is what the source has. Finished downloads of earlier versions do not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proof: Option<Proof>,
+    /// What each source has contributed, of a download with mirrors.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<SourceShare>,
     /// From the first connection to the end.
     pub seconds: f64,
     /// Files of a tree.
@@ -183,6 +187,8 @@ pub struct JobView {
     pub received: u64,
     /// Bytes of verified blocks or files; running jobs only.
     pub verified: Option<u64>,
+    /// Bytes that were read to verify the complete content, while it is verified by a read of its own.
+    pub hashed: Option<u64>,
     /// Progress: done and total, in bytes of the content or (archives) of their sources.
     pub progress: Option<(u64, u64)>,
     /// Files of a tree: complete, and in all.
@@ -199,9 +205,18 @@ pub struct JobView {
     pub limit: Option<u64>,
     /// Transfers that were started for it in this run.
     pub attempts: u32,
+    /// What each source has contributed, of a download with mirrors; running jobs only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<SourceShare>,
 }
 
 impl JobView {
+    /// How much of the complete content was read to verify it, in percent.
+    pub fn verified_percent(&self) -> Option<u64> {
+        let (hashed, size) = (self.hashed?, self.size.filter(|size| *size > 0)?);
+        u64::try_from(u128::from(hashed.min(size)) * 100 / u128::from(size)).ok()
+    }
+
     /// How much of the time that it takes is over: done and total, in bytes, with what the files of a tree take as well.
     pub fn work(&self) -> Option<(u64, u64)> {
         let bytes = self.progress.or(self.size.map(|size| (self.received, size)))?;

@@ -2,15 +2,19 @@
 
 use std::collections::HashSet;
 
-use crate::client::{
-    api::{
-        command::Edit,
-        job_id::JobId,
-        new_job::{Existing, NewJob},
-        question::{Answer, Claimed, Conflict, ConflictKind, Question, QuestionKind},
+use crate::{
+    client::{
+        api::{
+            command::Edit,
+            job_id::JobId,
+            new_job::{Existing, NewJob},
+            question::{Answer, Claimed, Conflict, ConflictKind, Question, QuestionKind},
+        },
+        engine::actor::Actor,
+        metalink::{self, MetalinkFile},
+        queue::phase::{Input, Phase},
     },
-    engine::actor::Actor,
-    queue::phase::{Input, Phase},
+    text::units,
 };
 
 /// What follows from the answer to a question of a job.
@@ -120,6 +124,21 @@ impl Actor {
         });
         if matches!(then, Then::Retry) {
             self.again(vec![id], Input::Retry);
+        }
+    }
+
+    /// The content of a job is a metalink: the job fetches its first file, and new ones the others.
+    pub(super) fn expanded(&mut self, id: JobId, files: Vec<MetalinkFile>) {
+        let Some((new, _)) = self.shared.with(|state| state.queue.asked(id)) else { return };
+        let mut jobs = metalink::jobs(&new, files, self.config.names);
+        if jobs.is_empty() {
+            return;
+        }
+        let first = jobs.remove(0);
+        tracing::info!("{}: a metalink of {} files", new.address, units::count(1 + jobs.len() as u64));
+        self.change(id, |new| *new = first);
+        if !jobs.is_empty() {
+            self.add(jobs);
         }
     }
 

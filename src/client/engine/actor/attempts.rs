@@ -7,12 +7,13 @@ use tokio::{sync::watch, task::spawn_blocking};
 use super::{Actor, Message};
 use crate::client::{
     api::{
-        content::sums::SumsAt, event::Event, job_id::JobId, views::picture::Part, views::view::TroubleKind,
+        address::locator::Locator, content::share::SourceShare, content::sums::SumsAt, event::Event,
+        job_id::JobId, new_job::NewJob, views::picture::Part, views::view::TroubleKind,
     },
     engine::permits,
     error::Fault,
     job::{
-        attempt::{Attempt, Reports},
+        attempt::{Attempt, Reports, Restart},
         deletions::Deletion,
         events::{Events, JobEvent, Outcome},
         placement::Placement,
@@ -21,7 +22,7 @@ use crate::client::{
     },
     queue::{Counters, Counts, Resumed, Started, phase::Phase},
     source::observer::Observer,
-    transfer::progress::Progress,
+    transfer::{limits::Limits, progress::Progress, supply::mirror::Mirror},
 };
 
 impl Actor {
@@ -55,9 +56,11 @@ impl Actor {
                 Some(SumsAt::Web(list)) => Some(at(list, &[])),
                 _ => None,
             };
+            let mirrors = self.mirrors(&new, &limits, &progress);
             let attempt = Attempt {
                 source,
                 sums,
+                mirrors,
                 placement: Placement {
                     id,
                     new,
@@ -71,7 +74,11 @@ impl Actor {
                 progress,
                 permit: Some(permit),
                 retries: self.config.retries,
-                may_restart: may_restart || !self.config.asks,
+                restart: match (may_restart, self.config.asks) {
+                    (true, _) => Restart::Agreed,
+                    (false, true) => Restart::Asks,
+                    (false, false) => Restart::Unasked,
+                },
                 sync: self.config.sync,
                 extract: self.config.extract,
             };
@@ -88,6 +95,19 @@ impl Actor {
                 let _ = sender.send((id, JobEvent::Ended { resume: Box::new(resume), outcome }));
             });
         }
+    }
+
+    /// The other sources of a job.
+    fn mirrors(&self, new: &NewJob, limits: &Limits, progress: &Arc<Progress>) -> Vec<Mirror> {
+        let mirror = |(number, address): (usize, &Locator)| {
+            let id = self.shared.with(|state| state.servers.number(address, new.speak));
+            let server = permits::of(&self.shared, id);
+            let reports = Reports { server: Arc::clone(&server), progress: Arc::clone(progress) };
+            // Header fields belong to the server of the download.
+            let source = self.sources.source(address, &[], new.speak, &limits.bandwidth, Arc::new(reports));
+            Mirror { number, source, server }
+        };
+        (1..).zip(&new.mirrors).map(mirror).collect()
     }
 
     /// Requests the deletion of what was fetched of a job, in this run or an earlier one.
@@ -166,10 +186,15 @@ impl Counters for Progress {
             files: self.files(),
             segments: self.segments(),
             prepares: self.prepares(),
+            hashed: self.hashed(),
         }
     }
 
     fn parts(&self, size: u64, parts: usize) -> Vec<Part> {
         self.map().parts(size, parts)
+    }
+
+    fn sources(&self) -> Vec<SourceShare> {
+        self.shares()
     }
 }

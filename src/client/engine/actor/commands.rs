@@ -80,7 +80,7 @@ impl Actor {
         }
     }
 
-    fn add(&mut self, jobs: Vec<NewJob>) {
+    pub(super) fn add(&mut self, jobs: Vec<NewJob>) {
         let now = Instant::now();
         // Closed without the lock.
         let mut forgotten = Vec::new();

@@ -6,25 +6,43 @@ use tokio::task::block_in_place;
 
 use crate::{
     client::{
-        api::views::view::TroubleKind,
+        api::{
+            content::described::Described,
+            question::Question,
+            views::view::{Trouble, TroubleKind},
+        },
         content::{
-            Content,
+            Access, Content,
             blocks::{Blocks, buffer, verify_block},
+        },
+        disk::{
+            journal::file::FileLines,
+            part::{Part, aside::Aside},
+            target::Target,
         },
         error::{Fault, Unfinished, Verdict},
         job::{
-            attempt::Fetch,
+            attempt::{Fetch, Restart},
             file::{
                 compare, overlap, recall,
                 resume::FileResume,
                 state::{Known, Place, ResumeState, Version},
             },
             placement::{Placement, destination::fits},
+            totals::JobTotals,
         },
         source::{Connection, sink::Block},
-        transfer::{self, Bounds, Opened, Part, Request, cancel::Cancel, progress::Progress},
+        transfer::{
+            self, Bounds, Opened, Request, Supply,
+            cancel::Cancel,
+            pieces::{PieceCheck, WrongPiece},
+            progress::Progress,
+            running_digest::RunningDigest,
+            supply::supplier::Supplier,
+        },
     },
     protocol::{digest::VerifiedBlock, message::Form},
+    text::{SafeText, ShowPath, units},
 };
 
 /// Receives what is missing; afterwards the content is complete.
@@ -83,12 +101,18 @@ async fn advance(
         // What an earlier run left is of another version; that is no failure of this attempt.
         Verdict::StartOver
             if is_recorded
-                && (fetch.may_restart || resume.cannot_continue(fetch.source.has_hashes()).is_none()) =>
+                && (fetch.restart.is_allowed()
+                    || resume.cannot_continue(fetch.source.has_hashes()).is_none()) =>
         {
             if !fetch.source.has_hashes() {
                 tracing::warn!("{}; it is fetched again from its beginning", fault.trouble.message);
             }
             Ok(changed(fetch, resume)?)
+        }
+        Verdict::Discard if is_recorded => {
+            tracing::warn!("{}; it is fetched again from its beginning", fault.trouble.message);
+            fetch.progress.set_local(&Blocks::default(), true);
+            Ok(block_in_place(|| resume.start_over())?)
         }
         _ => Err(unfinished),
     }
@@ -101,19 +125,28 @@ async fn receive(
     connection: Connection,
     cancel: &Cancel,
 ) -> Result<(), Unfinished> {
-    let FileResume { state, totals, .. } = resume;
+    block_in_place(|| verify_pieces(fetch, resume))?;
+    let FileResume { state, totals, senders, pieces, digest, aside, .. } = resume;
     let none = Blocks::default();
-    let form = fetch.form;
+    let (form, mirrors) = (fetch.form, fetch.mirrors.len());
     let request = match state {
         ResumeState::Known(known) => {
             let missing = known.missing();
             let proven = known.version == Version::Proven;
-            Request { form, known: Some(&known.content), missing, blocks: &known.blocks, proven }
+            Request { form, known: Some(&known.content), missing, blocks: &known.blocks, proven, mirrors }
         }
-        _ => Request { form, known: None, missing: none.missing(None), blocks: &none, proven: false },
+        _ => {
+            Request { form, known: None, missing: none.missing(None), blocks: &none, proven: false, mirrors }
+        }
     };
     let opened = cancel.unless_set(transfer::open(connection, request, fetch.limits)).await?;
+    if block_in_place(|| restore(fetch, (aside, totals), state, &opened.content))? {
+        return Ok(());
+    }
     let (known, rival) = block_in_place(|| introduce(fetch, state, &opened))?;
+    if let (None, Some(described)) = (&pieces, fetch.described) {
+        *pieces = piece_check(described, known.content.size)?;
+    }
     let Known { content, place, blocks, version, claimed } = known;
     let corrupt = &mut totals.corrupt;
     let check = |block: &Block| match (&block.verified, &rival) {
@@ -126,10 +159,27 @@ async fn receive(
         }
         (None, _) => fetch.count_corrupt(corrupt, None, block.index),
     };
+    let wanted = fetch.digest.or(content.digest.as_ref());
+    if digest.is_none() && blocks.bytes() == 0 {
+        *digest = wanted.and_then(RunningDigest::like);
+    }
+    let shares = senders.shares().clone();
+    let supply = Supply {
+        first: Supplier::first(fetch.number, fetch.source.clone(), content.clone(), fetch.permit),
+        mirrors: fetch.mirrors.to_vec(),
+        digest: fetch.digest,
+        notify: &|number, dropped| fetch.source_event(shares.address(number), dropped),
+    };
     let (received, ended) = transfer::transfer(
         opened,
-        vec![(fetch.source.clone(), content.clone())],
-        Part { writer: place.part.writer()?.clone(), blocks },
+        supply,
+        transfer::Part {
+            writer: place.part.writer()?.clone(),
+            blocks,
+            senders,
+            pieces: pieces.as_mut(),
+            digest: digest.as_mut(),
+        },
         Bounds { limits: fetch.limits, permit: fetch.permit },
         (fetch.progress, fetch.events.name()),
         cancel,
@@ -147,6 +197,106 @@ async fn receive(
     ended
 }
 
+/// The server has an earlier version again, of which something is kept aside: it is resumed. Returns whether it is.
+fn restore(
+    fetch: &Fetch<'_>,
+    (aside, totals): (&mut Option<Aside>, &mut JobTotals),
+    state: &mut ResumeState,
+    content: &Content,
+) -> Result<bool, Fault> {
+    let (ResumeState::Fresh(place), Some(placement)) = (&mut *state, fetch.placement) else {
+        return Ok(false);
+    };
+    if content.is_metalink || !fetch.source.has_validator(content) {
+        return Ok(false);
+    }
+    if place.is_none() {
+        let name = placement.name_of(content);
+        let placed = placement.place(fetch.events, &name, content.size);
+        *place = Some(placed.map_err(|fault| content.describe(fault))?);
+    }
+    let Some(Place { target, part }) = place else { return Ok(false) };
+    let kept = Aside::of(target);
+    let is_same = |known: &Content| {
+        known.is_from(fetch.address)
+            && known.origin == content.origin
+            && known.is_same_as(&content.identity, content.size)
+    };
+    let is_restored = kept.has(is_same)
+        && content.access == Access::Ranges
+        && !totals.restart(fetch.retries)
+        && kept.restore(is_same, part)?;
+    if !is_restored {
+        // It could not be resumed a moment ago, nor can it now.
+        kept.discard(is_same);
+    }
+    *aside = kept.found().is_some().then_some(kept);
+    if let Some(aside) = aside {
+        aside.keep_one();
+    }
+    if !is_restored {
+        return Ok(false);
+    }
+    let target = target.clone();
+    let part = placement.open_part(&target)?;
+    tracing::info!("{}: the server has an earlier version again; it is resumed", fetch.address);
+    *state = ResumeState::Fresh(None);
+    let Some((FileLines { content, blocks, .. }, as_left)) = part.recorded()? else {
+        *state = ResumeState::Fresh(Some(Place { target, part }));
+        return Ok(false);
+    };
+    let blocks = if as_left { blocks.into_blocks() } else { blocks.still_in(part.file()?).0 };
+    fetch.progress.set_local(&blocks, true);
+    let (place, version) = (Place { target, part }, Version::Recorded);
+    *state = ResumeState::Known(Known { content, place, blocks, version, claimed: None });
+    if let Some((part, Some((content, blocks)))) = state.part() {
+        part.record(content, blocks);
+    }
+    Ok(true)
+}
+
+/// Verifies the pieces of what is local, and forgets those that are wrong: in an earlier run they may have been received, and not verified yet.
+pub(super) fn verify_pieces(fetch: &Fetch<'_>, resume: &mut FileResume) -> Result<(), Fault> {
+    let (Some(described), ResumeState::Known(known)) = (fetch.described, &mut resume.state) else {
+        return Ok(());
+    };
+    if resume.pieces.is_none() {
+        resume.pieces = piece_check(described, known.content.size)?;
+    }
+    let Some(pieces) = &mut resume.pieces else { return Ok(()) };
+    let writer = known.place.part.writer()?;
+    let wrong = pieces.local(&known.blocks, |bytes, offset| writer.read(bytes, offset));
+    for WrongPiece { index, blocks } in &wrong {
+        tracing::warn!(
+            "{}: piece {index} has not the digest of the metalink; it is fetched again",
+            fetch.address
+        );
+        for block in blocks.clone() {
+            known.blocks.forget(block);
+            resume.senders.forget(block);
+        }
+    }
+    if !wrong.is_empty() {
+        fetch.progress.set_local(&known.blocks, true);
+        resume.record();
+    }
+    Ok(())
+}
+
+/// Verifies the pieces of a content of this size, if a metalink has their digests.
+///
+/// # Errors
+/// The metalink describes a content of another size.
+fn piece_check(described: &Described, size: Option<u64>) -> Result<Option<PieceCheck>, Fault> {
+    let Some(size) = size else { return Ok(None) };
+    if let Some(expected) = described.size.filter(|expected| *expected != size) {
+        let (size, expected) = (units::count(size), units::count(expected));
+        let message = format!("another content: it has {size} bytes, and {expected} by the metalink");
+        return Err(Fault::never(TroubleKind::Integrity, message));
+    }
+    Ok(described.pieces.as_ref().and_then(|pieces| PieceCheck::new(pieces, size)))
+}
+
 /// The first answer: compares it with what is known, or decides where the content is saved. Returns what is known now, and a file that has
 /// to be the same.
 fn introduce<'a>(
@@ -156,6 +306,13 @@ fn introduce<'a>(
 ) -> Result<(&'a mut Known, Option<File>), Fault> {
     let content = &opened.content;
     if let ResumeState::Fresh(place) = state {
+        let is_download = fetch.placement.is_some_and(|placement| placement.new.mirrors.is_empty());
+        if content.is_metalink && is_download && fetch.described.is_none() {
+            return Err(Fault::metalink());
+        }
+        if let Some(described) = fetch.described {
+            piece_check(described, content.size)?;
+        }
         prepare(fetch, place, content)?;
         if let Some(place) = place.take() {
             *state = ResumeState::Known(Known::new(content.clone(), place));
@@ -204,10 +361,10 @@ fn prepare(fetch: &Fetch<'_>, place: &mut Option<Place>, content: &Content) -> R
             *place = Some(placed.map_err(|fault| content.describe(fault))?);
         }
     }
-    if let Some(Place { part, .. }) = place {
+    if let Some(Place { part, target }) = place {
         // Recorded before its first byte: nothing else shows that this program has created it.
         part.record(content, &Blocks::default());
-        content.size.map_or(Ok(()), |size| part.claim(size, content.data_bytes))?;
+        content.size.map_or(Ok(()), |size| claim_beside(fetch, part, target, size, content.data_bytes))?;
     }
     if let Some(sources) = content.sources.filter(|sources| sources.omitted > 0) {
         tracing::warn!(
@@ -217,6 +374,31 @@ fn prepare(fetch: &Fetch<'_>, place: &mut Option<Place>, content: &Content) -> R
         );
     }
     Ok(())
+}
+
+/// Claims the space of a new version beside what is kept of an earlier one. Only the user decides that the earlier one is deleted for it.
+fn claim_beside(
+    fetch: &Fetch<'_>,
+    part: &Part,
+    target: &Target,
+    size: u64,
+    data: Option<u64>,
+) -> Result<(), Fault> {
+    let (claimed, aside) = (part.claim(size, data), Aside::of(target));
+    let (Err(fault), Some((path, kept))) = (&claimed, aside.found()) else { return claimed };
+    if fetch.restart == Restart::Agreed {
+        aside.discard(|_| true);
+        return part.claim(size, data);
+    }
+    let message = format!(
+        "{}: the file has changed, and there is no room for the new version beside the {} that were received of the earlier one, {}; \
+         make room or delete that file, then retry",
+        fetch.address,
+        units::bytes(kept),
+        path.shown()
+    );
+    Err(Fault { trouble: Trouble::new(TroubleKind::Disk, SafeText::new(&message)), ..fault.clone() }
+        .asking(Question::Changed { part: path, received: kept }))
 }
 
 /// The local blocks were proven by another server, which may send the same identity: only this server's hashes show which of them
@@ -278,7 +460,7 @@ fn doubt(fetch: &Fetch<'_>, resume: &mut FileResume) -> Result<bool, Fault> {
     fetch.progress.set_local(&Blocks::default(), true);
     let is_comparable = resume.doubt(fetch.source.has_hashes());
     if !is_comparable {
-        block_in_place(|| resume.start_over())?;
+        block_in_place(|| resume.set_aside())?;
     }
     Ok(is_comparable)
 }

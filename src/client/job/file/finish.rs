@@ -14,7 +14,12 @@ use rustix::fs::FileType;
 
 use crate::{
     client::{
-        api::{content::checksum::Checksum, job_id::JobId, new_job::Existing, views::view::TroubleKind},
+        api::{
+            content::{checksum::Checksum, proof::DigestBy},
+            job_id::JobId,
+            new_job::Existing,
+            views::view::TroubleKind,
+        },
         content::Content,
         disk::{
             attributes::{set_access, set_modified},
@@ -27,6 +32,7 @@ use crate::{
             resume::FileResume,
             state::{AtTarget, Known, Place, ResumeState},
         },
+        transfer::progress::Progress,
     },
     platform,
     protocol::digest::Hash,
@@ -38,6 +44,8 @@ pub(crate) struct Finish {
     pub(crate) existing: Existing,
     pub(crate) checksum: Option<Checksum>,
     pub(crate) sync: bool,
+    /// Shows how much was read to verify it.
+    pub(crate) progress: Arc<Progress>,
 }
 
 impl Finish {
@@ -64,7 +72,7 @@ impl Finish {
                 let (target, path) = (identical.in_place.target(), identical.in_place.path());
                 let file =
                     target.folder.read(&target.name).map_err(|error| Fault::io("read", &path, &error))?;
-                self.check_digest(&file, identical.root, &should_continue, &path)?;
+                self.check_digest(&file, (identical.root, None), &should_continue, &path)?;
                 identical.clone()
             }
             ResumeState::Complete(..) => {
@@ -86,6 +94,12 @@ impl Finish {
         claim: impl Fn(&Path) -> Result<(), JobId>,
         should_continue: impl Fn() -> bool,
     ) -> Result<AtTarget, Unfinished> {
+        let computed = match &resume.state {
+            ResumeState::Complete(known, _) => {
+                resume.digest.take().and_then(|digest| digest.of(&known.blocks))
+            }
+            _ => None,
+        };
         let ResumeState::Complete(Known { content, place, .. }, root) = &mut resume.state else {
             return Err(incomplete().into());
         };
@@ -95,8 +109,8 @@ impl Finish {
         let part = place.part.path();
         let size = content.size.unwrap_or(0);
         check_length(&writer, &file, size, &part)?;
-        self.check_digest(&file, root, &should_continue, &part)?;
-        self.check_announced(&file, &content, &should_continue, &part)?;
+        self.check_digest(&file, (root, computed.as_ref()), &should_continue, &part)?;
+        self.check_announced(&file, (&content, computed.as_ref()), &should_continue, &part)?;
         if self.existing == Existing::Keep
             && let Some(in_place) = self.already_there(place, size, root, &should_continue)?
         {
@@ -153,7 +167,7 @@ impl Finish {
     fn check_digest(
         &self,
         file: &File,
-        root: Hash,
+        (root, computed): (Hash, Option<&Checksum>),
         should_continue: impl Fn() -> bool,
         part: &Path,
     ) -> Result<(), Unfinished> {
@@ -161,34 +175,48 @@ impl Finish {
         let found = match wanted {
             // Proven while it was received.
             Checksum::Blake3(_) => Checksum::Blake3(root.0),
-            _ => {
-                checksum::of_file(file, wanted, should_continue).map_err(|error| interrupted(error, part))?
-            }
+            _ => self.digest(file, wanted, computed, should_continue, part)?,
         };
         if found == *wanted {
             return Ok(());
         }
         let message =
             format!("checksum mismatch: expected {wanted}, got {found}; it is kept as {}", part.shown());
-        Err(Fault::never(TroubleKind::Integrity, message).into())
+        Err(Fault::mismatch(DigestBy::User, message).into())
+    }
+
+    /// The digest of the file: the one that was computed while it was received, otherwise by one read with progress.
+    fn digest(
+        &self,
+        file: &File,
+        like: &Checksum,
+        computed: Option<&Checksum>,
+        should_continue: impl Fn() -> bool,
+        part: &Path,
+    ) -> Result<Checksum, Unfinished> {
+        if let Some(computed) = computed.filter(|computed| computed.has_algorithm_of(like)) {
+            return Ok(computed.clone());
+        }
+        self.progress.set_hashed(0);
+        let hashed = |bytes: u64| self.progress.set_hashed(bytes);
+        checksum::of_file(file, like, should_continue, hashed).map_err(|error| interrupted(error, part))
     }
 
     /// Compares the file with the digest that the source announced beside its blocks, unless the user has given one.
     fn check_announced(
         &self,
         file: &File,
-        content: &Content,
+        (content, computed): (&Content, Option<&Checksum>),
         should_continue: impl Fn() -> bool,
         part: &Path,
     ) -> Result<(), Unfinished> {
         let (Some(announced), None) = (&content.digest, &self.checksum) else { return Ok(()) };
-        let found =
-            checksum::of_file(file, announced, should_continue).map_err(|error| interrupted(error, part))?;
+        let found = self.digest(file, announced, computed, should_continue, part)?;
         if found == *announced {
             return Ok(());
         }
-        Err(Fault::changed(format!("checksum mismatch: the server announces {announced}, got {found}"))
-            .into())
+        let message = format!("checksum mismatch: the server announces {announced}, got {found}");
+        Err(Fault::mismatch(DigestBy::Server, message).into())
     }
 
     /// The target, if it exists and is byte-identical.
@@ -305,7 +333,7 @@ mod tests {
     }
 
     fn run(resume: &mut FileResume, existing: Existing, sync: bool) -> Result<PathBuf, Fault> {
-        let finish = Finish { existing, checksum: None, sync };
+        let finish = Finish { existing, checksum: None, sync, progress: Arc::default() };
         finish.run(resume, |_| Ok(()), || true).map(|placed| placed.in_place.path()).map_err(|unfinished| {
             match unfinished {
                 Unfinished::Fault(fault) => fault,

@@ -5,6 +5,7 @@ pub(crate) mod compare;
 pub(crate) mod fetch;
 pub(crate) mod finish;
 mod local_hashes;
+pub(crate) mod mirrors;
 pub(crate) mod overlap;
 pub(crate) mod recall;
 pub(crate) mod resume;

@@ -47,17 +47,13 @@ pub(crate) async fn compare(
         return Ok(true);
     }
     let address = fetch.address;
-    if !fetch.may_restart && resume.cannot_continue(fetch.source.has_hashes()).is_some() {
-        let message = format!("{address} is another version than what was received before");
-        return Err(Fault::changed(message).into());
-    }
     if resume.totals.restart(fetch.retries) {
         return Err(Fault::changed(format!("{address} changes during each attempt")).into());
     }
     tracing::warn!(
         "{address} is another version than what was received before; it is fetched again from its beginning"
     );
-    resume.start_over()?;
+    resume.set_aside()?;
     fetch.progress.set_local(&crate::client::content::blocks::Blocks::default(), true);
     Ok(false)
 }

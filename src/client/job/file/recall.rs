@@ -103,7 +103,10 @@ pub(crate) fn open(
 ) -> Result<(), Fault> {
     let Place { target, part } = &place;
     let (path, recorded) = (part.path(), part.recorded()?);
-    let is_from = |record: &FileLines| record.content.is_from(fetch.address);
+    let is_from = |record: &FileLines| match fetch.placement {
+        Some(placement) => placement.new.addresses().any(|address| record.content.is_from(address)),
+        None => record.content.is_from(fetch.address),
+    };
     if target.by_server && !recorded.as_ref().is_some_and(|(record, _)| is_from(record)) {
         return Ok(());
     }

@@ -2,16 +2,24 @@
 
 use std::mem::take;
 
-use super::state::{Doubtful, Known, ResumeState, Version};
+use super::state::{Doubtful, Known, Place, ResumeState, Version};
 use crate::{
     client::{
         api::{address::locator::Locator, question::Question},
         content::{Content, high_water::HighWater},
-        disk::target::Target,
+        disk::{part::aside::Aside, target::Target},
         error::Fault,
         job::{file::local_hashes::LocalHashes, totals::JobTotals},
+        transfer::{
+            pieces::PieceCheck,
+            running_digest::RunningDigest,
+            supply::shares::{Senders, Suspects},
+        },
     },
-    protocol::{digest::Hash, message::Missing},
+    protocol::{
+        digest::Hash,
+        message::{Form, Missing},
+    },
     text::ShowPath,
 };
 
@@ -26,8 +34,27 @@ pub(crate) struct FileResume {
     pub(crate) missing: Missing,
     /// Whether some of the content was received before this attempt, maybe by an earlier process.
     pub(crate) has_received: bool,
+    /// Which source has sent what, and which are dropped.
+    pub(crate) senders: Senders,
+    /// What is kept of earlier versions.
+    pub(crate) aside: Option<Aside>,
+    /// Which pieces of the content are verified, if a metalink has their digests.
+    pub(crate) pieces: Option<PieceCheck>,
+    /// The digest of what is local, as far as it was received in order.
+    pub(crate) digest: Option<RunningDigest>,
+    /// Set after a wrong digest, while only one source is believed.
+    pub(crate) sieve: Option<Sieve>,
     /// The most bytes of this version that were local at any time.
     furthest: HighWater,
+}
+
+/// One source at a time is believed, because the content of several does not have its digest.
+#[derive(Debug)]
+pub(crate) struct Sieve {
+    /// The number of that source.
+    pub(crate) source: usize,
+    /// Blocks of others, which are received again from it.
+    pub(crate) suspects: Suspects,
 }
 
 impl FileResume {
@@ -76,7 +103,7 @@ impl FileResume {
     }
 
     /// Something has to be received again.
-    fn incomplete(&mut self) {
+    pub(crate) fn incomplete(&mut self) {
         self.state = match take(&mut self.state) {
             ResumeState::Complete(known, _) => ResumeState::Known(known),
             state => state,
@@ -123,6 +150,7 @@ impl FileResume {
     /// Forgets what was received: it is of another version, and cannot be compared with this one.
     pub(crate) fn start_over(&mut self) -> Result<(), Fault> {
         self.furthest = HighWater::default();
+        (self.pieces, self.digest) = (None, None);
         // What another program has put there is left alone.
         let mut place = take(&mut self.state).into_place().filter(|place| place.part.is_ours());
         let cleared = match &mut place {
@@ -131,6 +159,36 @@ impl FileResume {
         };
         self.state = ResumeState::Fresh(place);
         cleared
+    }
+
+    /// What was received is of another version, and cannot be compared with this one: of a file it is kept aside until this one is complete.
+    pub(crate) fn set_aside(&mut self) -> Result<(), Fault> {
+        match take(&mut self.state) {
+            ResumeState::Known(Known { content, place, blocks, .. })
+            | ResumeState::Complete(Known { content, place, blocks, .. }, _)
+                if content.form == Form::File
+                    && blocks.bytes() > 0
+                    && place.part.is_ours()
+                    && Aside::of(&place.target).is_free() =>
+            {
+                self.furthest = HighWater::default();
+                (self.pieces, self.digest) = (None, None);
+                let Place { target, part } = place;
+                self.aside = Some(Aside::of(&target));
+                part.keep_aside(&target, (&content, &blocks))
+            }
+            state => {
+                self.state = state;
+                self.start_over()
+            }
+        }
+    }
+
+    /// The content is in its place, or unwanted: what is kept aside of earlier versions is deleted.
+    pub(crate) fn discard_aside(&mut self) {
+        if let Some(aside) = self.aside.take() {
+            aside.discard(|_| true);
+        }
     }
 
     /// What was received is of another version: what still matches is kept, after a comparison.
@@ -151,12 +209,13 @@ impl FileResume {
         self.is_doubtful()
     }
 
-    /// The question about a changed source of which something is local that cannot be compared with it. Nothing of it is lost.
+    /// The question about a changed archive of which something is local that cannot be compared with it. Nothing of it is lost.
     pub(crate) fn cannot_continue(&self, has_hashes: bool) -> Option<Question> {
         let (ResumeState::Known(known) | ResumeState::Complete(known, _)) = &self.state else { return None };
         let (local, part) = (known.blocks.local(), known.place.part.path());
-        // Less than a block is not worth a question.
-        let asks = local.verified > 0 && !(has_hashes && known.is_comparable());
+        // Less than a block is not worth a question, and a file is kept aside.
+        let is_file = known.content.form == Form::File;
+        let asks = local.verified > 0 && !is_file && !(has_hashes && known.is_comparable());
         asks.then_some(Question::Changed { part, received: local.received })
     }
 
@@ -259,12 +318,8 @@ pub(crate) mod tests {
             api::content::origin::Origin,
             content::blocks::Blocks,
             disk::{folder::Folder, part::Part},
-            job::file::state::Place,
         },
-        protocol::{
-            digest::{BlockHasher, VerifiedBlock},
-            message::Form,
-        },
+        protocol::digest::{BlockHasher, VerifiedBlock},
     };
 
     use super::*;
@@ -285,6 +340,7 @@ pub(crate) mod tests {
             data_bytes: None,
             access: crate::client::content::Access::default(),
             digest: None,
+            is_metalink: false,
         };
         let mut resume =
             FileResume { state: ResumeState::Known(Known::new(content, place)), ..FileResume::default() };

@@ -138,7 +138,7 @@ fn is_free(target: &Target, new: &NewJob) -> bool {
     let source = Part::source(&target.folder, &target.name);
     source.is_none_or(|content| {
         let earlier = new.earlier.iter().map(|earlier| &earlier.address);
-        std::iter::once(&new.address).chain(earlier).any(|address| content.is_from(address))
+        new.addresses().chain(earlier).any(|address| content.is_from(address))
     })
 }
 
@@ -217,6 +217,8 @@ mod tests {
             sums: None,
             headers: Vec::new(),
             extract: false,
+            mirrors: Vec::new(),
+            described: None,
             listed: None,
             earlier: Vec::new(),
         }

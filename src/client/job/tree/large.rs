@@ -17,7 +17,7 @@ use crate::{
         },
         error::{Fault, Unfinished, Verdict},
         job::{
-            attempt::Fetch,
+            attempt::{Fetch, Restart},
             file::{
                 fetch, finish, recall,
                 resume::FileResume,
@@ -120,8 +120,10 @@ impl Work<'_> {
             progress: &Arc::new(Progress::part_of(&attempt.progress, here)),
             permit: permit.as_ref(),
             placement: None,
+            digest: None,
+            described: None,
             // What matches of it is kept, and the rest is little.
-            may_restart: true,
+            restart: Restart::Unasked,
             ..attempt.fetch()
         };
         let mut large = block_in_place(|| self.recall(&fetch, tree_dir, states[index as usize], index))?;

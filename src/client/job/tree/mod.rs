@@ -135,6 +135,7 @@ pub(crate) async fn run(
                 blake3: root.to_string(),
                 origin: whole.manifest.origin,
                 proof: Some(Proof::BLOCKS),
+                sources: Vec::new(),
                 seconds: started.elapsed().as_secs_f64(),
                 files: Some(totals.files.saturating_sub(lost.missing.count)),
                 omitted: totals.omitted,

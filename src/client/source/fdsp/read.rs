@@ -170,6 +170,7 @@ impl super::Fdsp {
             data_bytes: content.data_bytes,
             access: crate::client::content::Access::default(),
             digest: None,
+            is_metalink: false,
         }
     }
 }

@@ -5,8 +5,8 @@ use std::ops::Range;
 use reqwest::{
     Method, Response, StatusCode, Url,
     header::{
-        ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, DATE, ETAG,
-        LAST_MODIFIED, TRANSFER_ENCODING,
+        ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE,
+        DATE, ETAG, HeaderValue, LAST_MODIFIED, TRANSFER_ENCODING,
     },
 };
 
@@ -16,6 +16,7 @@ use crate::{
         api::{address::web, content::checksum::Checksum, views::view::TroubleKind},
         content::Access,
         error::Fault,
+        metalink,
     },
     protocol::message::Timestamp,
 };
@@ -34,6 +35,7 @@ pub(super) struct Head {
     /// The digest of the whole content.
     pub(super) digest: Option<Checksum>,
     pub(super) access: Access,
+    pub(super) is_metalink: bool,
 }
 
 impl Head {
@@ -66,11 +68,13 @@ impl Head {
         let has_ranges = response.status() == StatusCode::PARTIAL_CONTENT
             || fields::text(response, ACCEPT_RANGES).is_some_and(|unit| unit.eq_ignore_ascii_case("bytes"));
         let is_parallel = has_ranges && validator.is_strong() && total.is_some();
+        let name = name(response, url);
         Ok(Head {
             validator,
             total,
             range,
-            name: name(response, url),
+            is_metalink: metalink::is_named_so(&name) || is_metalink(response),
+            name,
             modified: modified.and_then(fields::timestamp),
             digest: digest(response),
             access: if is_parallel { Access::Ranges } else { Access::Sequential },
@@ -81,16 +85,26 @@ impl Head {
 /// The content would have to be decompressed, and its ranges are not those of the file.
 fn refuse_encoding(response: &Response, url: &Url) -> Result<(), Fault> {
     let mut encodings = response.headers().get_all(CONTENT_ENCODING).into_iter();
-    let Some(encoding) = encodings.find(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity"))
-    else {
-        return Ok(());
+    let is_other = |encoding: &&HeaderValue| !encoding.as_bytes().eq_ignore_ascii_case(b"identity");
+    // Chunks are put together again; with another coding the bytes would not be those of the file.
+    let is_coded = |coding: &&HeaderValue| {
+        let coding = coding.as_bytes().trim_ascii();
+        !coding.eq_ignore_ascii_case(b"chunked") && !coding.eq_ignore_ascii_case(b"identity")
     };
+    let mut codings = response.headers().get_all(TRANSFER_ENCODING).into_iter();
+    let Some(encoding) = encodings.find(is_other).or_else(|| codings.find(is_coded)) else { return Ok(()) };
     let encoding = String::from_utf8_lossy(encoding.as_bytes());
     let message = format!(
         "{}: the server sends it compressed ({encoding}), although that was not asked for",
         web::shown(url)
     );
     Err(Fault::never(TroubleKind::Other, message))
+}
+
+/// Whether the media type is that of a metalink.
+fn is_metalink(response: &Response) -> bool {
+    let kind = fields::text(response, CONTENT_TYPE).and_then(|kind| kind.split(';').next());
+    kind.is_some_and(|kind| kind.trim().eq_ignore_ascii_case(metalink::MEDIA_TYPE))
 }
 
 /// Whether the end of the content is marked.

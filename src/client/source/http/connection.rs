@@ -106,6 +106,7 @@ impl Connection {
             data_bytes: None,
             access: head.access,
             digest: head.digest.clone(),
+            is_metalink: head.is_metalink,
         }
     }
 
@@ -186,7 +187,7 @@ impl Connection {
                     }
                     if ask.condition.take().is_none() {
                         let why = "the server sends all of it instead of the part that is missing";
-                        return Err(faults::start_over(&url, why));
+                        return Err(faults::cannot_resume(&url, why));
                     }
                     // Some servers know the version, and answer with all of it: they are asked without a condition.
                 }
@@ -197,16 +198,14 @@ impl Connection {
                 StatusCode::RANGE_NOT_SATISFIABLE => {
                     let total = fields::text(&response, CONTENT_RANGE).and_then(fields::unsatisfied_range);
                     let is_shorter = total.is_some_and(|total| total <= offset);
-                    let why = if is_shorter {
-                        "the file is shorter now"
-                    } else {
-                        "the server refuses the part that is missing"
-                    };
-                    return Err(faults::start_over(&url, why));
+                    return Err(match is_shorter {
+                        true => faults::start_over(&url, "the file is shorter now"),
+                        false => faults::cannot_resume(&url, "the server refuses the part that is missing"),
+                    });
                 }
                 StatusCode::NOT_MODIFIED => {
                     let why = "the server answers \"not modified\" to a request for a part";
-                    return Err(faults::start_over(&url, why));
+                    return Err(faults::cannot_resume(&url, why));
                 }
                 _ => return Err(faults::refused(&response, &url, ask.worked)),
             }

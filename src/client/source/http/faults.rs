@@ -41,6 +41,11 @@ pub(super) fn no_answer(error: &reqwest::Error, url: &Url, began: Instant) -> Fa
 
 fn no_connection(error: &reqwest::Error, peer: &Authority, cause: &str, began: Instant) -> Fault {
     let host = &peer.host;
+    if cause.contains("NoApplicationProtocol") {
+        let message =
+            format!("{peer} does not speak HTTP/1.1 (it may speak HTTP/2 only, which is not supported)");
+        return Fault::never(TroubleKind::Connection, message);
+    }
     if is_caused_by::<rustls::Error>(error) {
         let message = format!("cannot speak TLS with {peer}: {cause}; check host and port");
         return Fault::never(TroubleKind::Connection, message);
@@ -155,6 +160,11 @@ pub(super) fn violation(url: &Url, what: &str) -> Fault {
     let peer = web::authority(url, None);
     let message = format!("{peer}: protocol error: {what} (server bug or corrupted connection)");
     Fault::never(TroubleKind::Connection, message)
+}
+
+/// The server does not send what is missing of this version: all of it has to be received again.
+pub(super) fn cannot_resume(url: &Url, why: &str) -> Fault {
+    Fault { verdict: Verdict::Discard, ..start_over(url, why) }
 }
 
 /// The content that the server sends now cannot be added to what was received.

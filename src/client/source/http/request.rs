@@ -114,6 +114,10 @@ impl Http {
             .header(ACCEPT, "*/*")
             .header(ACCEPT_ENCODING, "identity")
             .header("want-repr-digest", "sha-256=9, sha-512=5");
+        // With a signed link each field of Amazon's would have to be signed.
+        if !is_signed(url) {
+            request = request.header("x-amz-checksum-mode", "ENABLED");
+        }
         if let Some(range) = &ask.range {
             request = request.header(RANGE, range);
         }
@@ -140,6 +144,11 @@ impl Http {
             }
         }
     }
+}
+
+/// Whether an address is a link that somebody has signed.
+fn is_signed(url: &Url) -> bool {
+    url.query_pairs().any(|(name, _)| name.to_ascii_lowercase().ends_with("signature"))
 }
 
 fn is_redirect(status: StatusCode) -> bool {

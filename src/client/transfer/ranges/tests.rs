@@ -374,3 +374,35 @@ proptest! {
         prop_assert!(world.came.iter().all(|&count| count == 1), "{:?}", world.came);
     }
 }
+
+#[test]
+fn a_block_that_one_source_has_begun_is_not_continued_by_another() {
+    let mut ranges = whole(10);
+    ranges.keep_of(3, 700, 2);
+    ranges.keep(4, 50);
+    assert_eq!(ranges.begun_by_first(), [(4, 50)].into());
+    assert_eq!((ranges.forget_others(3, Some(2)), ranges.skip(3)), (0, 700));
+    assert_eq!((ranges.forget_others(3, None), ranges.skip(3)), (700, 0));
+    assert_eq!((ranges.forget_others(4, None), ranges.skip(4)), (0, 50));
+    assert_eq!((ranges.forget_others(4, Some(1)), ranges.skip(4)), (50, 0));
+}
+
+#[test]
+fn blocks_that_are_verified_together_are_given_to_one_connection() {
+    let now = Instant::now();
+    let mut ranges = whole(20).with_mirrors().with_unit(4);
+    for id in 0..4 {
+        let range = ranges.request(id, 4, now).expect("something is left");
+        assert!(range.start.is_multiple_of(4) && range.end.is_multiple_of(4), "{range:?}");
+    }
+    let mut ranges = whole(20);
+    let all = ranges.request(0, 1, now).expect("all");
+    for index in all {
+        ranges.block_ended(0, index, true, now);
+    }
+    ranges.ended(0);
+    assert!(ranges.is_done());
+    ranges.again(5..6);
+    ranges.again(6..7);
+    assert_eq!((ranges.is_done(), ranges.request(1, 1, now)), (false, Some(5..7)));
+}

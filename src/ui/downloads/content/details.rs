@@ -4,7 +4,7 @@ use ratatui::{layout::Rect, style::Style, text::Line};
 
 use super::pictures;
 use crate::{
-    client::{Finished, JobState, JobView},
+    client::{Finished, JobState, JobView, SourceShare},
     text::{SafeText, units},
     ui::{
         actions::{Context, QueueAction},
@@ -173,6 +173,7 @@ fn rest(model: &Model, row: &JobView) -> Vec<(&'static str, String, Style)> {
                 };
                 facts.push(("Over", text, theme.plain));
             }
+            facts.extend(sources(&row.sources, theme));
             if let Some(limit) = row.limit {
                 facts.push(("Limit", units::rate(limit as f64), theme.plain));
             }
@@ -228,12 +229,20 @@ fn done(facts: &mut Vec<(&'static str, String, Style)>, finished: &Finished, mod
             facts.push(("", format!("and {} more", units::count(finished.missing.unnamed())), theme.plain));
         }
     }
+    facts.extend(sources(&finished.sources, theme));
     if let Some(proof) = finished.proof {
         facts.push(("Proof", proof.sentence(), theme.plain));
     }
     if let Some(origin) = finished.origin.sentence() {
         facts.push(("Origin", origin, theme.plain));
     }
+}
+
+/// What each source of a download with mirrors has contributed.
+fn sources(shares: &[SourceShare], theme: &Theme) -> Vec<(&'static str, String, Style)> {
+    let labels = std::iter::once("Mirrors").chain(std::iter::repeat(""));
+    let style = |share: &SourceShare| if share.dropped.is_some() { theme.warn } else { theme.plain };
+    labels.zip(shares).map(|(label, share)| (label, share.sentence(), style(share))).collect()
 }
 
 fn exact(bytes: u64) -> String {

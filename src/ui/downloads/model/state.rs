@@ -214,6 +214,7 @@ impl Model {
             | Event::Retry { .. }
             | Event::Unreachable { .. }
             | Event::Reachable { .. }
+            | Event::Source { .. }
             // The log has it.
             | Event::Warning { .. } => {}
         }

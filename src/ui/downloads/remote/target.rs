@@ -61,6 +61,8 @@ pub fn job(address: Locator, form: Form, defaults: &Defaults) -> NewJob {
         sums: defaults.find_checksums.then_some(SumsAt::Beside),
         headers: Vec::new(),
         extract: defaults.extract,
+        mirrors: Vec::new(),
+        described: None,
         listed: None,
         earlier: Vec::new(),
     }

@@ -279,6 +279,7 @@ fn words(row: &JobView, look: &Look) -> Words {
         JobState::Verifying => {
             words.name_style = theme.strong;
             words.word = "verifying".to_owned();
+            words.time = row.verified_percent().map(|percent| format!("{percent} %")).unwrap_or_default();
         }
         JobState::Done(finished) => {
             words.word = "done".to_owned();

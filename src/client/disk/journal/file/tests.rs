@@ -31,6 +31,7 @@ fn content(size: Option<u64>) -> Content {
         data_bytes: None,
         access: crate::client::content::Access::default(),
         digest: None,
+        is_metalink: false,
     }
 }
 

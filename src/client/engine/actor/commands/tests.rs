@@ -47,6 +47,8 @@ fn new() -> NewJob {
         sums: None,
         headers: Vec::new(),
         extract: false,
+        mirrors: Vec::new(),
+        described: None,
         listed: None,
         earlier: Vec::new(),
     }
