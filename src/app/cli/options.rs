@@ -12,7 +12,8 @@ use crate::{
 };
 
 /// Options of one download.
-const ONE_DOWNLOAD_OPTIONS: &[&str] = &["remote", "local", "checksum", "checksum_file", "mirror", "replace_address"];
+const ONE_DOWNLOAD_OPTIONS: &[&str] =
+    &["remote", "local", "checksum", "checksum_file", "mirror", "replace_address"];
 /// Options of a server or of a session, which `--demo` has itself.
 const NOT_FOR_DEMO_OPTIONS: &[&str] = &[
     "input_file",

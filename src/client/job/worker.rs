@@ -170,7 +170,9 @@ async fn finished(
                 resumed: if attempt.source.has_ranges() { bytes.saturating_sub(totals.kept) } else { 0 },
                 blake3: root.to_string(),
                 origin: content.origin,
-                proof: Some(by_pieces.unwrap_or_else(|| proof(attempt, &content, is_of_one, resume.listed.as_ref().map(|(_, by)| *by)))),
+                proof: Some(by_pieces.unwrap_or_else(|| {
+                    proof(attempt, &content, is_of_one, resume.listed.as_ref().map(|(_, by)| *by))
+                })),
                 sources: attempt.progress.shares(),
                 seconds: started.elapsed().as_secs_f64(),
                 files: None,
