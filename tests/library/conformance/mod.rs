@@ -1,6 +1,6 @@
-//! The conformance suite: tables of scenarios, each run on all four architectures without and with TLS. A few are
-//! about plain connections or about TLS itself, and run so only. Long tables about the protocol and the storage, which
-//! all architectures share, run once.
+//! The conformance suite: tables of scenarios. What depends on the loop of an architecture (limits, floods, order, ends) runs on
+//! all four architectures without and with TLS; what is about content, on all four, and on one with TLS; and what only the
+//! protocol decides, which all share, once. A few are about plain connections or about TLS itself, and run so only.
 //!
 //! A scenario uses only the port, the events and the snapshots of a server, so a fifth architecture
 //! would be one more line at the end of this file. The clients are small and synchronous (`peer.rs`), on purpose not the
@@ -71,22 +71,14 @@ macro_rules! on_every_architecture_with_tls {
     };
 }
 
-/// Those of both tables, and some more.
-macro_rules! common_and {
+/// The scenarios about the loop of an architecture, and some more.
+macro_rules! loops_and {
     ($on:ident; $($more:tt)+) => {
         $on! {
-            files: every_size, every_name, over_four_gib, missing_paths;
-            listing: kinds, stat;
-            policy: hidden, links;
-            ranges: of_a_file, of_an_archive, of_an_archive_again, after_the_end, inside_a_block,
-                of_another_identity;
-            hashes: of_every_size, of_ranges, of_a_replaced_file, changed, beside_others, cancelled;
-            trees: all_kinds_of_entries, links, of_a_missing_path_or_a_file, inside_a_block, after_an_entry,
-                known_digests, changed_before, changed_while_sent, unreadable, confined, requests_ahead,
-                beside_others, busy, drained, disconnected, client_leaves_during_work;
-            directories: empty, nested, the_root, unreadable;
-            changes: truncated, grown, deleted, replaced, in_an_archive, between_ranges, after_the_range,
-                the_served_folder;
+            files: every_size, over_four_gib;
+            hashes: of_every_size, beside_others, cancelled;
+            trees: all_kinds_of_entries, requests_ahead, beside_others, busy, drained, disconnected,
+                client_leaves_during_work;
             pipeline: fifty_requests, more_than_the_server_reads_ahead, errors_between_answers,
                 one_byte_at_a_time;
             many_clients: two_hundred_clients, one_slow_client_among_fast_ones;
@@ -102,26 +94,52 @@ macro_rules! common_and {
                 rate_limited_after_wrong_tokens;
             corners: ends, tokens, requests;
             hostile: ends, held, floods;
-            $($more)+
+                    $($more)+
         }
     };
 }
 
-common_and! { on_every_architecture;
+macro_rules! on_every_architecture_and_once_with_tls {
+    ($($table:tt)+) => {
+        suite!(single, Single, crate::conformance::plainly; $($table)+);
+        suite!(threads, Threads, crate::conformance::plainly; $($table)+);
+        suite!(select, Select, crate::conformance::plainly; $($table)+);
+        suite!(r#async, Async, crate::conformance::plainly; $($table)+);
+        suite!(select_tls, Select, crate::conformance::harness::with_tls; $($table)+);
+    };
+}
+
+loops_and! { on_every_architecture;
     other_protocols: tls, garbage, another_version, violations, reserved_kinds;
     blocks: of_one_address, ends_by_itself, lifted, disconnected_without_one, of_a_classic_client;
-    http: files, ranges, folders, ranges_of_an_archive, digests, changed, framing, pipelined, tokens, hosts,
-        blocked, deadlines, drained, beside_floods;
+    http: files, pipelined, tokens, blocked, deadlines, drained, beside_floods;
     classic: files, directories, whole_pieces, not_found, early_close, vanished, select_files, select_directories, select_not_found;
 }
 
-common_and! { on_every_architecture_with_tls;
+loops_and! { on_every_architecture_with_tls;
     other_protocols: garbage, another_version, violations, reserved_kinds;
     blocks: of_one_address, ends_by_itself, lifted, disconnected_without_one;
-    http: files, ranges, folders, ranges_of_an_archive, digests, changed, framing, pipelined, tokens, hosts,
-        blocked, deadlines, drained, beside_floods, without_tls;
+    http: files, pipelined, tokens, blocked, deadlines, drained, beside_floods, without_tls;
     transport: ends_in_order, half_a_handshake, trickled_handshake, garbage, alerts, other_protocols, without_tls, connection_lost,
         classic_on_the_same_port, several_records, stopped_in_the_handshake;
+}
+
+/// About content: what is found, its ranges, its changes while it is sent.
+mod content {
+    on_every_architecture_and_once_with_tls! {
+        files: every_name, missing_paths;
+        listing: kinds, stat;
+        policy: hidden, links;
+        ranges: of_a_file, of_an_archive, of_an_archive_again, after_the_end, inside_a_block,
+            of_another_identity;
+        hashes: of_ranges, of_a_replaced_file, changed;
+        trees: links, of_a_missing_path_or_a_file, inside_a_block, after_an_entry, known_digests,
+            changed_before, changed_while_sent, unreadable, confined;
+        directories: empty, nested, the_root, unreadable;
+        changes: truncated, grown, deleted, replaced, in_an_archive, between_ranges, after_the_range,
+            the_served_folder;
+        http: ranges_of_an_archive, digests, changed;
+    }
 }
 
 suite! { tables, Select, crate::conformance::plainly;
@@ -129,5 +147,6 @@ suite! { tables, Select, crate::conformance::plainly;
     ranges: with_the_root, inside_a_hole;
     trees: many_files, of_any_sizes;
     directories: many_files;
+    http: ranges, folders, framing, hosts;
     hostile: traversal, fields, members, steps, sizes;
 }

@@ -77,7 +77,7 @@ pub fn of_an_archive_again(arch: Arch) {
     let served = serve(arch);
     served.directory("tree/sub");
     for n in 0..3 {
-        served.file(format!("tree/{n}.bin"), &noise(3 * MIB + 77, n));
+        served.file(format!("tree/{n}.bin"), &noise(2 * MIB + 77, n));
         served.file(
             format!("tree/sub/{n}.txt"),
             &noise(200_000, n).iter().map(|byte| byte % 16).collect::<Vec<_>>(),

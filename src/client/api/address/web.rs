@@ -401,6 +401,24 @@ mod tests {
         }
     }
 
+    /// By UTS 46: lower case, composed letters, full-width forms, right-to-left scripts; what is not a name is rejected.
+    #[test]
+    fn a_host_with_other_letters_is_named_as_in_dns() {
+        for (host, name) in [
+            ("B\u{fc}cher.example", "xn--bcher-kva.example"),
+            ("bu\u{308}cher.example", "xn--bcher-kva.example"),
+            ("stra\u{df}e.example", "xn--strae-oqa.example"),
+            ("\u{65e5}\u{672c}\u{3002}example", "xn--wgv71a.example"),
+            ("\u{ff10}\u{ff18}x.example", "08x.example"),
+            ("\u{5d0}\u{5d1}.example", "xn--4dbc.example"),
+        ] {
+            assert_eq!(address(&format!("https://{host}/a")).host(), name);
+        }
+        for host in ["\u{5d0}a.example", "xn--a.example", "a\u{2009}b.example"] {
+            assert!(WebAddress::parse(&format!("https://{host}/a")).is_err(), "{host}");
+        }
+    }
+
     #[test]
     fn secrets_are_not_displayed() {
         let text = "https://me:pass@h/a?X-Amz-Date=1&X-Amz-Signature=abc&token=t";

@@ -20,7 +20,7 @@ use crate::{
 
 /// Requests of the longest flood.
 fn most() -> u32 {
-    at_most(4_000, 100_000)
+    at_most(2_000, 100_000)
 }
 
 /// Name, number of simultaneous connections, and the bytes that each sends.
@@ -47,7 +47,7 @@ fn tricks() -> Vec<(&'static str, usize, Vec<u8>)> {
         ),
         ("lists of one entry", 6, many(at_most(100, 300), LIST, &|_| json!({"path": "many", "limit": 1}))),
         ("lists of all", 6, many(at_most(20, 50), LIST, &|_| json!({"path": "many"}))),
-        ("trees", 6, many(at_most(8, 20), TREE, &|_| json!({"path": "many"}))),
+        ("trees", 6, many(at_most(5, 20), TREE, &|_| json!({"path": "many"}))),
         (
             "many files again and again",
             6,
@@ -56,12 +56,12 @@ fn tricks() -> Vec<(&'static str, usize, Vec<u8>)> {
         (
             "files that are not there",
             6,
-            many(at_most(700, 2000), GET, &|number| json!({"path": format!("absent/{number}")})),
+            many(at_most(300, 2000), GET, &|number| json!({"path": format!("absent/{number}")})),
         ),
         (
             "the last block again and again",
             6,
-            many(50, GET, &|_| json!({"path": "large 1", "first_block": 7})),
+            many(at_most(10, 50), GET, &|_| json!({"path": "large 1", "first_block": 7})),
         ),
         (
             "unknown members of 60 KiB",

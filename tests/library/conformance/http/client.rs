@@ -10,6 +10,9 @@ use crate::conformance::{
     secure::Secure,
 };
 
+/// The bytes that the system receives ahead.
+const RECEIVE_BUFFER: usize = 256 << 10;
+
 /// A connection.
 pub struct Browser {
     line: Either,
@@ -49,6 +52,8 @@ impl Browser {
     /// Connects as browsers do, with TLS if the server has it.
     pub fn connect(address: SocketAddr) -> Browser {
         let stream = TcpStream::connect(address).unwrap();
+        // Otherwise it grows to many megabytes, and a test of an answer that is under way needs a content that is larger still.
+        socket2::SockRef::from(&stream).set_recv_buffer_size(RECEIVE_BUFFER).unwrap();
         stream.set_read_timeout(Some(MAX_WAIT)).unwrap();
         let line = match is_secure(address) {
             true => Either::Secure(Box::new(Secure::new(stream, &[b"h2", b"http/1.1"]))),

@@ -20,7 +20,7 @@ use crate::conformance::{
 };
 
 /// More than all buffers on the way hold.
-const LARGE: usize = 48 << 20;
+const LARGE: usize = 12 << 20;
 
 /// A file of every size is sent whole, and its head alone for HEAD.
 pub fn files(arch: Arch) {
