@@ -152,6 +152,9 @@ impl From<StartError> for Problem {
             StartError::Certificate(CertificateError::Open { .. } | CertificateError::Damaged { .. }) => {
                 (Exit::Usage, "")
             }
+            StartError::AccessLog { .. } => {
+                (Exit::Usage, "name a file that can be written with --access-log, or leave it out")
+            }
             StartError::Token { .. } => {
                 (Exit::Failed, "give a token with --token-file, or serve without one with --public")
             }

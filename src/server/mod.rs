@@ -12,6 +12,7 @@
 //!  cache/                                         hashes of blocks, and indexes of archives
 //!  limits/                                        timeouts and maxima; how much costly work runs at the same time, and in how much memory
 //!  access/  certificate.rs                        which clients may fetch, and how the server authenticates itself
+//!  telemetry/                                     for operators: access log, metrics, health
 //!  control/                                       starting a server, and commanding one that runs
 //!  api/                                           the data for faces: commands, events, snapshots
 //! ```
@@ -36,6 +37,7 @@ mod loops;
 mod registry;
 mod shared;
 mod sync;
+mod telemetry;
 
 pub use self::{
     access::Access,
@@ -44,6 +46,7 @@ pub use self::{
         command::Command,
         config::Config,
         event::{ConnectionId, Event, Sink},
+        response_header::{ResponseHeader, ResponseHeaderError},
         snapshot::{BlockView, ConnectionState, ConnectionView, LastError, Snapshot},
         start_error::StartError,
         summary::Summary,
@@ -55,4 +58,5 @@ pub use self::{
         start::start,
     },
     limits::Limits,
+    telemetry::{access_log::AccessLogConfig, line::AccessLogFormat},
 };

@@ -25,6 +25,7 @@ use crate::{
     app::config::{Bounded, ClientOptions, LimitOptions, Optional, Rate, ScreenOptions, ServerOptions},
     client::{Checksum, SessionName, WebHeader},
     protocol::trust::pin::Pin,
+    server::ResponseHeader,
     text::SafeText,
 };
 
@@ -70,6 +71,9 @@ pub struct Cli {
     /// Settings of serving.
     #[command(flatten, next_help_heading = "Serving")]
     pub server: ServerOptions,
+    /// Options of serving that are not settings in this form.
+    #[command(flatten, next_help_heading = "Serving")]
+    pub server_args: ServerArgs,
     /// What a server allows.
     #[command(flatten, next_help_heading = "Limits of a server")]
     pub limits: LimitOptions,
@@ -163,6 +167,14 @@ pub struct ClientArgs {
     /// The server's certificate must have this pin: sha256: and 64 hex digits
     #[arg(long, value_name = "PIN", help_heading = "Trust")]
     pub pin: Option<Pin>,
+}
+
+/// Options of serving that may be given several times.
+#[derive(Clone, Debug, Default, Args)]
+pub struct ServerArgs {
+    /// Add this header field to the responses of HTTP, such as 'Access-Control-Allow-Origin: *'; may be given several times
+    #[arg(long, value_name = "NAME: VALUE", value_parser = ResponseHeader::parse)]
+    pub response_header: Vec<ResponseHeader>,
 }
 
 /// What to do instead of fetching.

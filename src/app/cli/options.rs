@@ -7,7 +7,7 @@ use super::{
     error::{UsageError, wrong},
 };
 use crate::{
-    app::config::{Bounded, LogOptions, Options},
+    app::config::{Bounded, LogOptions, Options, ResponseHeaders},
     client::Existing,
 };
 
@@ -34,6 +34,10 @@ const NOT_FOR_DEMO_OPTIONS: &[&str] = &[
     "public",
     "print_token",
     "qr",
+    "access_log",
+    "access_log_format",
+    "metrics",
+    "response_header",
     "session",
     "paused",
 ];
@@ -58,7 +62,7 @@ impl Cli {
                 ));
             }
         } else if let Some(GivenOption { long, .. }) =
-            first(&|given| matches!(given.group.as_str(), "ServerOptions" | "LimitOptions"))
+            first(&|given| matches!(given.group.as_str(), "ServerOptions" | "ServerArgs" | "LimitOptions"))
         {
             return wrong(format!("--{long} is for serving: add --serve, or leave it out"));
         }
@@ -87,6 +91,8 @@ impl Cli {
         if self.task.serve {
             server.host = self.endpoint.host.clone();
             server.port = self.endpoint.port;
+            let headers = &self.server_args.response_header;
+            server.response_headers = (!headers.is_empty()).then(|| ResponseHeaders(headers.clone()));
             options.limits.limit = self.common.limit;
         } else {
             client.host = self.endpoint.host.clone();

@@ -57,7 +57,9 @@ impl Cli {
             _ => None,
         };
         let tokens = [&self.common.token_file, &settings.server.token_file.0].into_iter().flatten();
-        let files = key.into_iter().chain(tokens.map(|path| (path, "the token")));
+        let log = config.access_log.as_ref().and_then(|log| log.file.as_ref());
+        let log = log.map(|path| (path, "the access log"));
+        let files = key.into_iter().chain(tokens.map(|path| (path, "the token"))).chain(log);
         files.map(|(path, what)| (canonical(&environment.directory.join(path)), what)).collect()
     }
 }

@@ -15,7 +15,7 @@ use crate::{
     },
     logging::{Destination, LogOptions},
     protocol::classic::Dialect,
-    server::{self, Access, Arch, Certificate},
+    server::{self, Access, AccessLogConfig, Arch, Certificate},
     text::without_number,
 };
 
@@ -132,7 +132,8 @@ impl Cli {
                 }
                 _ => PrintedToken::InAddress,
             };
-            let config = server::Config { identity, access, ..config };
+            let access_log = access_log(&settings, environment, face)?;
+            let config = server::Config { identity, access, access_log, ..config };
             self.check_own_files(&config, &settings, environment)?;
             let private = self.private(&config, &settings, environment);
             let config = server::Config { private, ..config };
@@ -156,7 +157,8 @@ impl Cli {
             fetch.engine.trust.plain_tokens = true;
             // The original programs do not support tokens.
             let access = if settings.server.classic { Access::Public } else { Access::Temporary };
-            let server = server::Config { identity, access, ..server_config(&settings, root)? };
+            let server =
+                server::Config { identity, access, metrics: None, ..server_config(&settings, root)? };
             // The demo itself writes nothing to the state folder.
             if !is_tour && environment.state.as_ref().is_some_and(|state| state.exists()) {
                 self.check_own_files(&server, &settings, environment)?;
@@ -201,6 +203,23 @@ impl Cli {
     }
 }
 
+/// Where requests are logged. A log of the settings is for servers, and not for the demo.
+fn access_log(
+    settings: &Settings,
+    environment: &Environment,
+    face: Face,
+) -> Result<Option<AccessLogConfig>, UsageError> {
+    let server = &settings.server;
+    let Some(path) = &server.access_log.0 else { return Ok(None) };
+    let file = (path.as_os_str() != "-").then(|| environment.directory.join(path));
+    if file.is_none() && face == Face::Screen {
+        return wrong(
+            "the access log cannot go to stdout, which is the dashboard: name a file, or add --headless",
+        );
+    }
+    Ok(Some(AccessLogConfig { file, format: server.access_log_format }))
+}
+
 fn server_config(settings: &Settings, root: PathBuf) -> Result<server::Config, UsageError> {
     let server = &settings.server;
     let classic = match (server.classic, server.classic_dialect.0, server.arch) {
@@ -223,6 +242,9 @@ fn server_config(settings: &Settings, root: PathBuf) -> Result<server::Config, U
         identity: None,
         access: Access::Public,
         host_names: server.host_name.0.clone(),
+        response_headers: server.response_headers.0.clone(),
+        access_log: None,
+        metrics: server.metrics.0.clone(),
         limits: (&settings.limits).into(),
     })
 }

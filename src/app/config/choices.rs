@@ -7,7 +7,7 @@ use super::value::{Setting, Value, quoted};
 use crate::{
     client::{Existing, Form, Names, Speak},
     protocol::classic::Dialect,
-    server::Arch,
+    server::{AccessLogFormat, Arch},
     storage::root::Links,
 };
 
@@ -128,6 +128,11 @@ impl Choice for ClassicDialect {
 /// A parser for a dialect of the command line; without the option it is "auto".
 pub(super) fn dialect() -> impl TypedValueParser<Value = ClassicDialect> {
     choice_of(&ClassicDialect::CHOICES[1..])
+}
+
+impl Choice for AccessLogFormat {
+    const CHOICES: &'static [(&'static str, AccessLogFormat)] =
+        &[("combined", AccessLogFormat::Combined), ("json", AccessLogFormat::Json)];
 }
 
 impl Choice for Form {

@@ -7,6 +7,7 @@ mod hook;
 mod keys;
 mod layers;
 mod look;
+mod operators;
 mod options;
 mod print;
 mod schedule;
@@ -29,6 +30,7 @@ use crate::{
 pub use choices::{Background, ClassicDialect, Colour, Hidden, When};
 pub use keys::Keys;
 pub use layers::{Layers, Options, Settings};
+pub use operators::ResponseHeaders;
 pub use options::{
     Client, ClientOptions, DEFAULT_HOST, LimitOptions, Limits, Log, LogOptions, Screen, ScreenOptions,
     Server, ServerOptions, Theme, ThemeOptions,

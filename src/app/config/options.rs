@@ -10,13 +10,14 @@ use tracing::Level;
 use super::{
     choices::{Background, ClassicDialect, Colour, Hidden, When, choices, dialect},
     hook::Hook,
+    operators::{MetricsAddress, ResponseHeaders},
     section::section,
     types::{Bounded, FieldText, HostNames, Optional, ProxyChoice, Rate, Seconds, SecondsOrZero},
 };
 use crate::{
     client::{self, Existing, Extract, Form, LimitSchedule, Names, Proxy, Speak},
     protocol::address::DEFAULT_PORT,
-    server::{self, Arch},
+    server::{self, AccessLogFormat, Arch},
     storage::root::{Links, Policy},
 };
 
@@ -180,6 +181,18 @@ section! {
         /// Further names of the server for browsers and curl, such as files.example,nas
         #[arg(long, value_name = "NAMES")]
         host_name: HostNames = HostNames(Vec::new());
+        /// Header fields that are added to the responses of HTTP.
+        #[arg(skip)]
+        response_headers: ResponseHeaders = ResponseHeaders(Vec::new());
+        /// Append a line to this file for each request, or print it for -
+        #[arg(long, value_name = "FILE", value_parser = path(), help_heading = "Output")]
+        access_log: Optional<PathBuf> = Optional(None);
+        /// The form of these lines: combined, as of Apache and nginx, or json [default: combined]
+        #[arg(long, value_name = "FORMAT", value_parser = choices::<AccessLogFormat>(), help_heading = "Output")]
+        access_log_format: AccessLogFormat = AccessLogFormat::Combined;
+        /// Answer /metrics for Prometheus and /healthz at this HOST:PORT, to everybody who reaches it
+        #[arg(long, value_name = "ADDRESS")]
+        metrics: MetricsAddress = MetricsAddress(None);
         /// The file with the token.
         #[arg(skip)]
         token_file: Optional<PathBuf> = Optional(None);

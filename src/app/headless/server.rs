@@ -2,6 +2,7 @@
 
 use std::{
     fmt, io,
+    net::SocketAddr,
     path::PathBuf,
     sync::{
         Arc,
@@ -132,6 +133,8 @@ struct Listening<'a> {
     port: u16,
     arch: Arch,
     web: &'a WebAccess,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    metrics: Option<SocketAddr>,
     /// The file with the token, if the addresses do not contain it.
     #[serde(skip_serializing_if = "Option::is_none")]
     token_file: Option<SafeText>,
@@ -159,8 +162,8 @@ impl Show {
                 Output::Json,
                 Event::Failed { .. } | Event::Refused { .. } | Event::Draining | Event::Warning { .. },
             ) => {}
-            (_, Event::Listening { address, others, port, arch, web }) => {
-                return self.listening(address, others, *port, *arch, web);
+            (_, event @ Event::Listening { address, others, .. }) => {
+                return self.listening(event, address, others);
             }
             (Output::Json, _) => return self.objects.print(event),
             _ => {}
@@ -174,7 +177,8 @@ impl Show {
     }
 
     /// Prints the addresses of the server, with the token or with its source.
-    fn listening(&mut self, address: &Address, others: &[Address], port: u16, arch: Arch, web: &WebAccess) {
+    fn listening(&mut self, event: &Event, address: &Address, others: &[Address]) {
+        let Event::Listening { port, arch, web, metrics, .. } = event else { return };
         let hidden = match &self.print {
             PrintedToken::Source(source) if address.authority.token.is_some() => Some(source),
             _ => None,
@@ -193,9 +197,10 @@ impl Show {
                 event: "listening",
                 address,
                 others,
-                port,
-                arch,
+                port: *port,
+                arch: *arch,
                 web,
+                metrics: *metrics,
                 token_file,
             });
         } else {
@@ -211,6 +216,9 @@ impl Show {
             if self.style.output == Output::Plain {
                 eprint_line(&format!("for browsers: {}", web.address));
                 eprint_line(&format!("with curl:    {}", web.curl()));
+                if let Some(metrics) = metrics {
+                    eprint_line(&format!("metrics:      http://{metrics}/metrics"));
+                }
             }
             if self.is_local && self.style.output == Output::Plain {
                 eprint_line(

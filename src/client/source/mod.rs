@@ -40,8 +40,8 @@ pub(crate) use self::{
 use crate::{
     client::{
         api::{
-            address::locator::LocatorError, content::origin::Origin, content::proof::Proof,
-            views::view::TroubleKind,
+            address::locator::LocatorError, content::checksum::Checksum, content::origin::Origin,
+            content::proof::Proof, views::view::TroubleKind,
         },
         content::Content,
         error::Fault,
@@ -176,6 +176,14 @@ impl Source {
         match self {
             Source::Fdsp(fdsp) => fdsp.digest(identity).await,
             Source::Classic(_) | Source::Http(_) => Ok(None),
+        }
+    }
+
+    /// The digest that the source computes once its content is received; `None` for most sources, or if it does not answer.
+    pub(crate) async fn digest_afterwards(&self) -> Option<Checksum> {
+        match self {
+            Source::Fdsp(_) | Source::Classic(_) => None,
+            Source::Http(http) => http.digest_afterwards().await,
         }
     }
 }

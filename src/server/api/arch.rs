@@ -19,13 +19,20 @@ pub enum Arch {
     Async,
 }
 
-impl fmt::Display for Arch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
+impl Arch {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
             Arch::Single => "single",
             Arch::Threads => "threads",
             Arch::Select => "select",
             Arch::Async => "async",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Arch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
     }
 }

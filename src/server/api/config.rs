@@ -2,10 +2,12 @@
 
 use std::{net::Ipv4Addr, path::PathBuf};
 
-use super::arch::Arch;
+use super::{arch::Arch, response_header::ResponseHeader};
 use crate::{
     protocol::classic::Dialect,
-    server::{access::Access, certificate::Certificate, limits::Limits},
+    server::{
+        access::Access, certificate::Certificate, limits::Limits, telemetry::access_log::AccessLogConfig,
+    },
     storage::root::Policy,
 };
 
@@ -32,6 +34,12 @@ pub struct Config {
     pub access: Access,
     /// Further names of the server, for clients of HTTP without a token.
     pub host_names: Vec<String>,
+    /// Fields that are added to the responses of HTTP.
+    pub response_headers: Vec<ResponseHeader>,
+    /// Where requests are logged, if anywhere.
+    pub access_log: Option<AccessLogConfig>,
+    /// Host and port of the address for metrics, if there is one.
+    pub metrics: Option<(String, u16)>,
     /// Its limits.
     pub limits: Limits,
 }
@@ -50,6 +58,9 @@ impl Config {
             identity: None,
             access: Access::Public,
             host_names: Vec::new(),
+            response_headers: Vec::new(),
+            access_log: None,
+            metrics: None,
             limits: Limits::default(),
         }
     }

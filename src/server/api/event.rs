@@ -40,6 +40,9 @@ pub enum Event {
         arch: Arch,
         /// For browsers and curl.
         web: WebAccess,
+        /// The address for metrics, if there is one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        metrics: Option<SocketAddr>,
     },
     /// A client connected.
     Connected {

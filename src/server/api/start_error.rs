@@ -31,6 +31,14 @@ pub enum StartError {
         /// Why.
         error: io::Error,
     },
+    /// The access log cannot be written.
+    #[error("cannot write the access log '{path}': {error}")]
+    AccessLog {
+        /// The file.
+        path: SafeText,
+        /// Why.
+        error: io::Error,
+    },
     /// The certificate cannot be loaded.
     #[error(transparent)]
     Certificate(#[from] CertificateError),

@@ -37,8 +37,17 @@ pub(super) mod tests;
 mod transport;
 mod v1;
 
+use self::http::response::Status;
 pub(crate) use self::{
-    http::request::host::HostNames,
+    http::{
+        monitor::{MAX_HEAD_LEN, MonitorRequest, parse_monitor_request},
+        request::host::HostNames,
+    },
     machine::state::{Connection, Want},
     task::{Outcome, Task},
 };
+
+/// The status that HTTP has for a request that failed with this code, for the access log.
+fn status_of(code: crate::protocol::error::Code) -> u16 {
+    Status::of(code) as u16
+}

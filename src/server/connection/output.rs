@@ -16,6 +16,7 @@ use crate::{
         limits::{MAX_OUTPUT, budget::Reservation},
         registry::entry::Entry,
         shared::Shared,
+        telemetry::record::Record,
     },
     text::SafeText,
 };
@@ -49,6 +50,10 @@ pub(crate) struct Output {
     length: usize,
     /// When writing `out` began.
     offered: Option<Instant>,
+    /// The request that is being answered.
+    record: Option<Record>,
+    /// Requests whose answers are in `out` up to their ends.
+    answered: Vec<Record>,
 }
 
 /// The answer to a request for content, for the log.
@@ -95,6 +100,8 @@ impl Output {
             memory,
             length: 0,
             offered: None,
+            record: None,
+            answered: Vec::new(),
         }
     }
 
@@ -157,6 +164,10 @@ impl Output {
     pub fn request(&mut self, what: &'static str, path: &SafeText) {
         self.asked = true;
         let Entry { id, peer, .. } = *self.entry;
+        if self.record.is_none() {
+            let protocol = if self.entry.dialect() == Some("v1") { "fdsp/1" } else { "classic" };
+            self.record(protocol, |record| record.of(what, &format!("/{path}")));
+        }
         self.shared.services.emit(&Event::Request { id, peer, what, path: path.clone() });
     }
 
@@ -193,6 +204,7 @@ impl Output {
 
     /// Content was put into `out`. `progress`: the position and the total, if they are known.
     pub fn content(&mut self, bytes: usize, progress: Option<(u64, u64)>) {
+        self.body(bytes);
         self.content += bytes as u64;
         if let Some(running) = &mut self.running {
             running.bytes += bytes as u64;
@@ -223,8 +235,45 @@ impl Output {
         self.ended.extend(self.running.take().map(|running| Delivery { part: !complete, ..running }));
     }
 
+    /// A request was received that is to be recorded; `describe` says what it is.
+    pub fn record(&mut self, protocol: &'static str, describe: impl FnOnce(Record) -> Record) {
+        self.answered();
+        let dialect = self.entry.dialect().unwrap_or("unknown");
+        self.record = Some(describe(Record::new(self.entry.peer, dialect, protocol)));
+    }
+
+    /// The status of the answer, as HTTP has it.
+    pub fn status(&mut self, status: u16) {
+        if let Some(record) = &mut self.record {
+            record.status = status;
+        }
+    }
+
+    /// Bytes of an answer without its head were put into `out`.
+    pub fn body(&mut self, bytes: usize) {
+        if let Some(record) = &mut self.record {
+            record.bytes += bytes as u64;
+        }
+    }
+
+    /// All of the answer is in `out`.
+    pub fn answered(&mut self) {
+        self.answered.extend(self.record.take());
+    }
+
+    /// Passes on what was recorded of the requests that are answered.
+    fn pass_on(&mut self, now: Instant) {
+        for mut record in self.answered.drain(..) {
+            record.finish(now);
+            self.shared.services.record(record);
+        }
+    }
+
     /// A request failed.
     pub fn fail(&mut self, path: &SafeText, reason: &str) {
+        if let Some(record) = &mut self.record {
+            record.error.get_or_insert_with(|| SafeText::new(reason));
+        }
         self.running = None;
         self.entry.clear_progress();
         report_failure(&self.shared, &self.entry, path, reason);
@@ -256,7 +305,7 @@ impl Output {
         let content = if self.out.is_empty() { self.content } else { self.content.min(count as u64) };
         self.content -= content;
         self.entry.add_sent(content);
-        self.shared.services.add_sent(content);
+        self.shared.services.add_sent(self.entry.dialect(), content);
         if self.out.is_empty() {
             self.taken(now);
         }
@@ -265,6 +314,9 @@ impl Output {
 
     /// Reports the answers that are written.
     pub fn settle(&mut self, now: Instant) {
+        if self.out.is_empty() && !self.answered.is_empty() {
+            self.pass_on(now);
+        }
         if self.out.is_empty() && !self.ended.is_empty() {
             if self.running.is_none() {
                 self.entry.clear_progress();
@@ -299,9 +351,30 @@ impl Output {
 
     /// The connection ends: all answers that are not written fail.
     pub fn abandon(&mut self, reason: &str) {
+        if !self.out.is_empty() {
+            // The last of them is the one of which most is not written.
+            let unwritten = self.out.len() as u64;
+            if let Some(last) = self.record.as_mut().or(self.answered.last_mut()) {
+                last.bytes = last.bytes.saturating_sub(unwritten);
+                last.error.get_or_insert_with(|| SafeText::new(reason));
+            }
+        }
         self.give_up(reason);
         for Delivery { path, .. } in std::mem::take(&mut self.ended) {
             self.fail(&path, reason);
         }
+    }
+}
+
+/// However a connection ends, its requests are recorded.
+impl Drop for Output {
+    fn drop(&mut self) {
+        if let Some(record) = &mut self.record
+            && record.status == 0
+        {
+            record.error.get_or_insert_with(|| SafeText::new("the connection ended before the answer"));
+        }
+        self.answered();
+        self.pass_on(Instant::now());
     }
 }

@@ -98,6 +98,11 @@ impl Handle {
         }
     }
 
+    /// Opens the access log again, after its file was moved. Returns whether there is one that will be.
+    pub fn reopen_access_log(&self) -> bool {
+        self.shared.services.access_log().is_some_and(|log| log.reopen())
+    }
+
     /// What the server did so far.
     pub fn summary(&self) -> Summary {
         self.shared.summary()

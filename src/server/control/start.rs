@@ -27,6 +27,10 @@ use crate::{
             lifecycle::Lifecycle,
             services::{Services, Terms},
         },
+        telemetry::{
+            access_log::{AccessLog, AccessLogConfig},
+            monitor::Monitor,
+        },
     },
     storage::{Store, root::Root},
     text::{SafeText, ShowPath},
@@ -51,6 +55,9 @@ pub fn start(config: Config, sink: Sink) -> Result<Server, StartError> {
         identity,
         access,
         host_names,
+        response_headers,
+        access_log,
+        metrics,
         limits,
     } = config;
     let root = Root::open(&folder, policy)
@@ -94,8 +101,14 @@ pub fn start(config: Config, sink: Sink) -> Result<Server, StartError> {
     let web = WebAccess::new(&address.authority, tls.as_ref().and_then(|tls| tls.public_key.clone()));
     let (store, tokens) = (Store::Local(root), TokenCheck::new(token));
     let hosts = HostNames::new(&host, &host_names);
-    let terms = Terms { store, arch, classic, limits, tls, tokens, local, hosts };
+    let terms = Terms { store, arch, classic, limits, tls, tokens, local, hosts, response_headers };
+    let metrics = metrics.map(|(host, port)| listen::listen(&host, port)).transpose()?;
     let shared = Arc::new(Shared::new(Services::new(terms, sink), Lifecycle::new(own)));
+    if let Some(config) = access_log {
+        start_access_log(config, &shared)?;
+    }
+    let monitor = metrics.map(|listener| Monitor::start(listener, &shared));
+    let monitor = monitor.transpose().map_err(StartError::System)?;
     let run = prepare(arch, &shared, listener).map_err(StartError::System)?;
     let event = Event::Listening {
         address: address.clone(),
@@ -103,6 +116,7 @@ pub fn start(config: Config, sink: Sink) -> Result<Server, StartError> {
         port: local.port(),
         arch,
         web: web.clone(),
+        metrics: monitor.as_ref().map(|monitor| monitor.local),
     };
     shared.services.emit(&event);
     if let (Some(barrier), Some(because)) = (barrier, open_because) {
@@ -120,18 +134,31 @@ pub fn start(config: Config, sink: Sink) -> Result<Server, StartError> {
              longer one, or leave it out and one is made"
         ));
     }
-    let ending = Ending(Arc::clone(&shared));
+    let ending = Ending { shared: Arc::clone(&shared), monitor };
     let thread = thread::Builder::new()
         .name("server".into())
         .spawn(move || {
             let result = run();
             // Before the server counts as stopped.
-            ending.0.services.emit(&Event::Stopped(ending.0.summary()));
+            ending.shared.services.emit(&Event::Stopped(ending.shared.summary()));
             drop(ending);
             result
         })
         .map_err(StartError::System)?;
     Ok(Server::new(shared, address, others, web, thread))
+}
+
+fn start_access_log(config: AccessLogConfig, shared: &Arc<Shared>) -> Result<(), StartError> {
+    let path = config.file.as_deref().map_or(SafeText::new("-"), SafeText::from_path);
+    let warned = Arc::downgrade(shared);
+    let warn = move |warning: &str| {
+        if let Some(shared) = warned.upgrade() {
+            shared.services.warn(warning);
+        }
+    };
+    let log = AccessLog::start(config, warn).map_err(|error| StartError::AccessLog { path, error })?;
+    shared.services.set_access_log(log);
+    Ok(())
 }
 
 fn prepare(arch: Arch, shared: &Arc<Shared>, listener: TcpListener) -> io::Result<Loop> {
@@ -145,10 +172,19 @@ fn prepare(arch: Arch, shared: &Arc<Shared>, listener: TcpListener) -> io::Resul
 }
 
 /// However a loop ends, the server has stopped then.
-struct Ending(Arc<Shared>);
+struct Ending {
+    shared: Arc<Shared>,
+    monitor: Option<Monitor>,
+}
 
 impl Drop for Ending {
     fn drop(&mut self) {
-        self.0.lifecycle.stopped();
+        if let Some(log) = self.shared.services.access_log() {
+            log.finish();
+        }
+        self.shared.lifecycle.stopped();
+        if let Some(monitor) = &self.monitor {
+            monitor.close();
+        }
     }
 }

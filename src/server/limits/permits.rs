@@ -55,6 +55,12 @@ impl Permits {
         lock(&self.state).take(origin, None).then(|| self.permit(origin))
     }
 
+    /// How many are taken, and how many there are.
+    pub fn usage(&self) -> (usize, usize) {
+        let state = lock(&self.state);
+        (state.taken.values().sum(), state.count)
+    }
+
     fn permit(&self, origin: Origin) -> Permit {
         Permit { origin, state: Arc::clone(&self.state) }
     }

@@ -69,7 +69,8 @@ const STATES: [ConnectionState; 6] = [
 ];
 
 /// The names of the dialects, in the order of their numbers.
-const DIALECTS: [Option<&str>; 5] = [None, Some("v1"), Some("classic"), Some("classic-select"), Some("http")];
+pub(crate) const DIALECTS: [Option<&str>; 5] =
+    [None, Some("v1"), Some("classic"), Some("classic-select"), Some("http")];
 
 impl Entry {
     /// Of a connection that begins.
@@ -143,6 +144,11 @@ impl Entry {
     pub fn set_dialect(&self, name: &'static str) {
         let number = DIALECTS.iter().position(|&known| known == Some(name)).unwrap_or_default();
         self.dialect.store(number as u8, Relaxed);
+    }
+
+    /// Its dialect, once it is known.
+    pub fn dialect(&self) -> Option<&'static str> {
+        DIALECTS[usize::from(self.dialect.load(Relaxed))]
     }
 
     /// An answer begins.

@@ -3,7 +3,7 @@
 use std::{
     net::SocketAddr,
     sync::{
-        Mutex,
+        Mutex, OnceLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant, SystemTime},
@@ -17,6 +17,7 @@ use crate::{
         api::{
             arch::Arch,
             event::{Event, Sink},
+            response_header::ResponseHeader,
             snapshot::LastError,
         },
         cache::{digests::ContentDigests, hashes::BlockHashes, indexes::ArchiveIndexes},
@@ -24,6 +25,7 @@ use crate::{
         connection::HostNames,
         limits::{Limits, MAX_OUTPUTS, MAX_PLANS, blocks::Blocks, budget::Budget, permits::Permits},
         sync::lock,
+        telemetry::{access_log::AccessLog, metrics::Metrics, record::Record},
     },
     storage::{
         StorageError, Store,
@@ -45,6 +47,8 @@ pub(crate) struct Terms {
     pub local: SocketAddr,
     /// Its names, for requests that say which server they are for.
     pub hosts: HostNames,
+    /// Fields that are added to the responses of HTTP.
+    pub response_headers: Vec<ResponseHeader>,
 }
 
 /// What a server serves, and with what.
@@ -67,6 +71,9 @@ pub(crate) struct Services {
     /// Whether the store was gone at the last request.
     is_gone: AtomicBool,
     sink: Sink,
+    pub metrics: Metrics,
+    /// Set once, at the start.
+    access_log: OnceLock<AccessLog>,
     requests: AtomicU64,
     errors: AtomicU64,
     last_error: Mutex<Option<LastError>>,
@@ -105,6 +112,8 @@ impl Services {
             digests: ContentDigests::new(),
             is_gone: AtomicBool::new(false),
             blocks: Blocks::default(),
+            metrics: Metrics::new(terms.arch),
+            access_log: OnceLock::new(),
             requests: AtomicU64::new(0),
             errors: AtomicU64::new(0),
             last_error: Mutex::default(),
@@ -196,8 +205,28 @@ impl Services {
         }
     }
 
-    /// Counts content that was written.
-    pub fn add_sent(&self, bytes: u64) {
+    /// Writes requests to this access log from now on.
+    pub fn set_access_log(&self, log: AccessLog) {
+        // There is none before the server has started.
+        let _ = self.access_log.set(log);
+    }
+
+    /// The access log, if there is one.
+    pub fn access_log(&self) -> Option<&AccessLog> {
+        self.access_log.get()
+    }
+
+    /// A request was answered, or failed.
+    pub fn record(&self, record: Record) {
+        self.metrics.request(&record);
+        if let Some(log) = self.access_log() {
+            log.push(record);
+        }
+    }
+
+    /// Counts content that was written to a client with this dialect.
+    pub fn add_sent(&self, dialect: Option<&'static str>, bytes: u64) {
+        self.metrics.sent(dialect, bytes);
         self.sent.fetch_add(bytes, Ordering::Relaxed);
     }
 

@@ -22,6 +22,8 @@
 //!   it ends.
 //! - Zip64 records are used only if a size, an offset or a count needs them.
 //!
+//! A [`TarStream`] makes a tar of the same plan, whose size is always known.
+//!
 //! # Changes of sources
 //!
 //! The plan remembers the identity of each file. It is compared when the file is opened and again after its
@@ -38,8 +40,10 @@ mod plan;
 mod planner;
 mod source;
 mod stream;
+mod tar;
 
 pub use index::Index;
 pub use plan::Plan;
 pub use planner::{Planner, Planning};
 pub use stream::Stream;
+pub use tar::TarStream;

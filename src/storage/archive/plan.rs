@@ -6,6 +6,7 @@ use super::{
     compress,
     format::{self, Entry, Method, Written},
     index::IndexEntry,
+    tar,
 };
 use crate::{
     protocol::message::{Missing, Sources, Timestamp},
@@ -26,6 +27,7 @@ pub struct Plan {
     pub(super) sources: Sources,
     pub(super) missing: Missing,
     pub(super) size: Option<u64>,
+    pub(super) tar_size: u64,
 }
 
 impl Plan {
@@ -47,6 +49,11 @@ impl Plan {
     /// Bytes of the archive, if known beforehand (nothing is compressed).
     pub fn size(&self) -> Option<u64> {
         self.size
+    }
+
+    /// Bytes of the same entries as a tar.
+    pub fn tar_size(&self) -> u64 {
+        self.tar_size
     }
 
     /// Bytes of memory, with those of the index of a pass.
@@ -177,6 +184,8 @@ pub(super) struct Summary {
     missing: Missing,
     /// Bytes of the entries and of the central directory.
     sizes: Option<(u64, u64)>,
+    /// Bytes of the entries in a tar.
+    tar_size: u64,
 }
 
 impl Summary {
@@ -188,6 +197,7 @@ impl Summary {
             sources: Sources::default(),
             missing: Missing::default(),
             sizes: Some((0, 0)),
+            tar_size: 0,
         }
     }
 
@@ -215,6 +225,7 @@ impl Summary {
             Kind::File | Kind::LinkedFile => self.sources.files += 1,
         }
         self.sources.bytes = self.sources.bytes.saturating_add(source.size);
+        self.tar_size = self.tar_size.saturating_add(tar::entry_len(name, source));
         self.sizes = self.sizes.filter(|_| source.size == 0 || compress::is_stored(name));
         self.sizes = self.sizes.and_then(|(content, central)| {
             let (method, compressed) = match source.size > MAX_SMALL_FILE as u64 {
@@ -234,6 +245,13 @@ impl Summary {
             content.checked_add(central)?.checked_add(format::end_length(count, content, central))
         });
         let identity = Identity::finish(&self.hasher).to_string();
-        Plan { entries, identity, sources: self.sources, missing: self.missing, size }
+        Plan {
+            entries,
+            identity,
+            sources: self.sources,
+            missing: self.missing,
+            size,
+            tar_size: tar::archive_len(self.tar_size),
+        }
     }
 }

@@ -21,6 +21,11 @@ fn select(arch: Arch) -> Served {
     serve_with(arch, Some(Dialect::ClassicSelect), Limits::default())
 }
 
+/// The content of a path, as a client of the original programs receives it.
+pub fn fetch_classic(served: &Served, path: &str) -> Vec<u8> {
+    Original::connect(served).fetch(path).1
+}
+
 /// As the original programs do: send bytes, and take the result of one read as the answer.
 struct Original(TcpStream);
 

@@ -89,7 +89,8 @@ pub fn serve_to(access: Access, arch: Arch, limits: Limits) -> Served {
     serve_as(|root| Config { arch, access, limits, ..Config::local(root) })
 }
 
-fn serve_as(config: impl FnOnce(PathBuf) -> Config) -> Served {
+/// Starts a server with this configuration of a folder.
+pub fn serve_as(config: impl FnOnce(PathBuf) -> Config) -> Served {
     let folder = temporary();
     let log = Arc::new(Log::default());
     let sink = {

@@ -112,14 +112,14 @@ macro_rules! on_every_architecture_and_once_with_tls {
 loops_and! { on_every_architecture;
     other_protocols: tls, garbage, another_version, violations, reserved_kinds;
     blocks: of_one_address, ends_by_itself, lifted, disconnected_without_one, of_a_classic_client;
-    http: files, pipelined, tokens, blocked, deadlines, drained, beside_floods;
+    http: files, pipelined, tokens, blocked, deadlines, drained, beside_floods, access_log, access_log_of_a_cut, metrics;
     classic: files, directories, whole_pieces, not_found, early_close, vanished, select_files, select_directories, select_not_found;
 }
 
 loops_and! { on_every_architecture_with_tls;
     other_protocols: garbage, another_version, violations, reserved_kinds;
     blocks: of_one_address, ends_by_itself, lifted, disconnected_without_one;
-    http: files, pipelined, tokens, blocked, deadlines, drained, beside_floods, without_tls;
+    http: files, pipelined, tokens, blocked, deadlines, drained, beside_floods, access_log, without_tls;
     transport: ends_in_order, half_a_handshake, trickled_handshake, garbage, alerts, other_protocols, without_tls, connection_lost,
         classic_on_the_same_port, several_records, stopped_in_the_handshake;
 }
@@ -138,7 +138,7 @@ mod content {
         directories: empty, nested, the_root, unreadable;
         changes: truncated, grown, deleted, replaced, in_an_archive, between_ranges, after_the_range,
             the_served_folder;
-        http: ranges_of_an_archive, digests, changed;
+        http: ranges_of_an_archive, digests, tars, changed;
     }
 }
 
@@ -147,6 +147,6 @@ suite! { tables, Select, crate::conformance::plainly;
     ranges: with_the_root, inside_a_hole;
     trees: many_files, of_any_sizes;
     directories: many_files;
-    http: ranges, folders, framing, hosts;
+    http: ranges, folders, framing, hosts, pages, metalinks, response_headers;
     hostile: traversal, fields, members, steps, sizes;
 }

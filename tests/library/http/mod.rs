@@ -7,6 +7,7 @@ mod lengths;
 mod metalinks;
 mod mirrors;
 mod names;
+mod own_server;
 mod proofs;
 mod redirects;
 mod secrets;

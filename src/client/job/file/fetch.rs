@@ -426,6 +426,9 @@ async fn complete(fetch: &Fetch<'_>, resume: &mut FileResume) -> Result<(), Faul
     if known.claimed.is_none() && resume.totals.transferred > 0 && known.content.form == Form::File {
         known.claimed = fetch.source.digest(&known.content.identity).await?;
     }
+    if known.content.digest.is_none() && known.content.form == Form::File {
+        known.content.digest = fetch.source.digest_afterwards().await;
+    }
     let root = known.blocks.root().filter(|root| known.claimed.is_none_or(|claimed| claimed == *root));
     if let Some(root) = root {
         resume.complete(root);

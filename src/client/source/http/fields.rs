@@ -155,6 +155,37 @@ pub(super) fn text(response: &Response, name: impl AsHeaderName) -> Option<&str>
     values.next().is_none().then_some(value)
 }
 
+/// The target of the first link with a relation in a `Link` field (RFC 8288).
+pub(super) fn link<'a>(value: &'a str, relation: &str) -> Option<&'a str> {
+    let mut rest = value;
+    while let Some((_, link)) = rest.split_once('<') {
+        let (target, parameters) = link.split_once('>')?;
+        let end = end_of_link(parameters);
+        let has_relation = parameters[..end].split(';').filter_map(|part| part.trim().split_once('=')).any(
+            |(name, value)| {
+                let mut relations = value.trim().trim_matches('"').split_ascii_whitespace();
+                name.trim_end().eq_ignore_ascii_case("rel")
+                    && relations.any(|one| one.eq_ignore_ascii_case(relation))
+            },
+        );
+        if has_relation {
+            return Some(target);
+        }
+        rest = &parameters[end..];
+    }
+    None
+}
+
+/// Where the parameters of a link end: at a comma outside of quotes.
+fn end_of_link(parameters: &str) -> usize {
+    let mut is_quoted = false;
+    let end = parameters.find(|c| {
+        is_quoted ^= c == '"';
+        c == ',' && !is_quoted
+    });
+    end.unwrap_or(parameters.len())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -214,5 +245,16 @@ mod tests {
         assert_eq!(seconds("Sun, 06 Nov 1994 08:50:37 GMT"), Some(60));
         assert_eq!(seconds("Sun, 06 Nov 1994 08:00:00 GMT"), Some(0));
         assert_eq!((seconds("soon"), seconds("-5"), seconds("")), (None, None, None));
+    }
+
+    #[test]
+    fn links_are_found_by_their_relation() {
+        let value = "<?blake3>; rel=\"urn:fdsp:blake3\", </a,b>; title=\"x, <y>; rel=z\"; REL = next, <c>;rel=\"one two\"";
+        for (relation, target) in [("urn:fdsp:blake3", "?blake3"), ("next", "/a,b"), ("two", "c")] {
+            assert_eq!(link(value, relation), Some(target), "{relation}");
+        }
+        for (value, relation) in [(value, "three"), ("", "next"), ("<a", "next"), ("a>; rel=next", "next")] {
+            assert_eq!(link(value, relation), None, "{value}");
+        }
     }
 }

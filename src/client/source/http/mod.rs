@@ -9,9 +9,11 @@
 //! validator    what shows that two answers are of one version
 //! fields       reads the values of header fields
 //! connection   ranges of the content
+//! afterwards   the digest that servers of this program compute once all was received
 //! faults       errors, for people
 //! ```
 
+mod afterwards;
 mod answer;
 pub(crate) mod clients;
 pub(crate) mod connection;
@@ -47,6 +49,8 @@ pub(crate) struct Http {
     observer: Arc<dyn Observer>,
     /// Where redirects have led.
     found: Arc<Mutex<Option<Url>>>,
+    /// Where the last answer says that the digest is.
+    digest_at: Arc<Mutex<Option<Url>>>,
 }
 
 impl Http {
@@ -57,7 +61,8 @@ impl Http {
         limiter: Arc<Limiter>,
         observer: Arc<dyn Observer>,
     ) -> Http {
-        Http { address, headers: headers.into(), clients, limiter, observer, found: Arc::default() }
+        let (found, digest_at) = (Arc::default(), Arc::default());
+        Http { address, headers: headers.into(), clients, limiter, observer, found, digest_at }
     }
 
     /// The address.
@@ -67,7 +72,12 @@ impl Http {
 
     /// A path below this one.
     pub(super) fn join(&self, path: &str) -> Result<Http, WebAddressError> {
-        Ok(Http { address: self.address.join(path)?, found: Arc::default(), ..self.clone() })
+        Ok(Http {
+            address: self.address.join(path)?,
+            found: Arc::default(),
+            digest_at: Arc::default(),
+            ..self.clone()
+        })
     }
 
     /// The name that the server has for the content. `worked`: whether some of it was received before.

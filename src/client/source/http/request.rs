@@ -71,6 +71,7 @@ impl Http {
                 StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND | StatusCode::GONE
             );
             if !is_stale {
+                self.note_digest(&reply);
                 return Ok(reply);
             }
         }
@@ -78,6 +79,7 @@ impl Http {
         if reply.response.status().is_success() {
             self.found(Some(reply.url.clone()));
         }
+        self.note_digest(&reply);
         Ok(reply)
     }
 
@@ -91,7 +93,7 @@ impl Http {
     }
 
     /// Sends a request, and follows redirects from `url`.
-    async fn send_to(&self, ask: &Ask, mut url: Url) -> Result<Reply, Fault> {
+    pub(super) async fn send_to(&self, ask: &Ask, mut url: Url) -> Result<Reply, Fault> {
         for _ in 0..=MAX_REDIRECTS {
             let response = self.send_once(ask, &url).await?;
             if !is_redirect(response.status()) {

@@ -17,7 +17,7 @@ use crate::{
     },
     storage::{
         StorageError,
-        archive::{Plan, Stream},
+        archive::{Plan, Stream, TarStream},
         root::FileSource,
     },
 };
@@ -56,6 +56,17 @@ pub(crate) enum Body {
         begin: u64,
         /// Requested bytes after those.
         left: u64,
+    },
+    /// A directory as a tar.
+    Tar {
+        /// Its bytes.
+        tar: Box<TarBody>,
+        /// Bytes of its sources.
+        sources: u64,
+        /// Requested bytes that are not read yet.
+        left: u64,
+        /// Whether the last of them is that of the archive.
+        is_rest: bool,
     },
 }
 
@@ -107,11 +118,19 @@ impl Body {
         Ok(Some(Body::Archive { archive: Box::new(archive), sources: sources.bytes, block, begin, left }))
     }
 
+    /// Some bytes of a tar, which has them.
+    pub fn tar(plan: Plan, range: Range<u64>, memory: Reservation) -> Body {
+        let (sources, is_rest) = (plan.sources().bytes, range.end == plan.tar_size());
+        let tar = Box::new(TarBody { stream: TarStream::new(plan, range.start), _memory: memory });
+        Body::Tar { tar, sources, left: range.end - range.start, is_rest }
+    }
+
     /// Whether [`Body::skip`] has something to do before the first [`Body::read`].
     pub fn must_skip(&self) -> bool {
         match self {
             Body::File { offset, begin, .. } => offset < begin,
             Body::Archive { archive, begin, .. } => archive.stream.offset() < *begin,
+            Body::Tar { .. } => false,
         }
     }
 
@@ -138,6 +157,7 @@ impl Body {
                 // A range may begin at the archive's end; a block of which something is skipped has more.
                 Ok(!stream.finished() || (stream.offset() == *begin && begin == block))
             }
+            Body::Tar { .. } => Ok(true),
         }
     }
 
@@ -176,6 +196,12 @@ impl Body {
                 *left -= bytes as u64;
                 bytes
             }
+            Body::Tar { tar, left, .. } => {
+                let wanted = clamp(buffer.len(), *left);
+                let bytes = tar.stream.read(&mut buffer[..wanted])?;
+                *left -= bytes as u64;
+                bytes
+            }
         };
         Ok(Filled { bytes, position: self.position() })
     }
@@ -196,7 +222,7 @@ impl Body {
     pub fn next_read(&self, room: usize) -> usize {
         match self {
             Body::File { offset, end, .. } => clamp(room, *end - *offset),
-            Body::Archive { left, .. } => clamp(room, *left),
+            Body::Archive { left, .. } | Body::Tar { left, .. } => clamp(room, *left),
         }
     }
 
@@ -205,6 +231,7 @@ impl Body {
         match self {
             Body::File { offset, end, .. } => offset == end,
             Body::Archive { archive, left, .. } => *left == 0 || archive.stream.finished(),
+            Body::Tar { tar, left, .. } => *left == 0 || tar.stream.finished(),
         }
     }
 
@@ -213,6 +240,7 @@ impl Body {
         match self {
             Body::File { source, offset, .. } => *offset == source.size(),
             Body::Archive { archive, .. } => archive.stream.finished(),
+            Body::Tar { left, is_rest, .. } => *left == 0 && *is_rest,
         }
     }
 
@@ -221,6 +249,7 @@ impl Body {
         match self {
             Body::File { offset, .. } => *offset,
             Body::Archive { archive, .. } => archive.stream.position(),
+            Body::Tar { tar, .. } => tar.stream.position(),
         }
     }
 
@@ -228,7 +257,7 @@ impl Body {
     pub fn progress(&self) -> (u64, u64) {
         let total = match self {
             Body::File { source, .. } => source.size(),
-            Body::Archive { sources, .. } => *sources,
+            Body::Archive { sources, .. } | Body::Tar { sources, .. } => *sources,
         };
         (self.position(), total)
     }
@@ -238,6 +267,7 @@ impl Body {
         match self {
             Body::File { offset, begin, end, .. } => Some(end - (*offset).max(*begin)),
             Body::Archive { .. } => None,
+            Body::Tar { left, .. } => Some(*left),
         }
     }
 
@@ -245,14 +275,14 @@ impl Body {
     pub fn source(&self) -> Option<&FileSource> {
         match self {
             Body::File { source, .. } => Some(source),
-            Body::Archive { .. } => None,
+            Body::Archive { .. } | Body::Tar { .. } => None,
         }
     }
 
     /// The permit to compute it.
     pub fn permit(&mut self) -> Option<&mut AnswerPermit> {
         match self {
-            Body::File { .. } => None,
+            Body::File { .. } | Body::Tar { .. } => None,
             Body::Archive { archive, .. } => Some(&mut archive.permit),
         }
     }
@@ -262,8 +292,16 @@ impl Body {
         match self {
             Body::File { source, .. } => source.check(),
             Body::Archive { archive, .. } => archive.stream.check(),
+            Body::Tar { tar, .. } => tar.stream.check(),
         }
     }
+}
+
+/// A tar that is being created.
+pub(crate) struct TarBody {
+    stream: TarStream,
+    /// For the plan.
+    _memory: Reservation,
 }
 
 /// An archive that is being created. Dropping it saves its index for the next one.

@@ -17,6 +17,7 @@ use crate::{
         connection::{
             answer::body::{ArchiveBody, Body},
             output::Output,
+            status_of,
         },
         limits::{MAX_WORK, budget::Reservation, permits::Permit},
     },
@@ -162,6 +163,7 @@ impl Classic {
     /// The only error of these dialects.
     fn refuse(&mut self, error: &StorageError, output: &mut Output) {
         output.fail(&self.path, &error.to_string());
+        output.status(status_of(error.failure().code));
         self.machine.not_found();
         self.stage = Stage::Over;
     }
@@ -243,7 +245,10 @@ impl Classic {
 
     fn send(&mut self, mut body: Body, mut left: u64, output: &mut Output) -> Step {
         match fill(&mut body, &mut left, &self.path, output) {
-            Ok(()) if left == 0 => output.end(true),
+            Ok(()) if left == 0 => {
+                output.end(true);
+                output.answered();
+            }
             Ok(()) => self.stage = Stage::Sending { body, left },
             // These dialects have no error: the client notices the missing bytes.
             Err(error) => {

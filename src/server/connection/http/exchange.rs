@@ -126,7 +126,8 @@ impl Http {
         }
         if code == Some(Code::TimedOut) && self.parsed < self.inbox.len() {
             let sentence = "the request was not complete in time";
-            Response::new(Status::RequestTimeout).text(Exchange::UNKNOWN, sentence, &mut output.out);
+            output.record("HTTP/1.1", |record| record);
+            Response::new(Status::RequestTimeout).text(Exchange::UNKNOWN, sentence, output);
         }
         true
     }
@@ -205,7 +206,9 @@ impl Http {
         match parsed {
             Ok(request) => self.accept(request, output, now),
             Err(Refused { status, reason }) => {
-                Response::new(status).text(Exchange::UNKNOWN, reason, &mut output.out);
+                output.record("HTTP/1.1", |record| record);
+                Response::new(status).text(Exchange::UNKNOWN, reason, output);
+                output.answered();
                 Step::End(format!("a request of HTTP that is refused: {reason}").into())
             }
         }
@@ -234,6 +237,12 @@ impl Http {
     /// A request was received: answers it at once if it is refused.
     fn accept(&mut self, request: Request, output: &mut Output, now: Instant) -> Step {
         self.requests += 1;
+        let protocol = if request.minor == 0 { "HTTP/1.0" } else { "HTTP/1.1" };
+        output.record(protocol, |record| {
+            let fields = &request.fields;
+            let record = record.of(&request.method_name, request.target.raw());
+            record.with_page(fields.get("referer"), fields.get("user-agent"))
+        });
         let services = &output.shared.services;
         let is_last = self.requests >= services.terms.limits.max_requests;
         let can_continue = services.terms.arch != Arch::Single && output.shared.lifecycle.accepting();
@@ -245,7 +254,8 @@ impl Http {
         if let Some(seconds) = self.blocked {
             let response = Response::new(Status::Unavailable).field("Retry-After", seconds);
             let sentence = format!("this address is not served for {seconds} seconds");
-            response.text(Exchange { must_close: true, ..exchange }, &sentence, &mut output.out);
+            response.text(Exchange { must_close: true, ..exchange }, &sentence, output);
+            output.answered();
             return Step::End(BLOCKED.into());
         }
         if services.terms.tls.is_some() && !self.is_secure {
@@ -288,7 +298,8 @@ impl Http {
             output.refuse();
             let response = Response::new(Status::Unavailable).field("Retry-After", RETRY_AFTER);
             let sentence = "too many connections: try again later";
-            response.text(Exchange { must_close: true, ..exchange }, sentence, &mut output.out);
+            response.text(Exchange { must_close: true, ..exchange }, sentence, output);
+            output.answered();
             return Step::End("busy".into());
         }
         if request.target.token.is_some() {
@@ -302,7 +313,8 @@ impl Http {
 
     /// Answers with a sentence.
     fn reply(&mut self, response: Response, exchange: Exchange, sentence: &str, output: &mut Output) -> Step {
-        response.text(exchange, sentence, &mut output.out);
+        response.text(exchange, sentence, output);
+        output.answered();
         self.end_if_last(exchange);
         Step::Again
     }
@@ -332,14 +344,29 @@ impl Http {
     fn redirect_without_token(&mut self, request: &Request, exchange: Exchange, output: &mut Output) -> Step {
         let target = &request.target;
         let name = target.path.name().filter(|_| !target.is_folder).map(encoded).unwrap_or_default();
-        let mut response =
-            Response::new(Status::SeeOther).field("Location", format!("./{name}{}", target.query()));
+        let location = format!("./{name}{}", target.query());
+        // A browser sends the cookie only with what a page of this server leads to, and a redirect continues what another site began.
+        let is_browser = request.fields.get("upgrade-insecure-requests").is_some()
+            || request.fields.get("sec-fetch-mode") == Some("navigate");
+        let mut response = match is_browser {
+            true => Response::new(Status::Ok),
+            false => Response::new(Status::SeeOther).field("Location", &location),
+        };
         let terms = &output.shared.services.terms;
         if let Some(value) = terms.tokens.cookie() {
             let name = cookie_name(terms.local.port());
             let secure = if self.is_secure { "; Secure" } else { "" };
             response = response
                 .field("Set-Cookie", format!("{name}={value}; Path=/; HttpOnly; SameSite=Strict{secure}"));
+        }
+        if is_browser {
+            let response =
+                response.field("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'");
+            let page = answer::entrance(&location);
+            response.content(exchange, "text/html; charset=utf-8", page.as_bytes(), output);
+            output.answered();
+            self.end_if_last(exchange);
+            return Step::Again;
         }
         self.reply(response, exchange, "the address without the token", output)
     }
@@ -367,7 +394,8 @@ impl Http {
             }
         };
         output.fail(&SafeText::default(), reason);
-        response.text(exchange, sentence, &mut output.out);
+        response.text(exchange, sentence, output);
+        output.answered();
         reason
     }
 
@@ -406,7 +434,10 @@ impl Http {
     ) -> Result<(), String> {
         match result {
             Ok(Some(stage)) => self.answer = Some(Answer { path, exchange, started, stage }),
-            Ok(None) => self.end_if_last(exchange),
+            Ok(None) => {
+                output.answered();
+                self.end_if_last(exchange);
+            }
             Err(Trouble::Cut(reason)) => {
                 output.fail(&path, &reason);
                 return Err(reason);
@@ -414,6 +445,7 @@ impl Http {
             Err(refused @ Trouble::Refused { .. }) => {
                 output.fail(&path, refused.message());
                 refused.respond(exchange, output);
+                output.answered();
                 self.end_if_last(exchange);
             }
         }

@@ -5,6 +5,7 @@
 //!  request/          what is asked for, and with which conditions
 //!  answer/           a file, a folder as a page, as JSON or as a zip, a digest
 //!  response.rs       heads, and how content ends
+//!  monitor.rs        requests to the address of the metrics
 //!  media.rs  disposition.rs    the type of a file, and how a browser shows it
 //! ```
 //!
@@ -15,5 +16,6 @@ mod answer;
 mod disposition;
 pub(super) mod exchange;
 mod media;
+pub(super) mod monitor;
 pub(crate) mod request;
-mod response;
+pub(super) mod response;

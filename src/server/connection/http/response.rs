@@ -2,10 +2,14 @@
 
 use std::{
     fmt::{Display, Write},
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
-use crate::protocol::{frame::outgoing::Outgoing, message::Timestamp};
+use crate::{
+    protocol::{error::Code, frame::outgoing::Outgoing, message::Timestamp},
+    server::{api::response_header::add_response_headers, connection::output::Output},
+};
 
 /// A status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +39,17 @@ pub(crate) enum Status {
 }
 
 impl Status {
+    /// Of a request that failed with this code of version 1.
+    pub fn of(code: Code) -> Status {
+        match code {
+            Code::NotFound => Status::NotFound,
+            Code::WrongKind => Status::BadRequest,
+            Code::Range => Status::RangeNotSatisfiable,
+            Code::Busy | Code::Changed => Status::Unavailable,
+            _ => Status::InternalError,
+        }
+    }
+
     fn phrase(self) -> &'static str {
         match self {
             Status::Ok => "OK",
@@ -92,12 +107,13 @@ pub(crate) enum Length {
 
 /// A response that is being written.
 pub(crate) struct Response {
+    status: Status,
     head: String,
 }
 
 impl Response {
     pub fn new(status: Status) -> Response {
-        Response { head: format!("HTTP/1.1 {} {}\r\n", status as u16, status.phrase()) }
+        Response { status, head: format!("HTTP/1.1 {} {}\r\n", status as u16, status.phrase()) }
     }
 
     /// Adds a field. The value has neither line ends nor other control characters.
@@ -119,10 +135,12 @@ impl Response {
     }
 
     /// Writes the head.
-    pub fn write(self, exchange: Exchange, length: Length, out: &mut Outgoing) {
+    pub fn write(self, exchange: Exchange, length: Length, output: &mut Output) {
+        let status = self.status;
+        let own = Arc::clone(&output.shared);
+        let own = &own.services.terms.response_headers;
         let mut response = self
             .field("Date", httpdate::fmt_http_date(SystemTime::now()))
-            .field("Server", "fdsp")
             .field("X-Content-Type-Options", "nosniff")
             .field("Referrer-Policy", "no-referrer");
         response = match length {
@@ -135,21 +153,24 @@ impl Response {
             Exchange { is_old: true, .. } => response.field("Connection", "keep-alive"),
             _ => response,
         };
+        add_response_headers(own, status as u16, &mut response.head);
         response.head.push_str("\r\n");
-        out.push(response.head.as_bytes());
+        output.status(status as u16);
+        output.out.push(response.head.as_bytes());
     }
 
     /// Writes the head, and a sentence as the content.
-    pub fn text(self, exchange: Exchange, sentence: &str, out: &mut Outgoing) {
-        self.content(exchange, "text/plain; charset=utf-8", format!("{sentence}\n").as_bytes(), out);
+    pub fn text(self, exchange: Exchange, sentence: &str, output: &mut Output) {
+        self.content(exchange, "text/plain; charset=utf-8", format!("{sentence}\n").as_bytes(), output);
     }
 
     /// Writes the head and the content.
-    pub fn content(self, exchange: Exchange, media_type: &str, content: &[u8], out: &mut Outgoing) {
+    pub fn content(self, exchange: Exchange, media_type: &str, content: &[u8], output: &mut Output) {
         let response = self.field("Content-Type", media_type).field("Cache-Control", "no-store");
-        response.write(exchange, Length::Known(content.len() as u64), out);
+        response.write(exchange, Length::Known(content.len() as u64), output);
         if !exchange.head_only {
-            out.push(content);
+            output.body(content.len());
+            output.out.push(content);
         }
     }
 }

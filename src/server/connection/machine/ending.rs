@@ -108,6 +108,9 @@ impl Drop for Connection {
     fn drop(&mut self) {
         self.abandon(&self.reason.clone());
         self.shared.services.give_back(self.pacing.end());
+        if self.entry.dialect().is_none() {
+            self.shared.services.metrics.connection(None);
+        }
         self.shared.registry.remove(&self.entry);
         let Entry { id, peer, .. } = *self.entry;
         let reason = SafeText::new(&self.reason);

@@ -161,6 +161,7 @@ impl Connection {
                 return self.linger(unknown_protocol::name(&bytes).into(), now);
             }
         };
+        self.shared.services.metrics.connection(self.entry.dialect());
         let mut work = Box::new(Work { dialect, output });
         let result = work.dialect.received(&bytes, &mut work.output, now);
         self.stage = Stage::Open(work);

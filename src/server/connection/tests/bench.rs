@@ -73,7 +73,9 @@ pub(crate) fn bench_over(tls: Option<TlsSetup>, classic: Option<Dialect>, limits
     let root = Root::open(folder.path(), Policy::default()).unwrap();
     let (store, tokens) = (Store::Local(root), TokenCheck::new(None));
     let hosts = HostNames::new("localhost", &[]);
-    let terms = Terms { store, arch: Arch::Select, classic, limits, tls, tokens, local, hosts };
+    let response_headers = Vec::new();
+    let terms =
+        Terms { store, arch: Arch::Select, classic, limits, tls, tokens, local, hosts, response_headers };
     let shared = Shared::new(Services::new(terms, sink), Lifecycle::new(listener));
     Bench { folder, shared: Arc::new(shared), listener: own, events, start: Instant::now() }
 }

@@ -17,6 +17,7 @@ use crate::{
                 tree::Listing,
             },
             output::Output,
+            status_of,
         },
         limits::{PERMIT_INTERVAL, WORKING_INTERVAL},
     },
@@ -41,6 +42,13 @@ impl V1 {
 
     /// Begins to answer a request.
     pub(crate) fn begin(&mut self, id: u32, request: Request, output: &mut Output, now: Instant) {
+        self.begin_answer(id, request, output, now);
+        if self.answer.is_none() {
+            output.answered();
+        }
+    }
+
+    fn begin_answer(&mut self, id: u32, request: Request, output: &mut Output, now: Instant) {
         let (what, path) = describe(&request);
         let path = SafeText::new(path);
         output.request(what, &path);
@@ -121,6 +129,13 @@ impl V1 {
 
     /// Puts more of an answer into the output, or does a part of the work before that. Keeps the answer in `self.answer`, unless it has ended.
     pub(crate) fn resume(&mut self, answer: Answer, output: &mut Output, now: Instant) {
+        self.resume_answer(answer, output, now);
+        if self.answer.is_none() {
+            output.answered();
+        }
+    }
+
+    fn resume_answer(&mut self, answer: Answer, output: &mut Output, now: Instant) {
         let Answer { id, path, started, working_at, stage } = answer;
         let mut stage = match stage.fill(&path, output) {
             Ok(Some(stage)) => stage,
@@ -163,6 +178,7 @@ impl V1 {
 
     fn fail(&mut self, id: u32, path: &SafeText, failure: &Failure, output: &mut Output) {
         output.fail(path, &failure.message);
+        output.status(status_of(failure.code));
         self.machine.failure(id, failure, &mut output.out);
     }
 }

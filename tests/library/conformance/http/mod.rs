@@ -1,6 +1,7 @@
 //! Clients that speak HTTP.
 
 mod client;
+mod operators;
 
 use std::{
     fs::OpenOptions,
@@ -8,12 +9,15 @@ use std::{
     time::{Duration, Instant},
 };
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use fdsp::{
     protocol::trust::token::Token,
     server::{Access, Arch, Command, Event, Limits},
 };
+use sha2::{Digest, Sha256};
 
 use self::client::Browser;
+pub use self::operators::{access_log, access_log_of_a_cut, metrics, response_headers};
 use crate::conformance::{
     harness::{Served, is_secure, noise, serve, serve_to, serve_with},
     peer::{Peer, get},
@@ -115,6 +119,7 @@ pub fn folders(arch: Arch) {
         "href=\"./%3Cb%3E%26.txt\">&lt;b&gt;&amp;.txt</a>",
         "tui fdsp",
         "href=\"?zip\"",
+        "href=\"?tar\"",
     ] {
         assert!(text.contains(part), "{part} in {text}");
     }
@@ -169,7 +174,27 @@ pub fn digests(arch: Arch) {
     let content = noise(2_500_000, 5);
     served.file("file", &content);
     let fetch = |target: &str| Browser::connect(served.address).get(target);
-    assert_eq!(fetch("/file").field("Repr-Digest"), None);
+    let repr = |content: &[u8]| format!("sha-256=:{}:", STANDARD.encode(Sha256::digest(content)));
+    // A small file always has it; a large one has it where it is asked for, and from then on.
+    assert_eq!(fetch("/file").field("Repr-Digest"), Some(repr(&content).as_str()));
+    let large = noise(17 << 20, 6);
+    served.file("large", &large);
+    let fetch_with = |fields: &str| Browser::connect(served.address).get_with("/large", fields);
+    for fields in ["", "Want-Repr-Digest: sha-512=1\r\n"] {
+        assert_eq!(fetch_with(fields).field("Repr-Digest"), None, "{fields}");
+    }
+    // It does not wait for the digest, although it is asked for.
+    assert_eq!(fetch_with("Want-Repr-Digest: sha-256=1\r\nRange: bytes=0-0\r\n").field("Repr-Digest"), None);
+    let mut browser = Browser::connect(served.address);
+    browser.ask("HEAD", "/large", "Want-Digest: sha-256\r\n");
+    let asked = browser.head().unwrap();
+    assert_eq!(asked.field("Repr-Digest"), Some(repr(&large).as_str()));
+    assert_eq!(
+        asked.field("Digest"),
+        Some(format!("SHA-256={}", STANDARD.encode(Sha256::digest(&large))).as_str())
+    );
+    assert_eq!(fetch_with("").field("Repr-Digest"), Some(repr(&large).as_str()));
+    assert_eq!(fetch_with("Want-Repr-Digest: sha-256=0\r\n").field("Repr-Digest"), None);
     for _ in 0..2 {
         assert_eq!(fetch("/file?blake3").text(), format!("{}  file\n", blake3::hash(&content)));
         let line = fetch("/file?sha256").text().to_owned();
@@ -183,14 +208,104 @@ pub fn digests(arch: Arch) {
     served.file("empty", b"");
     assert_eq!(fetch("/empty?blake3").text(), format!("{}  empty\n", blake3::hash(b"")));
     served.file("abc", b"abd");
-    assert_eq!(fetch("/abc").field("Repr-Digest"), None, "of the file as it was");
-    assert_eq!(fetch("/?sha256").status, 400);
+    assert_eq!(fetch("/abc").field("Repr-Digest"), Some(repr(b"abd").as_str()), "not of the file as it was");
+    assert_eq!((fetch("/?sha256").status, fetch("/?meta4").status), (400, 400));
+}
+
+/// A metalink has the digests of a file and of its pieces.
+pub fn metalinks(arch: Arch) {
+    let served = serve(arch);
+    let content = noise(2_500_000, 5);
+    served.directory("a b");
+    served.file("a b/<file>&", &content);
+    let response = Browser::connect(served.address).get("/a%20b/%3Cfile%3E%26?meta4");
+    assert_eq!(response.field("Content-Type"), Some("application/metalink4+xml"));
+    let text = response.text();
+    let scheme = if is_secure(served.address) { "https" } else { "http" };
+    let mut expected = vec![
+        "<file name=\"&lt;file&gt;&amp;\">".to_owned(),
+        format!(
+            "<size>2500000</size><hash type=\"sha-256\">{}</hash>",
+            hex::encode(Sha256::digest(&content))
+        ),
+        "<pieces length=\"1048576\" type=\"sha-256\">".to_owned(),
+        format!("<url>{scheme}://localhost/a%20b/%3Cfile%3E"),
+    ];
+    expected.extend(
+        content.chunks(1 << 20).map(|piece| format!("<hash>{}</hash>", hex::encode(Sha256::digest(piece)))),
+    );
+    for part in expected {
+        assert!(text.contains(&part), "{part} in {text}");
+    }
+    assert_eq!(text.matches("<hash>").count(), 3);
+    served.file("empty", b"");
+    assert!(Browser::connect(served.address).get("/empty?meta4").text().contains("<size>0</size>"));
+}
+
+/// A folder is a tar of a known size, which resumes like a file, and of which GNU tar, where it is installed, makes the folder again.
+pub fn tars(arch: Arch) {
+    let served = serve(arch);
+    let long = format!("tree/{}/{}", "d".repeat(90), "\u{fc}".repeat(60));
+    served.directory(&long);
+    served.directory("tree/empty");
+    served.file(format!("{long}/deep.bin"), &noise(1_300_000, 1));
+    served.file("tree/text", "text ".repeat(100_000).as_bytes());
+    served.file("tree/nothing", b"");
+    // Times are whole seconds in it.
+    for path in crate::shared::folder::look(&served.path("tree")).into_keys() {
+        let entry = std::fs::File::open(served.path("tree").join(path)).unwrap();
+        entry.set_modified(std::time::UNIX_EPOCH + Duration::from_secs(1_500_000_000)).unwrap();
+    }
+    let fetch = |fields: &str| Browser::connect(served.address).get_with("/tree?tar", fields);
+    let whole = fetch("");
+    assert_eq!((whole.status, whole.field("Content-Type")), (200, Some("application/x-tar")));
+    assert_eq!(whole.field("Content-Length"), Some(whole.body.len().to_string().as_str()));
+    assert!(whole.field("Content-Disposition").unwrap().starts_with("attachment; filename=\"tree.tar\""));
+    assert!(fetch("").body == whole.body, "the same bytes each time");
+    let tag = whole.field("ETag").unwrap();
+    for start in [1, 512, 700_001, whole.body.len() - 1] {
+        let part = fetch(&format!("Range: bytes={start}-\r\nIf-Range: {tag}\r\n"));
+        assert_eq!(part.status, 206);
+        assert!(part.body == whole.body[start..], "{start}");
+    }
+    let place = crate::shared::folder::temporary();
+    std::fs::write(place.path().join("tree.tar"), &whole.body).unwrap();
+    let tar = std::process::Command::new("tar").arg("-xf").arg("tree.tar").current_dir(place.path()).output();
+    match tar {
+        Ok(outcome) => {
+            assert!(outcome.status.success() && outcome.stderr.is_empty(), "{outcome:?}");
+            crate::shared::folder::same(&place.path().join("tree"), &served.path("tree"));
+        }
+        Err(error) => println!("skipped: tar is not installed: {error}"),
+    }
+    served.wait("a whole tar", |event| match event {
+        Event::Sent { part: false, path, .. } if path.as_str() == "tree" => Some(()),
+        _ => None,
+    });
+}
+
+/// The links of a page keep its order and its place.
+pub fn pages(arch: Arch) {
+    let served = serve(arch);
+    for number in 0..10_001 {
+        served.file(format!("{number:05}"), b"");
+    }
+    let fetch = |target: &str| Browser::connect(served.address).get(target);
+    let first = fetch("/?sort=-size");
+    assert!(first.text().contains("href=\"?sort=-size&amp;after=09999\" rel=\"next\""), "the order is kept");
+    assert!(first.text().contains("href=\"?json\""));
+    let second = fetch("/?after=09999");
+    assert!(second.text().contains("href=\"./10000\"") && !second.text().contains("href=\"./09999\""));
+    assert!(second.text().contains("href=\"?json&amp;after=09999\""), "{}", second.text());
+    let json: serde_json::Value = serde_json::from_slice(&fetch("/?json&after=09999").body).unwrap();
+    assert_eq!((json.as_array().unwrap().len(), &json[0]["name"]), (1, &"10000".into()));
 }
 
 /// What has changed while it was sent never passes for whole.
 pub fn changed(arch: Arch) {
     let served = serve(arch);
-    for (target, change) in [("/tree/file.png", 0), ("/tree/file.png", 1), ("/tree?zip", 0)] {
+    for (target, change) in [("/tree/file.png", 0), ("/tree/file.png", 1), ("/tree?zip", 0), ("/tree?tar", 0)]
+    {
         served.directory("tree");
         served.file("tree/file.png", &noise(LARGE, 1));
         // Compressed, so that the size is not known before.
@@ -308,6 +423,7 @@ pub fn tokens(arch: Arch) {
         let response = fetch("/file", fields);
         assert_eq!((response.status, response.text()), (200, "content"));
         assert_eq!(response.field("Cache-Control"), Some("private, no-cache"));
+        assert_eq!(response.field("Vary"), Some("Authorization, Cookie"));
     }
     let link = fetch("/file?a=b&token=the-right-one", "");
     assert_eq!((link.status, link.field("Location")), (303, Some("./file?a=b")));
@@ -318,6 +434,16 @@ pub fn tokens(arch: Arch) {
             && !cookie.contains("the-right-one")
     );
     assert_eq!(cookie.contains("Secure"), is_secure(served.address));
+    // To a browser, a redirect would continue what another site has begun, without the cookie.
+    let page = fetch("/file?a=b&token=the-right-one", "Upgrade-Insecure-Requests: 1\r\n");
+    assert_eq!((page.status, page.field("Location")), (200, None));
+    assert!(page.field("Set-Cookie").is_some_and(|cookie| cookie.contains("SameSite=Strict")));
+    assert!(
+        page.text().contains("<meta http-equiv=\"refresh\" content=\"0;url=./file?a=b\">"),
+        "{}",
+        page.text()
+    );
+    assert!(!page.text().contains("the-right-one"));
     let pair = cookie.split(';').next().unwrap();
     let with_cookie = |pair: &str| fetch("/file", &format!("Cookie: a=b; {pair}\r\n")).status;
     assert_eq!((with_cookie(pair), with_cookie(&pair.replace('=', "=0"))), (200, 401));

@@ -1,4 +1,4 @@
-//! A folder as a zip: planned, and sent in chunks where its size is not known before.
+//! A folder as a zip or a tar: planned, and sent in chunks where its size is not known before. That of a tar always is.
 
 use std::time::Instant;
 
@@ -9,8 +9,9 @@ use super::{
 };
 use crate::{
     protocol::{
+        address::encoded,
         digest::BLOCK_SIZE,
-        message::{Get, Meta},
+        message::{Get, Meta, Missing},
     },
     server::{
         api::snapshot::ConnectionState,
@@ -21,7 +22,7 @@ use crate::{
             },
             http::{
                 media::Media,
-                request::head::Request,
+                request::{head::Request, target::Form},
                 response::{CHUNK_OVERHEAD, LAST_CHUNK, Length, Status, chunk},
             },
         },
@@ -34,6 +35,10 @@ use crate::{
     },
 };
 
+/// The field that says which entries are missing.
+const MISSING_FIELD: &str = "Missing-Entries";
+/// The maximum number of paths in it.
+const MAX_NAMED: usize = 16;
 /// The minimum room for a chunk.
 const MIN_CHUNK: usize = 4 * 1024;
 
@@ -60,7 +65,8 @@ pub(super) fn begin(
     let output = &*context.output;
     let permit = output.shared.services.archives.take(output.peer());
     let permit = permit.ok_or_else(|| busy("makes as many archives", context.path))?;
-    output.show(&folder_name(&request.target.path, "zip"));
+    let form = if request.target.form == Form::Tar { "tar" } else { "zip" };
+    output.show(&folder_name(&request.target.path, form));
     output.state(ConnectionState::Planning);
     let meta = directory.meta().clone();
     let planner = Planner::new(directory, &meta.name);
@@ -76,6 +82,11 @@ impl Planned {
                 Ok(Some(Stage::Planning(Box::new(Planned { request, meta, planner, permit, memory }))))
             }
             Planning::Done(plan) if memory.resize(plan.cost()) => {
+                if request.target.form == Form::Tar {
+                    // It takes no more work than a file.
+                    drop(permit);
+                    return respond_with_tar(&request, &meta, plan, memory, context);
+                }
                 let archive = |plan, context: &Context<'_>| {
                     ArchiveBody::new(plan, permit, memory, &context.output.shared)
                 };
@@ -100,6 +111,7 @@ fn respond(
         return Err(Trouble::refused(Status::OtherVersion, sentence));
     }
     context.output.incomplete(context.path, plan.missing());
+    let missing_entries = missing_field(plan.missing());
     let name = format!("{}.zip", meta.name);
     let described = Described {
         identity: plan.identity(),
@@ -111,12 +123,13 @@ fn respond(
         digest: None,
     };
     let Some((range, response)) = described.respond(request, context) else { return Ok(None) };
+    let response = response.optional(MISSING_FIELD, missing_entries);
     let sources = plan.sources();
     let get = Get { first_block: range.start / BLOCK_SIZE, skip: range.start % BLOCK_SIZE, ..Get::default() };
     let missing = || Trouble::refused(Status::RangeNotSatisfiable, "the range is after the end");
     let mut body = Body::archive(archive(plan, context), &sources, &get)?.ok_or_else(missing)?;
     let length = size.map(|_| range.end - range.start);
-    response.write(context.exchange, length.map_or(Length::Marked, Length::Known), &mut context.output.out);
+    response.write(context.exchange, length.map_or(Length::Marked, Length::Known), context.output);
     if context.exchange.head_only {
         return Ok(None);
     }
@@ -130,6 +143,42 @@ fn respond(
     }
     context.output.begin(context.path.clone(), context.started, None);
     Ok(Some(Stage::Streaming(Box::new(Streaming { body }))))
+}
+
+/// The head of the response with a tar, once it is planned.
+fn respond_with_tar(
+    request: &Request,
+    meta: &Meta,
+    plan: Plan,
+    memory: Reservation,
+    context: &mut Context<'_>,
+) -> Result<Option<Stage>, Trouble> {
+    context.output.incomplete(context.path, plan.missing());
+    let (name, identity) = (format!("{}.tar", meta.name), format!("{}-tar", plan.identity()));
+    let described = Described {
+        identity: &identity,
+        modified: meta.modified,
+        size: Some(plan.tar_size()),
+        media: Media::of(&name),
+        name: &name,
+        is_attachment: true,
+        digest: None,
+    };
+    let Some((range, response)) = described.respond(request, context) else { return Ok(None) };
+    let response = response.optional(MISSING_FIELD, missing_field(plan.missing()));
+    let length = range.end - range.start;
+    response.write(context.exchange, Length::Known(length), context.output);
+    if context.exchange.head_only {
+        return Ok(None);
+    }
+    let body = Body::tar(plan, range, memory);
+    Ok(Some(Stage::Sending(Sending::begin(body, length, context))))
+}
+
+/// How many entries are missing in an archive, and the first of them, encoded as in links.
+fn missing_field(missing: &Missing) -> Option<String> {
+    let paths = missing.entries.iter().map(|entry| encoded(&entry.path).replace(',', "%2C")).take(MAX_NAMED);
+    (!missing.is_none()).then(|| format!("{}; {}", missing.count, paths.collect::<Vec<_>>().join(", ")))
 }
 
 impl Streaming {
@@ -161,5 +210,21 @@ impl Streaming {
         }
         body.check()?;
         Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn missing_entries_are_counted_and_the_first_ones_named() {
+        let mut missing = Missing::default();
+        assert_eq!(missing_field(&missing), None);
+        missing.add("a b/\u{fc}, c", "permission denied");
+        assert_eq!(missing_field(&missing).as_deref(), Some("1; a%20b/%C3%BC%2C%20c"));
+        (0..99).for_each(|number| missing.add(&number.to_string(), "permission denied"));
+        let field = missing_field(&missing).unwrap_or_default();
+        assert!(field.starts_with("100; ") && field.matches(", ").count() == MAX_NAMED - 1, "{field}");
     }
 }

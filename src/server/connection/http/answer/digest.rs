@@ -1,8 +1,9 @@
-//! The digest of a file, as `b3sum` or `sha256sum` prints it: known, or computed a block at a time.
+//! The digest of a file: known, or computed a block at a time. It is printed as `b3sum` or `sha256sum` do, stands in a metalink with those
+//! of the pieces, or is sent with the file itself.
 
 use sha2::{Digest, Sha256};
 
-use super::{Context, Stage, Trouble};
+use super::{Context, Stage, Trouble, file, metalink};
 use crate::{
     protocol::digest::{BLOCK_SIZE, RootHasher},
     server::{
@@ -13,7 +14,8 @@ use crate::{
                 hashing::{hash, remember},
             },
             http::{
-                request::target::Form,
+                disposition::disposition,
+                request::{head::Request, target::Form},
                 response::{Response, Status},
             },
         },
@@ -29,6 +31,7 @@ const READ_AHEAD_BLOCKS: u64 = 8;
 
 /// A file that is being hashed.
 pub(in super::super) struct Digesting {
+    request: Request,
     source: FileSource,
     hasher: Hasher,
     /// The index of the next block.
@@ -41,21 +44,29 @@ pub(in super::super) struct Digesting {
 enum Hasher {
     Blake3(RootHasher),
     Sha256(Sha256),
+    /// Of the whole and of its pieces, with those that are complete.
+    Pieces {
+        whole: Sha256,
+        piece: Sha256,
+        complete: Vec<String>,
+    },
 }
 
 impl Digesting {
     /// Begins to hash a file.
     pub fn begin(
-        form: Form,
+        request: Request,
         source: FileSource,
         context: &mut Context<'_>,
     ) -> Result<Option<Stage>, Trouble> {
         source.check()?;
         let output = &*context.output;
-        let hasher = if form == Form::Sha256 {
-            Hasher::Sha256(Sha256::new())
-        } else {
-            Hasher::Blake3(RootHasher::default())
+        let hasher = match request.target.form {
+            Form::Sha256 => Hasher::Sha256(Sha256::new()),
+            Form::Meta4 => {
+                Hasher::Pieces { whole: Sha256::new(), piece: Sha256::new(), complete: Vec::new() }
+            }
+            _ => Hasher::Blake3(RootHasher::default()),
         };
         if let (Hasher::Sha256(_), Some(known)) =
             (&hasher, output.shared.services.digests.sha256(source.identity()))
@@ -65,12 +76,30 @@ impl Digesting {
         }
         output.show(context.path);
         output.state(ConnectionState::Hashing);
-        Ok(Some(Stage::Digesting(Box::new(Digesting { source, hasher, next: 0, permit: None }))))
+        let digesting = Digesting { request, source, hasher, next: 0, permit: None };
+        Ok(Some(Stage::Digesting(Box::new(digesting))))
+    }
+
+    /// Begins to hash a file that is sent then, with its digest; without a permit it is sent at once, without the digest.
+    pub fn before_content(
+        request: Request,
+        source: FileSource,
+        context: &mut Context<'_>,
+    ) -> Result<Option<Stage>, Trouble> {
+        let output = &*context.output;
+        let Some(permit) = output.shared.services.hashing.take(output.peer()) else {
+            return file::respond(&request, source, context);
+        };
+        output.show(context.path);
+        output.state(ConnectionState::Hashing);
+        let hasher = Hasher::Sha256(Sha256::new());
+        let digesting = Digesting { request, source, hasher, next: 0, permit: Some(permit) };
+        Box::new(digesting).step(context)
     }
 
     /// Hashes a block, or the blocks that are known.
     pub fn step(mut self: Box<Self>, context: &mut Context<'_>) -> Result<Option<Stage>, Trouble> {
-        let Digesting { source, hasher, next, permit } = &mut *self;
+        let Digesting { source, hasher, next, permit, .. } = &mut *self;
         let (output, blocks) = (&*context.output, source.size().div_ceil(BLOCK_SIZE));
         if let Hasher::Blake3(root) = hasher {
             // The only block of a file may be known by another value than is needed here.
@@ -98,7 +127,17 @@ impl Digesting {
                     remember(&output.shared, source, *next, &digest)?;
                     root.push(&digest);
                 }
-                Hasher::Sha256(hasher) => read_block(source, *next, hasher)?,
+                Hasher::Sha256(hasher) => read_block(source, *next, |bytes| hasher.update(bytes))?,
+                Hasher::Pieces { whole, piece, complete } => {
+                    read_block(source, *next, |bytes| {
+                        whole.update(bytes);
+                        piece.update(bytes);
+                    })?;
+                    let end = (*next + 1) * BLOCK_SIZE;
+                    if end >= source.size() || end.is_multiple_of(metalink::piece_len(source.size())) {
+                        complete.push(hex::encode(std::mem::take(piece).finalize()));
+                    }
+                }
             }
             *next += 1;
             output.position((*next * BLOCK_SIZE).min(source.size()), source.size());
@@ -106,17 +145,26 @@ impl Digesting {
         if *next < blocks {
             return Ok(Some(Stage::Digesting(self)));
         }
-        let Digesting { source, hasher, .. } = *self;
+        let Digesting { request, source, hasher, .. } = *self;
         source.check()?;
+        context.output.idle();
         let digest = match hasher {
             Hasher::Blake3(root) => root.known().map(|root| root.to_string()),
             Hasher::Sha256(hasher) => {
                 let digest = hasher.finalize().into();
-                output.shared.services.digests.put_sha256(source.identity(), digest);
+                context.output.shared.services.digests.put_sha256(source.identity(), digest);
+                if request.target.form == Form::Auto {
+                    return file::respond(&request, source, context);
+                }
                 Some(hex::encode(digest))
             }
+            Hasher::Pieces { whole, complete, .. } => {
+                let digest = whole.finalize().into();
+                context.output.shared.services.digests.put_sha256(source.identity(), digest);
+                respond_with_metalink(&request, &source, &hex::encode(digest), &complete, context);
+                return Ok(None);
+            }
         };
-        output.idle();
         let digest =
             digest.ok_or_else(|| Trouble::refused(Status::InternalError, "the digest is not known"))?;
         respond(&digest, &source, context);
@@ -124,13 +172,13 @@ impl Digesting {
     }
 }
 
-fn read_block(source: &FileSource, index: u64, hasher: &mut Sha256) -> Result<(), StorageError> {
+fn read_block(source: &FileSource, index: u64, mut take: impl FnMut(&[u8])) -> Result<(), StorageError> {
     let (mut offset, end) = (index * BLOCK_SIZE, ((index + 1) * BLOCK_SIZE).min(source.size()));
     let mut buffer = vec![0; READ_LEN];
     while offset < end {
         let length = usize::try_from(end - offset).map_or(READ_LEN, |left| left.min(READ_LEN));
         source.read_exact_at(&mut buffer[..length], offset)?;
-        hasher.update(&buffer[..length]);
+        take(&buffer[..length]);
         offset += length as u64;
     }
     Ok(())
@@ -138,7 +186,33 @@ fn read_block(source: &FileSource, index: u64, hasher: &mut Sha256) -> Result<()
 
 fn respond(digest: &str, source: &FileSource, context: &mut Context<'_>) {
     let line = line(digest, &source.meta().name);
-    Response::new(Status::Ok).text(context.exchange, &line, &mut context.output.out);
+    Response::new(Status::Ok).text(context.exchange, &line, context.output);
+}
+
+fn respond_with_metalink(
+    request: &Request,
+    source: &FileSource,
+    digest: &str,
+    pieces: &[String],
+    context: &mut Context<'_>,
+) {
+    let terms = &context.output.shared.services.terms;
+    let host = request.host.clone().unwrap_or_else(|| terms.local.to_string());
+    let scheme = if context.is_secure { "https" } else { "http" };
+    let name = &source.meta().name;
+    let document = metalink::document(&metalink::Described {
+        name,
+        size: source.size(),
+        digest,
+        pieces,
+        origin: &format!("{scheme}://{host}"),
+        path: request.target.path.as_str(),
+    });
+    let response = Response::new(Status::Ok)
+        .field("Content-Disposition", disposition(&format!("{name}.meta4"), true))
+        .optional("Vary", context.vary());
+    let media_type = "application/metalink4+xml";
+    response.content(context.exchange, media_type, document.as_bytes(), context.output);
 }
 
 /// A line of a file of checksums. A name with a backslash or a line end is escaped, which a backslash at the beginning says.

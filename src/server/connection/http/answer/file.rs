@@ -18,6 +18,7 @@ use crate::{
                 media::Media,
                 request::{
                     conditions::{Selected, Validators, select},
+                    digests::Wanted,
                     head::Request,
                     target::Form,
                 },
@@ -29,6 +30,14 @@ use crate::{
     storage::{StorageError, root::FileSource},
 };
 
+/// The maximum size of a file whose digest is computed before it is sent although the client does not ask for it.
+const MAX_DIGESTED_LEN: u64 = 16 * 1024 * 1024;
+/// The same for one that the client asks for without the content: it would not wait for more than this takes.
+const MAX_WANTED_LEN: u64 = 1024 * 1024 * 1024;
+/// Where the digest and the metalink of a file are: the first relation is of this server, the second one of RFC 6249.
+const LINKS: &str =
+    "<?blake3>; rel=\"urn:fdsp:blake3\", <?meta4>; rel=\"describedby\"; type=\"application/metalink4+xml\"";
+
 /// Content of a known length that is being sent.
 pub(in super::super) struct Sending {
     body: Body,
@@ -37,17 +46,44 @@ pub(in super::super) struct Sending {
 
 /// The head of the response to a request for a file.
 pub(super) fn begin(
-    request: &Request,
+    request: Request,
     source: FileSource,
     context: &mut Context<'_>,
 ) -> Result<Option<Stage>, Trouble> {
     match request.target.form {
         Form::Auto => {}
-        Form::Blake3 | Form::Sha256 => return Digesting::begin(request.target.form, source, context),
-        Form::Json | Form::Zip => {
+        Form::Blake3 | Form::Sha256 | Form::Meta4 => return Digesting::begin(request, source, context),
+        Form::Json | Form::Zip | Form::Tar => {
             return Err(Trouble::refused(Status::BadRequest, format!("{}: is a file", context.path)));
         }
     }
+    if must_digest(&request, &source, context) {
+        return Digesting::before_content(request, source, context);
+    }
+    respond(&request, source, context)
+}
+
+/// Whether the digest is computed first: that of a small file always, and that of a large one where its client asks for it and for no
+/// content, whose first byte would have to wait.
+fn must_digest(request: &Request, source: &FileSource, context: &Context<'_>) -> bool {
+    let is_known = context.output.shared.services.digests.sha256(source.identity()).is_some();
+    match Wanted::of(&request.fields) {
+        _ if is_known => false,
+        Wanted::Nothing => false,
+        Wanted::IfKnown => source.size() <= MAX_DIGESTED_LEN,
+        Wanted::Repr | Wanted::Old => {
+            let most = if context.exchange.head_only { MAX_WANTED_LEN } else { MAX_DIGESTED_LEN };
+            source.size() <= most
+        }
+    }
+}
+
+/// The head of the response, with the digest if it is known.
+pub(super) fn respond(
+    request: &Request,
+    source: FileSource,
+    context: &mut Context<'_>,
+) -> Result<Option<Stage>, Trouble> {
     // A file whose size is not that of its content is found out before something is sent.
     source.check()?;
     let meta = source.meta();
@@ -61,8 +97,9 @@ pub(super) fn begin(
         digest: context.output.shared.services.digests.sha256(source.identity()),
     };
     let Some((range, response)) = described.respond(request, context) else { return Ok(None) };
+    let response = response.field("Link", LINKS);
     let length = range.end - range.start;
-    response.write(context.exchange, Length::Known(length), &mut context.output.out);
+    response.write(context.exchange, Length::Known(length), context.output);
     if context.exchange.head_only {
         return Ok(None);
     }
@@ -109,20 +146,21 @@ impl Described<'_> {
             Selected::NotModified => {
                 let response =
                     Response::new(Status::NotModified).field("ETag", &tag).field("Cache-Control", cache);
-                response.write(context.exchange, Length::Absent, &mut context.output.out);
+                let response = response.optional("Vary", context.vary());
+                response.write(context.exchange, Length::Absent, context.output);
                 return None;
             }
             Selected::Failed => {
                 let response = Response::new(Status::PreconditionFailed).field("ETag", &tag);
                 let sentence = "the file is not the one that the request expects";
-                response.text(context.exchange, sentence, &mut context.output.out);
+                response.text(context.exchange, sentence, context.output);
                 return None;
             }
             Selected::Unsatisfiable => {
                 let range = format!("bytes */{}", self.size.unwrap_or(0));
                 let response = Response::new(Status::RangeNotSatisfiable).field("Content-Range", range);
                 let response = response.field("ETag", &tag).field("Accept-Ranges", "bytes");
-                response.text(context.exchange, "the range is after the end", &mut context.output.out);
+                response.text(context.exchange, "the range is after the end", context.output);
                 return None;
             }
         };
@@ -132,17 +170,22 @@ impl Described<'_> {
             .filter(|_| is_part)
             .map(|size| format!("bytes {}-{}/{size}", range.start, range.end.saturating_sub(1)));
         let Media { media_type, is_active } = self.media;
-        let digest = self.digest.map(|digest| format!("sha-256=:{}:", STANDARD.encode(digest)));
+        let wanted = Wanted::of(&request.fields);
+        let digest = self.digest.map(|digest| STANDARD.encode(digest));
+        let repr = digest.as_ref().filter(|_| wanted != Wanted::Nothing);
+        let old = digest.as_ref().filter(|_| wanted == Wanted::Old);
         let response = Response::new(status)
             .field("Content-Type", media_type)
             .field("Accept-Ranges", if self.size.is_some() { "bytes" } else { "none" })
             .field("ETag", &tag)
             .optional("Last-Modified", modified.map(httpdate::fmt_http_date))
             .optional("Content-Range", part)
-            .optional("Repr-Digest", digest)
+            .optional("Repr-Digest", repr.map(|digest| format!("sha-256=:{digest}:")))
+            .optional("Digest", old.map(|digest| format!("SHA-256={digest}")))
             .optional("Content-Security-Policy", is_active.then_some("sandbox; default-src 'none'"))
             .field("Content-Disposition", disposition(self.name, is_active || self.is_attachment))
-            .field("Cache-Control", cache);
+            .field("Cache-Control", cache)
+            .optional("Vary", context.vary());
         Some((range, response))
     }
 }

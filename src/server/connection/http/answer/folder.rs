@@ -62,8 +62,8 @@ pub(super) fn begin(
 ) -> Result<Option<Stage>, Trouble> {
     let target = &request.target;
     match target.form {
-        Form::Zip => return archive::begin(request, directory, context),
-        Form::Blake3 | Form::Sha256 => {
+        Form::Zip | Form::Tar => return archive::begin(request, directory, context),
+        Form::Blake3 | Form::Sha256 | Form::Meta4 => {
             return Err(Trouble::refused(Status::BadRequest, format!("{}: is a directory", context.path)));
         }
         // The links of the page are relative to the folder.
@@ -71,11 +71,7 @@ pub(super) fn begin(
             let location =
                 format!("./{}/{}", encoded(target.path.name().unwrap_or_default()), target.query());
             let response = Response::new(Status::Found).field("Location", location);
-            response.text(
-                context.exchange,
-                "this is a folder: its address ends with '/'",
-                &mut context.output.out,
-            );
+            response.text(context.exchange, "this is a folder: its address ends with '/'", context.output);
             return Ok(None);
         }
         Form::Auto | Form::Json => {}
@@ -114,6 +110,7 @@ impl Reading {
             sort(&mut found.entries, request.target.order);
             let (first, rest) = Page::new(&request, &found.entries, next, context).render();
             let response = response.field("Content-Security-Policy", super::Style::policy());
+            let response = response.optional("Vary", context.vary());
             (response, "text/html; charset=utf-8", first, rest)
         };
         let entries = found.entries.into_iter();
@@ -122,14 +119,15 @@ impl Reading {
             // It knows no chunks.
             let rows = listing.rows(MAX_ENTRIES_AT_ONCE, usize::MAX);
             let content = [first, rows, listing.rest].concat();
-            response.content(context.exchange, media_type, content.as_bytes(), &mut context.output.out);
+            response.content(context.exchange, media_type, content.as_bytes(), context.output);
             return Ok(None);
         }
         let response = response.field("Content-Type", media_type).field("Cache-Control", "no-store");
-        response.write(context.exchange, Length::Marked, &mut context.output.out);
+        response.write(context.exchange, Length::Marked, context.output);
         if context.exchange.head_only {
             return Ok(None);
         }
+        context.output.body(first.len());
         push(first.as_bytes(), &mut context.output.out);
         Ok(Some(Stage::Listing(Box::new(listing))))
     }
@@ -137,13 +135,16 @@ impl Reading {
 
 impl Listing {
     pub fn step(mut self: Box<Self>, context: &mut Context<'_>) -> Result<Option<Stage>, Trouble> {
-        let out = &mut context.output.out;
         let mut rows = self.rows(ROWS, MAX_ROWS_LEN);
+        if self.entries.len() == 0 {
+            rows.push_str(&self.rest);
+        }
+        context.output.body(rows.len());
+        let out = &mut context.output.out;
         if self.entries.len() > 0 {
             push(rows.as_bytes(), out);
             return Ok(Some(Stage::Listing(self)));
         }
-        rows.push_str(&self.rest);
         push(rows.as_bytes(), out);
         out.push(LAST_CHUNK);
         Ok(None)

@@ -5,11 +5,12 @@ mod digest;
 mod file;
 mod folder;
 mod json;
+mod metalink;
 mod page;
 
 use std::time::Instant;
 
-pub(super) use self::page::Style;
+pub(super) use self::page::{Style, entrance};
 use self::{
     archive::{Planned, Streaming},
     digest::Digesting,
@@ -21,7 +22,7 @@ use super::{
     response::{Exchange, Response, Status},
 };
 use crate::{
-    protocol::{error::Code, message::Failure, path::RemotePath},
+    protocol::{message::Failure, path::RemotePath},
     server::connection::output::Output,
     storage::{StorageError, root::Node},
     text::SafeText,
@@ -36,6 +37,13 @@ pub(super) struct Context<'a> {
     /// Whether the connection has TLS.
     pub is_secure: bool,
     pub output: &'a mut Output,
+}
+
+impl Context<'_> {
+    /// The fields of requests on which the answer depends.
+    fn vary(&self) -> Option<&'static str> {
+        self.output.shared.services.terms.tokens.is_locked().then_some("Authorization, Cookie")
+    }
 }
 
 /// An answer that takes more than one task.
@@ -75,13 +83,7 @@ impl Trouble {
 
 impl From<Failure> for Trouble {
     fn from(failure: Failure) -> Trouble {
-        let status = match failure.code {
-            Code::NotFound => Status::NotFound,
-            Code::WrongKind => Status::BadRequest,
-            Code::Range => Status::RangeNotSatisfiable,
-            Code::Busy | Code::Changed => Status::Unavailable,
-            _ => Status::InternalError,
-        };
+        let status = Status::of(failure.code);
         Trouble::Refused { status, message: failure.message, retry_after: failure.retry_after }
     }
 }
@@ -109,7 +111,7 @@ impl Trouble {
     pub fn respond(self, exchange: Exchange, output: &mut Output) {
         let Trouble::Refused { status, message, retry_after } = self else { return };
         let response = Response::new(status).optional("Retry-After", retry_after);
-        response.text(exchange, &message, &mut output.out);
+        response.text(exchange, &message, output);
     }
 }
 
@@ -118,7 +120,7 @@ pub(super) fn begin(request: Request, context: &mut Context<'_>) -> Result<Optio
     let node = context.output.shared.services.open(&request.target.path)?;
     match node {
         Node::File(_) if request.target.is_folder => Err(StorageError::NotFound(context.path.clone()).into()),
-        Node::File(source) => file::begin(&request, source, context),
+        Node::File(source) => file::begin(request, source, context),
         Node::Directory(directory) => folder::begin(request, directory, context),
     }
 }

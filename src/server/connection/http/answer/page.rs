@@ -73,7 +73,8 @@ impl Page {
             Some(setup) => Security::Tls { pin: Some(setup.pin) },
             None => Security::Plain,
         };
-        let host = host.trim_start_matches('[').trim_end_matches(']');
+        // In a link, the sign before a zone is escaped (RFC 6874).
+        let host = host.trim_start_matches('[').trim_end_matches(']').replacen("%25", "%", 1);
         let address = Address { authority: Authority::new(host, port, security), path: path.clone() };
         Page {
             names: std::iter::once(terms.store.name()).chain(folders).map(SafeText::new).collect(),
@@ -120,7 +121,11 @@ impl Page {
                     main {
                         div class="bar" {
                             p { "With resuming and verification: " code { (self.command) } }
-                            a class="zip" href="?zip" { "Download as zip" }
+                            p class="get" {
+                                a class="zip" href="?zip" { "Download as zip" }
+                                " "
+                                a class="zip" href="?tar" { "as tar" }
+                            }
                         }
                         table {
                             thead {
@@ -142,14 +147,19 @@ impl Page {
                         p {
                             (self.summary)
                             @if let Some(next) = &self.next {
-                                " · " a href={ "?after=" (next) } rel="next" { "more" }
+                                " · " a href={ "?" (self.order.query()) "after=" (next) } rel="next" { "more" }
                             }
-                            " · " a href="?json" { "JSON" }
+                            " · " a href={ "?json" (self.after()) } { "JSON" }
                         }
                     }
                 }
             }
         }
+    }
+
+    /// The parameter for the first entry of the page, if it is not the first of the folder.
+    fn after(&self) -> String {
+        self.after.as_ref().map(|after| format!("&after={after}")).unwrap_or_default()
     }
 
     /// The head of a column: a link that sorts by it, or in the other direction.
@@ -159,7 +169,7 @@ impl Page {
         // The largest and the newest are of interest first.
         let descend = if is_sorted { !is_descending } else { column != Column::Name };
         let direction = if descend { "-" } else { "" };
-        let after = self.after.as_ref().map(|after| format!("&after={after}")).unwrap_or_default();
+        let after = self.after();
         let (sorted, arrow) = match (is_sorted, is_descending) {
             (false, _) => (None, ""),
             (true, false) => (Some("ascending"), " ↑"),
@@ -171,6 +181,22 @@ impl Page {
             }
         }
     }
+}
+
+/// A page that leads on to a path of this server.
+pub(in super::super) fn entrance(location: &str) -> String {
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta http-equiv="refresh" content={ "0;url=" (location) };
+                title { "Opening" }
+            }
+            body { p { a href=(location) { "Continue to the files" } } }
+        }
+    };
+    page.into_string()
 }
 
 /// The row of an entry.

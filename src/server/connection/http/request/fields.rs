@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// Their names.
-const USED: [&str; 10] = [
+const USED: [&str; 16] = [
     "authorization",
     "connection",
     "cookie",
@@ -14,6 +14,12 @@ const USED: [&str; 10] = [
     "if-range",
     "if-unmodified-since",
     "range",
+    "referer",
+    "sec-fetch-mode",
+    "upgrade-insecure-requests",
+    "user-agent",
+    "want-digest",
+    "want-repr-digest",
 ];
 
 /// The values of fields, by name. Several values of one name are joined as RFC 9110 5.2 has it.

@@ -27,6 +27,8 @@ pub(crate) enum Method {
 #[derive(Debug)]
 pub(crate) struct Request {
     pub method: Method,
+    /// Its name, for the access log.
+    pub method_name: String,
     /// The minor version of HTTP/1: 0 or 1.
     pub minor: u8,
     pub target: Target,
@@ -102,6 +104,7 @@ impl Request {
         };
         let fields = Fields::new(request.headers);
         let has_body = has_body(request.headers, minor)?;
+        let method_name = method.to_owned();
         let method = match method {
             "GET" => Method::Get,
             "HEAD" => Method::Head,
@@ -116,7 +119,7 @@ impl Request {
         let connection = fields.get("connection").unwrap_or_default();
         let has = |option: &str| connection.split(',').any(|token| token.trim().eq_ignore_ascii_case(option));
         let keep_alive = !has("close") && (minor == 1 || has("keep-alive"));
-        Ok(Request { method, minor, target, host: named.or(host), has_body, keep_alive, fields })
+        Ok(Request { method, method_name, minor, target, host: named.or(host), has_body, keep_alive, fields })
     }
 }
 

@@ -58,6 +58,7 @@ mod tests {
             "192.0.2.1",
             "[::1]:7878",
             "[fe80::1%eth0]",
+            "[fe80::1%25eth0]:7878",
             "localhost",
             "LOCALHOST:80",
             "localhost.",

@@ -2,6 +2,7 @@
 
 pub(super) mod conditions;
 pub(super) mod credential;
+pub(super) mod digests;
 mod fields;
 pub(super) mod head;
 pub(crate) mod host;

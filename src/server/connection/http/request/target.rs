@@ -18,10 +18,14 @@ pub(crate) enum Form {
     Json,
     /// A folder as a zip.
     Zip,
+    /// A folder as a tar.
+    Tar,
     /// The BLAKE3 digest of a file, as `b3sum` prints it.
     Blake3,
     /// The SHA-256 digest of a file, as `sha256sum` prints it.
     Sha256,
+    /// A metalink of a file, with the digests of its pieces.
+    Meta4,
 }
 
 /// What the rows of a page are sorted by.
@@ -110,8 +114,10 @@ impl Target {
             match name {
                 "json" => self.form = Form::Json,
                 "zip" => self.form = Form::Zip,
+                "tar" => self.form = Form::Tar,
                 "blake3" => self.form = Form::Blake3,
                 "sha256" => self.form = Form::Sha256,
+                "meta4" => self.form = Form::Meta4,
                 "after" => self.after = Some(decoded()),
                 "sort" => self.order = Order::parse(value),
                 // Others are ignored, as links have them for other purposes.
@@ -133,6 +139,17 @@ impl Target {
 }
 
 impl Order {
+    /// The parameter of it, with its end, or nothing for the usual order.
+    pub fn query(self) -> String {
+        let name = match self.column {
+            Column::Name => "name",
+            Column::Size => "size",
+            Column::Modified => "modified",
+        };
+        let direction = if self.is_descending { "-" } else { "" };
+        if self == Order::default() { String::new() } else { format!("sort={direction}{name}&") }
+    }
+
     fn parse(text: &str) -> Order {
         let (name, is_descending) = match text.strip_prefix('-') {
             Some(name) => (name, true),
@@ -215,6 +232,9 @@ mod tests {
         assert_eq!(target.order, Order { column: Column::Size, is_descending: true });
         assert!(!format!("{target:?}").contains("secret"));
         assert_eq!(parse("/?token=x").query(), "");
+        for text in ["sort=-size&", "sort=modified&", "sort=-name&", ""] {
+            assert_eq!(parse(&format!("/?{text}x")).order.query(), text);
+        }
         assert_eq!((parse("/?zip").form, parse("/a?blake3=").form), (Form::Zip, Form::Blake3));
     }
 
