@@ -59,7 +59,8 @@ fn documented_options_exist() {
     let command = Cli::command();
     let known: Vec<String> =
         command.get_arguments().filter_map(|it| it.get_long().map(str::to_owned)).collect();
-    let others = ["release", "lib", "open", "help", "version", "test"];
+    // Those of cargo and systemctl.
+    let others = ["release", "lib", "open", "help", "version", "test", "now"];
     // Those of curl and wget.
     let of_peers = ["pinnedpubkey", "no-check-certificate", "user", "ask-password", "compressed", "globoff"];
     for (file, text) in documents() {

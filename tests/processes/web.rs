@@ -277,11 +277,13 @@ fn objects_of_an_object_storage_are_fetched_and_proven() {
     let _moto = Running::start(home.other(&program, arguments));
     listens(port);
     let file = noise(6_000_000);
-    s3(port, "PUT", "/bucket", "", b"");
+    let public = "x-amz-acl: public-read\r\n";
+    s3(port, "PUT", "/bucket", public, b"");
     let digest = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, Sha256::digest(&file));
-    let fields = format!("x-amz-sdk-checksum-algorithm: SHA256\r\nx-amz-checksum-sha256: {digest}\r\n");
+    let fields =
+        format!("{public}x-amz-sdk-checksum-algorithm: SHA256\r\nx-amz-checksum-sha256: {digest}\r\n");
     s3(port, "PUT", "/bucket/whole.bin", &fields, &file);
-    let begun = s3(port, "POST", "/bucket/parts.bin?uploads", "", b"");
+    let begun = s3(port, "POST", "/bucket/parts.bin?uploads", public, b"");
     let id = begun.split("<UploadId>").nth(1).and_then(|rest| rest.split('<').next()).expect("an id");
     let mut list = String::from("<CompleteMultipartUpload>");
     for (number, part) in file.chunks(5_500_000).enumerate() {

@@ -183,12 +183,12 @@ impl TarStream {
 /// The bytes that an entry takes in a tar archive.
 pub(super) fn entry_len(name: &[u8], source: &Source) -> u64 {
     let size = content_len(source);
-    (header(name, source).len() + padding(size)) as u64 + size
+    size.saturating_add((header(name, source).len() + padding(size)) as u64)
 }
 
 /// The size of an archive with entries of this length.
 pub(super) fn archive_len(entries: u64) -> u64 {
-    entries + END_LEN
+    entries.saturating_add(END_LEN)
 }
 
 fn content_len(source: &Source) -> u64 {
@@ -197,8 +197,8 @@ fn content_len(source: &Source) -> u64 {
 
 /// Bytes after content of this length, up to the next block.
 fn padding(size: u64) -> usize {
-    // Less than a block.
-    (size.next_multiple_of(BLOCK as u64) - size) as usize
+    let begun = (size % BLOCK as u64) as usize;
+    if begun == 0 { 0 } else { BLOCK - begun }
 }
 
 /// The header of an entry, with a pax header before it if it needs one.

@@ -60,7 +60,9 @@ fn whole_run(options: &[&str]) -> (Vec<String>, String) {
         Err(_) => format!("fdsp+plain://127.0.0.1:{port}/"),
     };
     assert_eq!(
-        home.run(["-q", "-d", "got", &format!("{address}empty"), &format!("{address}dir/x.txt")]).code,
+        // One connection for both.
+        home.run(["-q", "-j", "1", "-d", "got", &format!("{address}empty"), &format!("{address}dir/x.txt")])
+            .code,
         0
     );
     assert_eq!(home.run(["-q", "-d", "got", &format!("{address}missing")]).code, 4);
