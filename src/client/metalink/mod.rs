@@ -32,7 +32,7 @@ pub struct MetalinkFile {
 
 impl MetalinkFile {
     /// Its best address.
-    pub(crate) fn first(&self) -> Option<&Locator> {
+    pub fn first(&self) -> Option<&Locator> {
         self.addresses.first()
     }
 }

@@ -59,7 +59,7 @@ impl WebHeader {
     }
 
     /// Whether a request has it once: another one replaces it.
-    pub(crate) fn is_single(&self) -> bool {
+    pub fn is_single(&self) -> bool {
         self.name == USER_AGENT || self.name == REFERER
     }
 
