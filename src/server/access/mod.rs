@@ -1,5 +1,6 @@
 //! Which clients may fetch, and the token that a server generates and stores.
 
+pub(super) mod host_names;
 pub(super) mod local_users;
 pub(super) mod token_check;
 

@@ -39,10 +39,7 @@ mod v1;
 
 use self::http::response::Status;
 pub(crate) use self::{
-    http::{
-        monitor::{MAX_HEAD_LEN, MonitorRequest, parse_monitor_request},
-        request::host::HostNames,
-    },
+    http::monitor::{MAX_HEAD_LEN, MonitorRequest, parse_monitor_request},
     machine::state::{Connection, Want},
     task::{Outcome, Task},
 };

@@ -11,7 +11,7 @@ use crate::{
     },
     server::{
         accept::listen,
-        access::{Access, local_users, token_check::TokenCheck},
+        access::{Access, host_names::HostNames, local_users, token_check::TokenCheck},
         api::{
             arch::Arch,
             config::Config,
@@ -20,7 +20,6 @@ use crate::{
             web::WebAccess,
         },
         certificate::Certificate,
-        connection::HostNames,
         loops::{r#async, select, single, threads},
         shared::{
             Shared,

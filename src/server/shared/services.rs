@@ -13,7 +13,7 @@ use crate::{
     net::bucket::Bucket,
     protocol::{classic::Dialect, path::RemotePath},
     server::{
-        access::token_check::TokenCheck,
+        access::{host_names::HostNames, token_check::TokenCheck},
         api::{
             arch::Arch,
             event::{Event, Sink},
@@ -22,7 +22,6 @@ use crate::{
         },
         cache::{digests::ContentDigests, hashes::BlockHashes, indexes::ArchiveIndexes},
         certificate::TlsSetup,
-        connection::HostNames,
         limits::{Limits, MAX_OUTPUTS, MAX_PLANS, blocks::Blocks, budget::Budget, permits::Permits},
         sync::lock,
         telemetry::{access_log::AccessLog, metrics::Metrics, record::Record},

@@ -16,10 +16,10 @@ use crate::{
         message::{Get, List, Stat},
     },
     server::{
-        access::token_check::TokenCheck,
+        access::{host_names::HostNames, token_check::TokenCheck},
         api::{arch::Arch, event::Event},
         certificate::TlsSetup,
-        connection::{Connection, HostNames, Want},
+        connection::{Connection, Want},
         limits::{Limits, MAX_OUTPUT},
         shared::{
             Shared,

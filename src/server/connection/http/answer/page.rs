@@ -13,9 +13,12 @@ use crate::{
         address::{Address, Authority, Security, encoded},
         message::{Entry, Kind, Timestamp},
     },
-    server::connection::http::request::{
-        head::Request,
-        target::{Column, Order, split_port},
+    server::{
+        access::host_names::split_port,
+        connection::http::request::{
+            head::Request,
+            target::{Column, Order},
+        },
     },
     text::{SafeText, units},
 };

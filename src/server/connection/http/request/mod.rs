@@ -5,7 +5,6 @@ pub(super) mod credential;
 pub(super) mod digests;
 mod fields;
 pub(super) mod head;
-pub(crate) mod host;
 pub(super) mod target;
 
 use super::response::Status;

@@ -6,7 +6,10 @@ use percent_encoding::percent_decode_str;
 use zeroize::Zeroizing;
 
 use super::Refused;
-use crate::protocol::path::{RemotePath, odd_name};
+use crate::{
+    protocol::path::{RemotePath, odd_name},
+    server::access::host_names::split_port,
+};
 
 /// The form in which a path is wanted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -186,17 +189,6 @@ pub(super) fn authority(text: &str) -> Option<String> {
         !port.is_empty() && port.parse::<u16>().is_ok() && port.bytes().all(|byte| byte.is_ascii_digit())
     };
     (is_host && port.is_none_or(is_port)).then(|| text.to_ascii_lowercase())
-}
-
-/// A host, an IPv6 address in brackets, and the port after it.
-pub(crate) fn split_port(text: &str) -> Option<(&str, Option<&str>)> {
-    let end = if text.starts_with('[') { text.find(']')? + 1 } else { text.find(':').unwrap_or(text.len()) };
-    let (host, rest) = text.split_at(end);
-    match rest.strip_prefix(':') {
-        Some(port) => Some((host, Some(port))),
-        None if rest.is_empty() => Some((host, None)),
-        None => None,
-    }
 }
 
 #[cfg(test)]

@@ -6,8 +6,6 @@ use std::{
     net::{Ipv4Addr, Ipv6Addr},
 };
 
-use super::target::split_port;
-
 /// The names of a server, beside `localhost` and every address.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct HostNames(Vec<String>);
@@ -43,6 +41,17 @@ impl HostNames {
 /// As names are compared: in lower case, without the dot of the root.
 fn normal(name: &str) -> String {
     name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()
+}
+
+/// A host, an IPv6 address in brackets, and the port after it.
+pub(crate) fn split_port(text: &str) -> Option<(&str, Option<&str>)> {
+    let end = if text.starts_with('[') { text.find(']')? + 1 } else { text.find(':').unwrap_or(text.len()) };
+    let (host, rest) = text.split_at(end);
+    match rest.strip_prefix(':') {
+        Some(port) => Some((host, Some(port))),
+        None if rest.is_empty() => Some((host, None)),
+        None => None,
+    }
 }
 
 #[cfg(test)]
