@@ -170,6 +170,17 @@ impl Fault {
         }
     }
 
+    /// The same fault of a server that is not the one of the job, such as one that it redirects to: the attempt has failed, and about the
+    /// server of the job it says nothing.
+    pub(crate) fn of_another_server(self) -> Fault {
+        match self.verdict {
+            Verdict::Unreachable(_) | Verdict::Silent(_) | Verdict::UnknownHost(_) => {
+                Fault { verdict: Verdict::Again(Duration::ZERO), ..self }
+            }
+            _ => self,
+        }
+    }
+
     /// Since when its server is unreachable, if that is what it says. `known`: whether the server has answered before.
     pub(crate) fn unreachable_since(&self, known: bool) -> Option<Instant> {
         match self.verdict {

@@ -305,7 +305,14 @@ impl Cli {
                 }
                 for mirror in &entry.mirrors {
                     let found = fetch.resolve(mirror).map_err(of_line)?;
-                    mirrors.extend(found.into_iter().map(|request| (requests.len(), request.address)));
+                    if found.len() != several.len() {
+                        let (count, of) = (found.len(), several.len());
+                        return Err(of_line(UsageError(format!(
+                            "a mirror stands for {count} addresses, and the address before it for {of}"
+                        ))));
+                    }
+                    let numbered = (requests.len()..).zip(found);
+                    mirrors.extend(numbered.map(|(number, request)| (number, request.address)));
                 }
                 entries.extend(several.iter().map(|_| Some(entry.clone())));
                 requests.extend(several);

@@ -157,8 +157,7 @@ impl NewJob {
     pub(crate) fn readdress(&mut self, mut address: Locator) {
         let before = self.address.server();
         address.complete(&before);
-        let server = address.server();
-        if server.host() != before.host() || server.is_encrypted() != before.is_encrypted() {
+        if !address.is_at_server_of(&self.address) {
             self.headers.clear();
         }
         self.address = address;

@@ -54,10 +54,11 @@ impl Sink for Whole {
     }
 
     fn hole(&mut self, length: u64) -> Result<Flow, Fault> {
+        let length = length.saturating_add(self.bytes.len() as u64);
         if length > MAX_LEN {
             return Err(too_large());
         }
-        (0..length).try_for_each(|_| self.data(&[0]).map(drop))?;
+        self.bytes.resize(length as usize, 0);
         Ok(Flow::Continue)
     }
 }

@@ -4,18 +4,21 @@ use std::{fs::File, io::Read, path::Path};
 
 use tokio::task::block_in_place;
 
-use crate::client::{
-    api::{
-        content::{
-            checksum::Checksum,
-            proof::DigestBy,
-            sums::{MAX_SUMS_LEN, Sums, SumsAt, names_beside},
+use crate::{
+    client::{
+        api::{
+            content::{
+                checksum::Checksum,
+                proof::DigestBy,
+                sums::{MAX_SUMS_LEN, Sums, SumsAt, names_beside},
+            },
+            views::view::{Trouble, TroubleKind},
         },
-        views::view::TroubleKind,
+        error::Fault,
+        job::{attempt::Attempt, resume::JobResume},
+        source::Source,
     },
-    error::Fault,
-    job::{attempt::Attempt, resume::JobResume},
-    source::Source,
+    text::SafeText,
 };
 
 /// Finds the checksum, once for each job. A list of the user must have it; one beside the file is used only if it has it.
@@ -30,7 +33,7 @@ pub(super) async fn find(attempt: &Attempt, resume: &mut JobResume) -> Result<()
         at => {
             let content = match (at, &attempt.sums) {
                 (SumsAt::File(path), _) => block_in_place(|| read(path))?,
-                (_, Some(source)) => source.small(MAX_SUMS_LEN).await?.ok_or_else(|| {
+                (_, Some(source)) => of_list(source, at.shown().as_str()).await?.ok_or_else(|| {
                     Fault::never(
                         TroubleKind::NotFound,
                         format!("{}: the server does not have it", at.shown()),
@@ -44,10 +47,10 @@ pub(super) async fn find(attempt: &Attempt, resume: &mut JobResume) -> Result<()
     Ok(())
 }
 
-/// The names of the file: that of the server, which comes first, and that of the address.
+/// The names of the file: that of the address, which comes first, and that of the server, which must not choose the line of a list.
 async fn names(attempt: &Attempt, worked: bool) -> Result<Vec<String>, Fault> {
-    let mut names: Vec<String> = attempt.source.server_name(worked).await?.into_iter().collect();
-    names.extend(attempt.new_job().address.name().map(str::to_owned));
+    let mut names: Vec<String> = attempt.new_job().address.name().map(str::to_owned).into_iter().collect();
+    names.extend(attempt.source.server_name(worked).await?);
     names.dedup();
     Ok(names)
 }
@@ -77,12 +80,22 @@ fn listed(at: &SumsAt, content: &[u8], names: &[String]) -> Result<Checksum, Fau
     ))
 }
 
+/// Receives a list; `None` if the server does not have it. That it cannot be had now is a failed attempt of the job, whose own server may be
+/// well.
+async fn of_list(source: &Source, name: &str) -> Result<Option<Vec<u8>>, Fault> {
+    source.small(MAX_SUMS_LEN).await.map_err(|fault| {
+        let message = SafeText::new(&format!("the list of checksums {name}: {}", fault.trouble.message));
+        let trouble = Trouble { message, ..fault.trouble.clone() };
+        Fault { trouble, ..fault }.of_another_server()
+    })
+}
+
 /// The checksum of the first list beside the file that has it.
 async fn beside(source: &Source, names: &[String]) -> Result<Option<Checksum>, Fault> {
     for name in names {
         for list in names_beside(name) {
             let Some(at) = source.beside(&list) else { continue };
-            let content = match at.small(MAX_SUMS_LEN).await {
+            let content = match of_list(&at, &list).await {
                 Ok(Some(content)) => content,
                 // The next attempt may find it.
                 Err(fault) if fault.trouble.kind == TroubleKind::Connection => return Err(fault),

@@ -42,11 +42,12 @@ impl Sources {
         Sources { pool: Arc::new(pool), clients: Arc::new(clients) }
     }
 
-    /// The content at an address, from a server that speaks this protocol. Web servers speak HTTP, and get these header fields.
+    /// The content at an address, from a server that speaks this protocol. Web servers speak HTTP, and get these header fields, and
+    /// those for all downloads; with `None` neither.
     pub(crate) fn source(
         &self,
         address: &Locator,
-        headers: &[WebHeader],
+        headers: Option<&[WebHeader]>,
         speak: Speak,
         limiter: &Arc<Limiter>,
         observer: Arc<dyn Observer>,

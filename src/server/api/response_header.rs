@@ -3,15 +3,17 @@
 use std::fmt;
 
 /// Fields on which the framing of responses, their security, or the correctness of resumed downloads depends.
-const RESERVED: [&str; 33] = [
+const RESERVED: [&str; 35] = [
     "accept-ranges",
     "allow",
     "alt-svc",
     "connection",
+    "content-digest",
     "content-disposition",
     "content-encoding",
     "content-length",
     "content-location",
+    "content-md5",
     "content-range",
     "content-security-policy",
     "content-type",
@@ -93,15 +95,20 @@ impl fmt::Display for ResponseHeader {
     }
 }
 
-/// Adds these fields to the head of a response with this status, whose last line ends it. `Cache-Control` replaces the server's for content
-/// that needs no token; `Vary` is joined with the server's.
-pub(crate) fn add_response_headers(headers: &[ResponseHeader], status: u16, head: &mut String) {
+/// Adds these fields to the head of a response with this status, whose last line ends it. `Cache-Control` replaces the server's where no
+/// token is needed; `Vary` is joined with the server's.
+pub(crate) fn add_response_headers(
+    headers: &[ResponseHeader],
+    status: u16,
+    needs_token: bool,
+    head: &mut String,
+) {
     if !headers.iter().any(|header| header.is("server")) {
         head.push_str("Server: fdsp\r\n");
     }
     for header in headers {
         if header.is("cache-control") {
-            if matches!(status, 200 | 206 | 304) && !head.contains("\r\nCache-Control: private") {
+            if matches!(status, 200 | 206 | 304) && !needs_token {
                 replace_line(head, "Cache-Control", |_| header.value.clone());
             }
         } else if header.is("vary") && head.contains("\r\nVary: ") {
@@ -152,11 +159,12 @@ mod tests {
         let headers =
             ["Access-Control-Allow-Origin: *", "cache-control: public", "vary: Origin", "server: files"];
         let headers: Vec<_> = headers.iter().map(|text| ResponseHeader::parse(text).unwrap()).collect();
-        let with = |status, head: &str| {
+        let add = |status, needs_token, head: &str| {
             let mut head = head.to_owned();
-            add_response_headers(&headers, status, &mut head);
+            add_response_headers(&headers, status, needs_token, &mut head);
             head
         };
+        let with = |status, head: &str| add(status, false, head);
         assert_eq!(
             with(200, "HTTP/1.1 200 OK\r\nCache-Control: no-cache\r\nVary: Cookie\r\n"),
             "HTTP/1.1 200 OK\r\nCache-Control: public\r\nVary: Cookie, Origin\r\nAccess-Control-Allow-Origin: *\r\nserver: files\r\n"
@@ -164,11 +172,11 @@ mod tests {
         assert!(
             with(401, "HTTP/1.1 401 X\r\nCache-Control: no-store\r\n").contains("Cache-Control: no-store")
         );
-        let private = with(200, "HTTP/1.1 200 OK\r\nCache-Control: private, no-cache\r\n");
-        assert!(
-            private.contains("Cache-Control: private, no-cache") && private.contains("vary: Origin"),
-            "{private}"
-        );
+        for own in ["private, no-cache", "no-store"] {
+            let private = add(200, true, &format!("HTTP/1.1 200 OK\r\nCache-Control: {own}\r\n"));
+            assert!(private.contains(&format!("Cache-Control: {own}\r\n")), "{private}");
+            assert!(!private.contains("public") && private.contains("vary: Origin"), "{private}");
+        }
     }
 
     proptest! {
@@ -179,7 +187,7 @@ mod tests {
         fn an_accepted_field_is_one_line(text in "[ -~\\r\\n\\t]{0,20}:[ -~\\r\\n\\t\u{80}]{0,20}") {
             if let Ok(header) = ResponseHeader::parse(&text) {
                 let mut head = "HTTP/1.1 200 OK\r\n".to_owned();
-                add_response_headers(&[header], 200, &mut head);
+                add_response_headers(&[header], 200, false, &mut head);
                 prop_assert!(head.matches("\r\n").count() <= 3 && !head.contains("\r\n\r\n"));
                 prop_assert!(!head.replace("\r\n", "").contains(['\r', '\n']));
             }

@@ -14,6 +14,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rustix::fs::OFlags;
+
 use super::{line::AccessLogFormat, record::Record};
 use crate::server::{limits::WARNING_INTERVAL, sync::lock};
 
@@ -54,6 +56,8 @@ struct Writer {
     dropped: Arc<AtomicU64>,
     /// Lines that were lost and are not reported yet, and why.
     lost: u64,
+    /// Whether a part of a lost line may be in the file.
+    is_torn: bool,
     error: Option<io::Error>,
     warned: Option<Instant>,
     warn: Box<dyn Fn(&str) + Send>,
@@ -73,6 +77,7 @@ impl AccessLog {
             config,
             dropped: Arc::clone(&dropped),
             lost: 0,
+            is_torn: false,
             error: None,
             warned: None,
             warn: Box::new(warn),
@@ -130,9 +135,17 @@ impl Writer {
             };
             match message {
                 Message::Record(record) => {
-                    let line = self.config.format.line(&record);
+                    let mut line = self.config.format.line(&record);
+                    // A part of the last line may be in the file.
+                    if std::mem::take(&mut self.is_torn) {
+                        line.insert(0, '\n');
+                    }
                     let result = self.out.write_all(line.as_bytes());
                     self.check(result);
+                    // A writer that never catches up is the one that loses lines.
+                    if self.error.is_some() || self.dropped.load(Ordering::Relaxed) > 0 {
+                        self.report();
+                    }
                 }
                 Message::Reopen => self.reopen(),
                 Message::End => {
@@ -157,6 +170,7 @@ impl Writer {
     /// Counts what could not be written. What is in the buffer then is given up, since a part of it may be written.
     fn check(&mut self, result: io::Result<()>) {
         let Err(error) = result else { return };
+        self.is_torn = true;
         let lines = self.out.buffer().iter().filter(|byte| **byte == b'\n').count() as u64;
         self.lost += lines.max(1);
         self.error = Some(error);
@@ -189,7 +203,10 @@ impl Writer {
 /// Opens a log for appending; a new one is for its owner only, since it has the addresses of clients.
 fn open(file: Option<&Path>) -> io::Result<Box<dyn Write + Send>> {
     let Some(path) = file else { return Ok(Box::new(io::stdout())) };
-    let file: File = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
+    // A pipe without a reader is an error, and no reason to wait for one.
+    let flags = OFlags::NONBLOCK.bits().cast_signed();
+    let file: File =
+        OpenOptions::new().append(true).create(true).mode(0o600).custom_flags(flags).open(path)?;
     Ok(Box::new(file))
 }
 

@@ -83,7 +83,24 @@ fn json(record: &Record) -> String {
         error: record.error.as_ref().map(|error| error.as_str()),
     };
     // A struct of texts and numbers has a form in JSON.
-    serde_json::to_string(&members).unwrap_or_default() + "\n"
+    ascii(&serde_json::to_string(&members).unwrap_or_default()) + "\n"
+}
+
+/// JSON with nothing that drives a terminal: characters other than ASCII, which are in its texts only, are escaped.
+fn ascii(json: &str) -> String {
+    let mut ascii = String::with_capacity(json.len());
+    for character in json.chars() {
+        match character {
+            ' '..='~' => ascii.push(character),
+            other => {
+                for unit in other.encode_utf16(&mut [0; 2]) {
+                    // Writing to a string does not fail.
+                    let _ = write!(ascii, "\\u{unit:04x}");
+                }
+            }
+        }
+    }
+    ascii
 }
 
 fn moment(at: SystemTime) -> OffsetDateTime {

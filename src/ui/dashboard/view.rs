@@ -161,6 +161,7 @@ fn last_line(model: &Model, layout: &Layout, buf: &mut Buffer) -> Option<Positio
                 Form::Compact => {
                     let line = inset(layout.log);
                     let text = clip(&question.text, room, &model.look.glyphs);
+                    buf.set_style(line, Style::reset());
                     put(buf, line, line.x, line.y, &format!("{text:room$}"), theme.warn);
                     put_line(buf, area, area.y, &answers);
                 }

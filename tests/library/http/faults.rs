@@ -67,6 +67,22 @@ fn a_transfer_coding_that_was_not_asked_for_is_an_error() {
     }
 }
 
+/// One of them is wrong, and a peer that reads the other one than a proxy before it sees another content.
+#[test]
+fn a_length_together_with_chunks_is_an_error() {
+    for length in [3, 10, 100_000] {
+        let web = Web::new(move |_| {
+            let fields = ["Transfer-Encoding: chunked", &format!("Content-Length: {length}"), "ETag: \"v1\""];
+            let mut answer = Answer::new("200 OK", &fields).then(Then::Close);
+            answer.body = b"5\r\nabcde\r\n0\r\n\r\n".to_vec();
+            answer
+        });
+        let mut client = Client::new(once());
+        let trouble = get(&mut client, &web, "a.bin").unwrap_err();
+        assert!(!client.path("a.bin").exists(), "{length}: {trouble}");
+    }
+}
+
 /// One byte after the other, for ever.
 #[test]
 fn a_header_that_never_ends_is_given_a_time() {

@@ -82,3 +82,16 @@ fn the_password_is_not_sent_to_another_server() {
     assert_eq!(sent, [Some("Basic bWU6cGFzcyB3b3Jk".to_owned())]);
     assert!(other.requests().iter().all(|request| request.header("authorization").is_none()));
 }
+
+/// The server of the address answers each time: it is not unreachable, and the attempts are counted.
+#[test]
+fn a_redirect_to_a_server_that_is_away_fails_after_the_retries() {
+    for to in ["http://127.0.0.1:1/x", "http://no-such-host.invalid/x"] {
+        let location = format!("Location: {to}");
+        let web = Web::new(move |_| Answer::empty("302 Found", &[&location]));
+        let mut client = Client::new(Config { retries: 2, ..once() });
+        let trouble = get(&mut client, &web, "a").unwrap_err();
+        assert_eq!(trouble.kind, TroubleKind::Connection, "{trouble}");
+        assert!(web.requests().len() < 20, "{}", web.requests().len());
+    }
+}

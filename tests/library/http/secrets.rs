@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use fdsp::client::{
-    Command, Config, Cookies, CurlCommand, Doubt, Edit, Locator, Netrc, NewJob, TroubleKind, Trust,
+    Command, Config, Cookies, CurlCommand, Doubt, Edit, Event, Locator, Netrc, NewJob, TroubleKind, Trust,
     Web as Settings, WebHeader,
 };
 
@@ -135,6 +135,46 @@ fn header_fields_are_not_sent_to_the_server_of_a_new_address() {
     client.end(id).unwrap();
     assert_eq!(sent(&old, "x-key").as_deref(), Some("s3cret"));
     assert_eq!(sent(&new, "x-key"), None);
+}
+
+/// The metalink chooses them, not the user.
+#[test]
+fn what_the_user_has_given_is_not_sent_to_servers_that_a_metalink_names() {
+    let other = Web::new(|request| Answer::of(request, b"content", TAG, &[]));
+    let text = format!(
+        "<metalink xmlns=\"urn:ietf:params:xml:ns:metalink\"><file name=\"f\"><size>7</size><url>{}</url></file></metalink>",
+        other.url("x")
+    );
+    let web = Web::new(move |_| Answer::whole(text.as_bytes(), &["Content-Type: application/metalink4+xml"]));
+    let netrc = Netrc::parse("default login x password y").unwrap();
+    let mut client = Client::new(with(|web| {
+        web.netrc = Some(Arc::new(netrc));
+        web.headers = vec![WebHeader::parse("X-Key: s3cret").unwrap()];
+        web.referer = Some("https://example.org/".to_owned());
+    }));
+    let job = job(&client, &web, "f.meta4");
+    client.add(job);
+    client.wait("the file", |event| match event {
+        Event::Done { .. } => Some(()),
+        Event::Failed { trouble, .. } => panic!("{trouble}"),
+        _ => None,
+    });
+    for (name, value) in
+        [("x-key", "s3cret"), ("authorization", "Basic eDp5"), ("referer", "https://example.org/")]
+    {
+        assert_eq!(sent(&web, name).as_deref(), Some(value));
+        assert_eq!(sent(&other, name), None);
+    }
+}
+
+#[test]
+fn all_cookies_are_in_one_field() {
+    let web = Web::new(|request| Answer::of(request, b"content", TAG, &[]));
+    let mut client = Client::new(once());
+    let headers = ["Cookie: a=1", "Cookie: b=2"].map(|text| WebHeader::parse(text).unwrap()).to_vec();
+    let job = NewJob { headers, ..job(&client, &web, "a") };
+    client.run(job).unwrap();
+    assert_eq!(sent(&web, "cookie").as_deref(), Some("a=1; b=2"));
 }
 
 /// With `--accept-new` the certificate of an unknown server is accepted, but nobody has checked it.

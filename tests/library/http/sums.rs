@@ -1,6 +1,8 @@
 //! Lists of checksums: those that the user names, and those that are beside the file.
 
-use fdsp::client::{DigestBy, DigestKind, Finished, Locator, NewJob, Proof, SumsAt, Trouble, TroubleKind};
+use fdsp::client::{
+    self, DigestBy, DigestKind, Finished, Locator, NewJob, Proof, SumsAt, Trouble, TroubleKind,
+};
 use sha2::{Digest as _, Sha256, Sha512};
 
 use super::{TAG, job, once};
@@ -112,4 +114,46 @@ fn a_file_that_differs_from_the_list_beside_it_is_not_done() {
     let trouble = fetch(&web, SumsAt::Beside).unwrap_err();
     assert_eq!(trouble.kind, TroubleKind::Integrity);
     assert!(trouble.message.as_str().contains("checksum mismatch: expected sha256:0000"), "{trouble}");
+}
+
+/// Both are in the list, and the server names the other one.
+#[test]
+fn the_server_does_not_choose_the_line_of_a_list() {
+    let (wanted, other) = (content(MIB, 1), content(MIB, 2));
+    let list = format!("{}  a.iso\n{}  other.iso\n", sha256(&wanted), sha256(&other));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("SHA256SUMS");
+    std::fs::write(&path, list).unwrap();
+    let named = "Content-Disposition: attachment; filename=other.iso";
+    let web = Web::new(move |request| Answer::of(request, &other, TAG, &[named]));
+    assert_eq!(fetch(&web, SumsAt::File(path)).unwrap_err().kind, TroubleKind::Integrity);
+}
+
+/// A metalink names contents that the list says nothing about.
+#[test]
+fn a_metalink_in_the_place_of_a_file_does_not_avoid_its_checksum() {
+    let other = Web::new(|request| Answer::of(request, b"content", TAG, &[]));
+    let text = format!(
+        "<metalink xmlns=\"urn:ietf:params:xml:ns:metalink\"><file name=\"f\"><url>{}</url></file></metalink>",
+        other.url("x")
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("SHA256SUMS");
+    std::fs::write(&path, format!("{}  a.iso\n", sha256(b"the file"))).unwrap();
+    let kind = "Content-Type: application/metalink4+xml";
+    let web = Web::new(move |request| Answer::of(request, text.as_bytes(), TAG, &[kind]));
+    assert_eq!(fetch(&web, SumsAt::File(path)).unwrap_err().kind, TroubleKind::Integrity);
+    assert!(other.requests().is_empty());
+}
+
+/// The server of the file is well, which does not make the attempts uncounted.
+#[test]
+fn a_list_at_a_server_that_is_away_fails_after_the_retries() {
+    let web = serve(b"content", Vec::new());
+    let mut client = Client::new(client::Config { retries: 2, ..once() });
+    let sums = Some(SumsAt::Web(Locator::parse("http://127.0.0.1:1/SHA256SUMS").unwrap()));
+    let job = NewJob { sums, ..job(&client, &web, "dir/a.iso") };
+    let trouble = client.run(job).unwrap_err();
+    assert_eq!(trouble.kind, TroubleKind::Connection);
+    assert!(trouble.message.as_str().contains("list of checksums"), "{trouble}");
 }

@@ -185,6 +185,24 @@ fn cancelling_deletes_what_is_kept_of_the_old_version() {
     }
 }
 
+/// The content at another address may have the same validator: many are made of size and time, or are numbers.
+#[test]
+fn an_equal_validator_at_another_address_is_no_proof() {
+    let (old, new) = (content(6 * MIB, 1), content(6 * MIB, 2));
+    let first = Web::new(move |request| match request.number {
+        0 => Answer::of(request, &old, TAG, &[]).cut(4 * MIB),
+        _ => Answer::empty("403 Forbidden", &[]),
+    });
+    let served = new.clone();
+    let second = Web::new(move |request| Answer::of(request, &served, TAG, &[]));
+    let mut client = Client::new(client::Config { retries: 2, ..once() });
+    let id = client.add(job(&client, &first, "a.bin"));
+    client.end(id).unwrap_err();
+    let address = client::Locator::parse(&second.url("a.bin")).unwrap();
+    client.engine.command(client::Command::Edit(id, client::Edit::Address(address)));
+    assert_content(&client.end(id).unwrap(), &new);
+}
+
 /// As some CDNs do: `If-Range` is not understood, and everything is sent.
 #[test]
 fn a_server_that_sends_all_of_the_same_version_is_asked_for_the_part_alone() {

@@ -69,6 +69,13 @@ fn compose(parts: &[Vec<String>], mut number: usize) -> String {
 /// The parts of a text, each with all that may stand in its place. None is empty.
 fn parse(text: &str) -> Result<Vec<Vec<String>>, GlobError> {
     let mut parts = Vec::new();
+    // Long before there are too many addresses, there may be too many parts.
+    let mut count = 1_usize;
+    let mut add = |parts: &mut Vec<Vec<String>>, plain: &mut String, choices: Vec<String>| {
+        count = count.saturating_mul(choices.len());
+        parts.extend([vec![std::mem::take(plain)], choices]);
+        if count > MAX_ADDRESSES { Err(GlobError::TooMany) } else { Ok(()) }
+    };
     let mut plain = String::new();
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
@@ -87,13 +94,12 @@ fn parse(text: &str) -> Result<Vec<Vec<String>>, GlobError> {
                     plain += &format!("[{inner}]");
                     continue;
                 }
-                parts.push(vec![std::mem::take(&mut plain)]);
-                parts.push(range(inner).ok_or_else(|| GlobError::Range(shown(inner)))??);
+                let choices = range(inner).ok_or_else(|| GlobError::Range(shown(inner)))??;
+                add(&mut parts, &mut plain, choices)?;
             }
             '{' => {
-                parts.push(vec![std::mem::take(&mut plain)]);
                 let (choices, after) = set(after)?;
-                parts.push(choices);
+                add(&mut parts, &mut plain, choices)?;
                 rest = after;
             }
             '}' | ']' => return Err(GlobError::Close(first)),

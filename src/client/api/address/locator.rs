@@ -80,6 +80,12 @@ impl Locator {
         }
     }
 
+    /// Whether both are at the same port of the same host, by the same protocol, with encryption or without.
+    pub(crate) fn is_at_server_of(&self, other: &Locator) -> bool {
+        let place = |locator: &Locator| (locator.host(), locator.server().is_encrypted());
+        std::mem::discriminant(self) == std::mem::discriminant(other) && place(self) == place(other)
+    }
+
     /// Where the server is.
     pub fn host(&self) -> Host {
         match self {

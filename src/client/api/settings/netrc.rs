@@ -92,8 +92,13 @@ impl Netrc {
     }
 
     /// The user name and password for a host: of its first entry, else of `default`. `user`: the name that is known already, which the
-    /// entry must have.
-    pub(crate) fn find<'a>(&'a self, host: &str, user: Option<&'a str>) -> Option<(&'a str, &'a str)> {
+    /// entry must have. `is_meant`: whether the user has chosen the host; `default` is for no other one.
+    pub(crate) fn find<'a>(
+        &'a self,
+        host: &str,
+        user: Option<&'a str>,
+        is_meant: bool,
+    ) -> Option<(&'a str, &'a str)> {
         let host = host.trim_matches(['[', ']']).to_ascii_lowercase();
         let fits = |entry: &&Entry| match (user, &entry.login) {
             (Some(user), Some(login)) => login.as_str() == user,
@@ -102,7 +107,7 @@ impl Netrc {
         let own = |entry: &&Entry| entry.machine.as_deref() == Some(&host);
         let is_listed = self.0.iter().any(|entry| own(&entry));
         // A default is for the hosts that have no entry.
-        let default = |entry: &&Entry| entry.machine.is_none() && !is_listed;
+        let default = |entry: &&Entry| entry.machine.is_none() && !is_listed && is_meant;
         let entry = self.0.iter().find(|entry| (own(entry) || default(entry)) && fits(entry))?;
         let login = user.or(entry.login.as_ref().map(|login| login.as_str())).unwrap_or_default();
         let password = entry.password.as_ref().map(|password| password.as_str());
@@ -205,24 +210,30 @@ mod tests {
              macdef init\ncd /\nmachine evil login x password y\n\n\
              machine c.example login only\nmachine [::1] password alone\ndefault login anonymous password guest\n",
         );
-        assert_eq!(netrc.find("a.example", None), Some(("me", "p4ss")));
-        assert_eq!(netrc.find("A.EXAMPLE", Some("me")), Some(("me", "p4ss")));
-        assert_eq!(netrc.find("a.example", Some("other")), None, "an entry of another user, and no default");
-        assert_eq!(netrc.find("b.example", None), Some(("you and me", "a \"b\" \\ c\t")));
-        assert_eq!(netrc.find("c.example", None), Some(("only", "")));
-        assert_eq!(netrc.find("evil", None), Some(("anonymous", "guest")), "a macro is no entry");
-        assert_eq!(netrc.find("sub.a.example", None), Some(("anonymous", "guest")));
+        assert_eq!(netrc.find("a.example", None, true), Some(("me", "p4ss")));
+        assert_eq!(netrc.find("A.EXAMPLE", Some("me"), true), Some(("me", "p4ss")));
+        assert_eq!(
+            netrc.find("a.example", Some("other"), true),
+            None,
+            "an entry of another user, and no default"
+        );
+        assert_eq!(netrc.find("b.example", None, true), Some(("you and me", "a \"b\" \\ c\t")));
+        assert_eq!(netrc.find("c.example", None, true), Some(("only", "")));
+        assert_eq!(netrc.find("evil", None, true), Some(("anonymous", "guest")), "a macro is no entry");
+        assert_eq!(netrc.find("sub.a.example", None, true), Some(("anonymous", "guest")));
+        assert_eq!(netrc.find("sub.a.example", None, false), None, "a host that the user has not chosen");
+        assert_eq!(netrc.find("a.example", None, false), Some(("me", "p4ss")));
         assert_eq!(format!("{netrc:?}"), "Netrc(5 entries)");
-        assert_eq!(read("machine a\n").find("a", None), None);
-        assert_eq!(read("").find("a", None), None);
+        assert_eq!(read("machine a\n").find("a", None, true), None);
+        assert_eq!(read("").find("a", None, true), None);
     }
 
     #[test]
     fn several_users_of_one_host_are_distinguished_by_their_names() {
         let netrc = read("machine h login a password 1\nmachine h login b password 2");
-        assert_eq!(netrc.find("h", Some("b")), Some(("b", "2")));
-        assert_eq!(netrc.find("h", None), Some(("a", "1")));
-        assert_eq!(read("machine h password 3").find("h", Some("c")), Some(("c", "3")));
+        assert_eq!(netrc.find("h", Some("b"), true), Some(("b", "2")));
+        assert_eq!(netrc.find("h", None, true), Some(("a", "1")));
+        assert_eq!(read("machine h password 3").find("h", Some("c"), true), Some(("c", "3")));
     }
 
     #[test]
@@ -241,7 +252,10 @@ mod tests {
             assert!(!found.to_string().contains("secret"));
         }
         assert_eq!(Netrc::parse(&" ".repeat(MAX_NETRC_LEN + 1)), Err(NetrcError::TooLarge));
-        assert_eq!(read("macdef x\nfoo bar\r\n\r\nmachine h login a\r\n").find("h", None), Some(("a", "")));
+        assert_eq!(
+            read("macdef x\nfoo bar\r\n\r\nmachine h login a\r\n").find("h", None, true),
+            Some(("a", ""))
+        );
         assert!(read("macdef x\nfoo").0.is_empty(), "a macro may be the last");
     }
 
@@ -264,7 +278,7 @@ mod tests {
         #[test]
         fn any_text_is_read_or_is_an_error(text in "(machine|default|login|password|macdef|#|\"|\\\\|a|[ \n\t]){0,30}|.{0,60}") {
             if let Ok(netrc) = Netrc::parse(&text) {
-                netrc.find("a", None);
+                netrc.find("a", None, true);
             }
         }
 
@@ -272,7 +286,7 @@ mod tests {
         fn a_quoted_password_is_read_as_it_was_written(host in "[a-z.]{1,10}", login in ".{1,10}", password in ".{0,20}") {
             let text = format!("machine {host} login {} password {}\n", quoted(&login), quoted(&password));
             let netrc = read(&text);
-            prop_assert_eq!(netrc.find(&host, None), Some((login.as_str(), password.as_str())));
+            prop_assert_eq!(netrc.find(&host, None, true), Some((login.as_str(), password.as_str())));
         }
     }
 }

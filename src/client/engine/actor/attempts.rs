@@ -50,10 +50,14 @@ impl Actor {
             let at = |address, headers| {
                 self.sources.source(address, headers, new.speak, &limits.bandwidth, Arc::clone(&reports))
             };
-            let source = at(&new.address, &new.headers);
+            // What a metalink has named is not what the user has given header fields for.
+            let headers = new.described.is_none().then_some(&*new.headers);
+            let source = at(&new.address, headers);
             let sums = match &new.sums {
                 // Header fields belong to the server of the download.
-                Some(SumsAt::Web(list)) => Some(at(list, &[])),
+                Some(SumsAt::Web(list)) => {
+                    Some(at(list, headers.filter(|_| list.is_at_server_of(&new.address))))
+                }
                 _ => None,
             };
             let mirrors = self.mirrors(&new, &limits, &progress);
@@ -104,7 +108,10 @@ impl Actor {
             let server = permits::of(&self.shared, id);
             let reports = Reports { server: Arc::clone(&server), progress: Arc::clone(progress) };
             // Header fields belong to the server of the download.
-            let source = self.sources.source(address, &[], new.speak, &limits.bandwidth, Arc::new(reports));
+            let headers = Some(&*new.headers)
+                .filter(|_| new.described.is_none() && address.is_at_server_of(&new.address));
+            let source =
+                self.sources.source(address, headers, new.speak, &limits.bandwidth, Arc::new(reports));
             Mirror { number, source, server }
         };
         (1..).zip(&new.mirrors).map(mirror).collect()

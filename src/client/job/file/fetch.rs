@@ -307,7 +307,8 @@ fn introduce<'a>(
     let content = &opened.content;
     if let ResumeState::Fresh(place) = state {
         let is_download = fetch.placement.is_some_and(|placement| placement.new.mirrors.is_empty());
-        if content.is_metalink && is_download && fetch.described.is_none() {
+        // Where a digest is given, it is that of the answer itself: a metalink would name contents that it does not verify.
+        if content.is_metalink && is_download && fetch.described.is_none() && fetch.digest.is_none() {
             return Err(Fault::metalink());
         }
         if let Some(described) = fetch.described {

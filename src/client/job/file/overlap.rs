@@ -1,5 +1,5 @@
-//! Compares some of what is local with what the server has now, where the server sends nothing that shows its version: before anything is
-//! added, the last block and one at random are received again.
+//! Compares some of what is local with what the server has now, where the server sends nothing that shows its version, or what is local is
+//! from another address: before anything is added, the last block and one at random are received again.
 
 use crate::{
     client::{
@@ -30,7 +30,9 @@ pub(crate) async fn compare(
     cancel: &Cancel,
 ) -> Result<bool, Unfinished> {
     let ResumeState::Known(known) = &mut resume.state else { return Ok(true) };
-    if fetch.source.has_validator(&known.content) {
+    // A validator says nothing about another address.
+    let is_of_another = !known.content.is_from(fetch.address);
+    if fetch.source.has_validator(&known.content) && !(is_of_another && !fetch.source.has_hashes()) {
         return Ok(true);
     }
     // Of a block that is not complete there is no digest to compare.
@@ -44,6 +46,9 @@ pub(crate) async fn compare(
         }
     };
     if is_same {
+        if is_of_another {
+            known.content.address = fetch.address.to_string();
+        }
         return Ok(true);
     }
     let address = fetch.address;

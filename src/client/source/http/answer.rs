@@ -47,6 +47,9 @@ impl Head {
         if lengths.iter().any(|length| *length != lengths[0]) {
             return Err(faults::violation(url, "it sends several lengths"));
         }
+        if !lengths.is_empty() && is_chunked(response) {
+            return Err(faults::violation(url, "it sends a length together with chunks"));
+        }
         let length = lengths.first().and_then(|length| fields::number(length.to_str().ok()?));
         let (range, total) = if response.status() == StatusCode::PARTIAL_CONTENT {
             let range = fields::text(response, CONTENT_RANGE).and_then(fields::content_range);

@@ -42,8 +42,9 @@ use crate::client::{
 #[derive(Clone, Debug)]
 pub(crate) struct Http {
     address: WebAddress,
-    /// Header fields for the server of the address alone.
-    headers: Arc<[WebHeader]>,
+    /// Header fields for the server of the address alone; `None` if that is not the server that the user has meant with any: nothing that
+    /// the user has given for all downloads is sent to it either.
+    headers: Option<Arc<[WebHeader]>>,
     clients: Arc<Clients>,
     limiter: Arc<Limiter>,
     observer: Arc<dyn Observer>,
@@ -56,13 +57,13 @@ pub(crate) struct Http {
 impl Http {
     pub(crate) fn new(
         address: WebAddress,
-        headers: &[WebHeader],
+        headers: Option<&[WebHeader]>,
         clients: Arc<Clients>,
         limiter: Arc<Limiter>,
         observer: Arc<dyn Observer>,
     ) -> Http {
         let (found, digest_at) = (Arc::default(), Arc::default());
-        Http { address, headers: headers.into(), clients, limiter, observer, found, digest_at }
+        Http { address, headers: headers.map(Into::into), clients, limiter, observer, found, digest_at }
     }
 
     /// The address.

@@ -107,6 +107,12 @@ impl Http {
 
     async fn send_once(&self, ask: &Ask, url: &Url) -> Result<Response, Fault> {
         let is_own = url.origin() == self.address.url().origin();
+        let sent = self.send_alone(ask, url, is_own).await;
+        sent.map_err(|fault| if is_own { fault } else { fault.of_another_server() })
+    }
+
+    /// Sends a request and follows no redirect. `is_own`: whether it is to the server of the address.
+    async fn send_alone(&self, ask: &Ask, url: &Url, is_own: bool) -> Result<Response, Fault> {
         let pin = if is_own { self.address.pin() } else { None };
         let secrets = self.secrets(url, is_own);
         let client = self.clients.client(url, pin, secrets.are_there)?;

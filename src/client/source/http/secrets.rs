@@ -26,35 +26,37 @@ impl Http {
     pub(super) fn secrets(&self, url: &Url, is_own: bool) -> Secrets {
         let mut fields = HeaderMap::new();
         if is_own {
-            self.own_fields(&mut fields);
+            if let Some(headers) = &self.headers {
+                self.headers_of_user(headers, &mut fields);
+            }
+            self.authorization(&mut fields);
         }
         if let Some(jar) = &self.clients.web().cookies
             && let Some(value) = jar.for_url(url, SystemTime::now())
         {
-            // One field has them all: servers read no second one.
-            let given = fields.get(COOKIE).map(|given| given.as_bytes().to_vec());
-            let bytes: Zeroizing<Vec<u8>> = Zeroizing::new(match given {
-                Some(given) => [&given, &b"; "[..], value.as_bytes()].concat(),
-                None => value.as_bytes().to_vec(),
-            });
-            insert(&mut fields, COOKIE, &bytes);
+            append_value(&mut fields, COOKIE, value.as_bytes());
         }
+        join_cookies(&mut fields);
         let are_there = fields.keys().any(|name| name != USER_AGENT && name != REFERER);
         Secrets { fields, are_there }
     }
 
-    /// The fields that only the server of the address gets. Those of the job come before those of all jobs.
-    fn own_fields(&self, fields: &mut HeaderMap) {
+    /// The fields that the user has given for the server of the address. Those of the job come before those of all jobs.
+    fn headers_of_user(&self, headers: &[WebHeader], fields: &mut HeaderMap) {
         let web = self.clients.web();
         if let Some(referer) = &web.referer {
             insert(fields, REFERER, referer.as_bytes());
         }
-        let is_own = |header: &&WebHeader| self.headers.iter().any(|own| own.has_name_of(header));
+        let is_own = |header: &&WebHeader| headers.iter().any(|own| own.has_name_of(header));
         web.headers.iter().filter(|header| !is_own(header)).for_each(|header| append(fields, header));
-        if self.headers.iter().any(|own| *own.name() == REFERER) {
+        if headers.iter().any(|own| *own.name() == REFERER) {
             fields.remove(REFERER);
         }
-        self.headers.iter().for_each(|header| append(fields, header));
+        headers.iter().for_each(|header| append(fields, header));
+    }
+
+    /// The user name and password for the server of the address, unless a field of the user has them.
+    fn authorization(&self, fields: &mut HeaderMap) {
         if fields.contains_key(AUTHORIZATION) {
             return;
         }
@@ -73,7 +75,8 @@ impl Http {
         }
         let user = given.map(|(user, _)| user);
         let netrc = self.clients.web().netrc.as_ref();
-        let found = netrc.and_then(|netrc| netrc.find(self.address.host(), user.as_deref()));
+        let is_meant = self.headers.is_some();
+        let found = netrc.and_then(|netrc| netrc.find(self.address.host(), user.as_deref(), is_meant));
         let found = found.map(|(user, password)| (user.to_owned(), Zeroizing::new(password.to_owned())));
         found.or_else(|| Some((user?, Zeroizing::default())))
     }
@@ -83,6 +86,22 @@ fn insert(fields: &mut HeaderMap, name: HeaderName, value: &[u8]) {
     if let Ok(mut value) = HeaderValue::from_bytes(value) {
         value.set_sensitive(true);
         fields.insert(name, value);
+    }
+}
+
+fn append_value(fields: &mut HeaderMap, name: HeaderName, value: &[u8]) {
+    if let Ok(mut value) = HeaderValue::from_bytes(value) {
+        value.set_sensitive(true);
+        fields.append(name, value);
+    }
+}
+
+/// One field has all cookies: servers read no second one.
+fn join_cookies(fields: &mut HeaderMap) {
+    let given: Vec<_> = fields.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    if given.len() > 1 {
+        let joined = Zeroizing::new(given.join(&b"; "[..]));
+        insert(fields, COOKIE, &joined);
     }
 }
 

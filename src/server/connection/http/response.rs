@@ -138,7 +138,7 @@ impl Response {
     pub fn write(self, exchange: Exchange, length: Length, output: &mut Output) {
         let status = self.status;
         let own = Arc::clone(&output.shared);
-        let own = &own.services.terms.response_headers;
+        let terms = &own.services.terms;
         let mut response = self
             .field("Date", httpdate::fmt_http_date(SystemTime::now()))
             .field("X-Content-Type-Options", "nosniff")
@@ -153,7 +153,12 @@ impl Response {
             Exchange { is_old: true, .. } => response.field("Connection", "keep-alive"),
             _ => response,
         };
-        add_response_headers(own, status as u16, &mut response.head);
+        add_response_headers(
+            &terms.response_headers,
+            status as u16,
+            terms.tokens.is_locked(),
+            &mut response.head,
+        );
         response.head.push_str("\r\n");
         output.status(status as u16);
         output.out.push(response.head.as_bytes());

@@ -1,6 +1,8 @@
 //! The digest of a file: known, or computed a block at a time. It is printed as `b3sum` or `sha256sum` do, stands in a metalink with those
 //! of the pieces, or is sent with the file itself.
 
+use std::borrow::Cow;
+
 use sha2::{Digest, Sha256};
 
 use super::{Context, Stage, Trouble, file, metalink};
@@ -22,6 +24,7 @@ use crate::{
         limits::permits::Permit,
     },
     storage::{StorageError, root::FileSource},
+    text::odd_name,
 };
 
 /// Bytes that are read at once.
@@ -185,8 +188,11 @@ fn read_block(source: &FileSource, index: u64, mut take: impl FnMut(&[u8])) -> R
 }
 
 fn respond(digest: &str, source: &FileSource, context: &mut Context<'_>) {
-    let line = line(digest, &source.meta().name);
-    Response::new(Status::Ok).text(context.exchange, &line, context.output);
+    let name = &source.meta().name;
+    // As it is on the disk, where it need not be UTF-8.
+    let name = odd_name::to_bytes(name).unwrap_or(Cow::Borrowed(name.as_bytes()));
+    let response = Response::new(Status::Ok);
+    response.content(context.exchange, "text/plain; charset=utf-8", &line(digest, &name), context.output);
 }
 
 fn respond_with_metalink(
@@ -216,10 +222,18 @@ fn respond_with_metalink(
 }
 
 /// A line of a file of checksums. A name with a backslash or a line end is escaped, which a backslash at the beginning says.
-fn line(digest: &str, name: &str) -> String {
-    let escaped = name.replace('\\', "\\\\").replace('\n', "\\n").replace('\r', "\\r");
-    let mark = if escaped == name { "" } else { "\\" };
-    format!("{mark}{digest}  {escaped}")
+fn line(digest: &str, name: &[u8]) -> Vec<u8> {
+    let escaped: Vec<u8> = name
+        .iter()
+        .flat_map(|byte| match byte {
+            b'\\' => b"\\\\".to_vec(),
+            b'\n' => b"\\n".to_vec(),
+            b'\r' => b"\\r".to_vec(),
+            byte => vec![*byte],
+        })
+        .collect();
+    let mark: &[u8] = if escaped == name { b"" } else { b"\\" };
+    [mark, digest.as_bytes(), b"  ", &escaped, b"\n"].concat()
 }
 
 #[cfg(test)]
@@ -228,7 +242,8 @@ mod tests {
 
     #[test]
     fn lines_are_as_the_checksum_programs_print_them() {
-        assert_eq!(line("ab", "a b"), "ab  a b");
-        assert_eq!(line("ab", "a\\b\nc"), "\\ab  a\\\\b\\nc");
+        assert_eq!(line("ab", b"a b"), b"ab  a b\n");
+        assert_eq!(line("ab", b"a\\b\nc"), b"\\ab  a\\\\b\\nc\n");
+        assert_eq!(line("ab", b"\xff"), b"ab  \xff\n");
     }
 }

@@ -33,7 +33,8 @@ pub(super) fn document(file: &Described<'_>) -> String {
         (PreEscaped("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"))
         metalink xmlns="urn:ietf:params:xml:ns:metalink" {
             generator { "fdsp" }
-            file name=(SafeText::new(file.name).as_str()) {
+            // XML has no such characters, in whichever form.
+            file name=(SafeText::new(file.name).as_str().replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}")) {
                 size { (file.size) }
                 hash type="sha-256" { (file.digest) }
                 @if !file.pieces.is_empty() {
