@@ -274,6 +274,16 @@ mod tests {
         assert!(lines >= MAX_WAITING, "{lines}");
     }
 
+    /// As when no program reads a pipe any more.
+    #[test]
+    fn a_pipe_without_a_reader_is_an_error_and_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+        assert!(log(&pipe, |_| ()).is_err());
+    }
+
     #[test]
     fn a_file_that_cannot_be_opened_is_an_error() {
         let folder = tempfile::tempdir().unwrap();

@@ -155,6 +155,8 @@ mod tests {
              \"target\":\"/a?token=...\",\"protocol\":\"HTTP/1.1\",\"status\":206,\"bytes\":17,\"seconds\":0.25,\
              \"user_agent\":\"one \\\"two\\\"\\n\"}\n"
         );
+        let odd = AccessLogFormat::Json.line(&self::record("/", "\u{9b}31m \u{202e} \u{1f600} \u{7f}"));
+        assert!(odd.contains("\"\\u009b31m \\u202e \\ud83d\\ude00 \\u007f\""), "{odd}");
         let unparsed = Record::new(record.peer, "http", "HTTP/1.1");
         assert!(AccessLogFormat::Combined.line(&unparsed).contains("\"-\" 0 0 \"-\" \"-\""));
     }

@@ -235,6 +235,9 @@ mod tests {
         }
         let long = format!("{}[1-99999]", "x".repeat(8000));
         assert_eq!(expand(&long), Err(GlobError::TooMany), "the bytes are bounded, too");
+        let parts = |count| format!("h/{}", "[1-100]".repeat(count));
+        assert_eq!(parse(&parts(2)).map(|parts| parts.len()), Ok(5));
+        assert_eq!(parse(&parts(1000)), Err(GlobError::TooMany), "before all parts are made");
     }
 
     proptest! {
