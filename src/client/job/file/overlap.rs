@@ -32,7 +32,8 @@ pub(crate) async fn compare(
     let ResumeState::Known(known) = &mut resume.state else { return Ok(true) };
     // A validator says nothing about another address.
     let is_of_another = !known.content.is_from(fetch.address);
-    if fetch.source.has_validator(&known.content) && !(is_of_another && !fetch.source.has_hashes()) {
+    let is_proof = !is_of_another || fetch.source.has_hashes();
+    if is_proof && fetch.source.has_validator(&known.content) {
         return Ok(true);
     }
     // Of a block that is not complete there is no digest to compare.
