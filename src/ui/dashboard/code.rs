@@ -33,7 +33,9 @@ pub fn render(model: &Model, area: Rect, buf: &mut Buffer) {
                 None => Style::new(),
             };
             for (y, row) in (y..).zip(&rows) {
-                put(buf, room, x, y, row, style);
+                // The last row may be half a row, below which there is no code any more.
+                let is_half = row.chars().all(|cell| cell == '▀');
+                put(buf, room, x, y, row, if is_half { Style { bg: None, ..style } } else { style });
             }
         }
         Some(Err((columns, rows))) => {

@@ -47,6 +47,9 @@ pub fn totals(model: &Model, area: Rect, buf: &mut Buffer) {
     put(buf, area, area.x, area.y, &text, theme.strong);
 }
 
+/// Columns that a long path of the folder has at least.
+const FOLDER_COLUMNS: usize = 16;
+
 /// What is served, and the throughput. With a graph below there is no sparkline.
 pub fn header(model: &Model, area: Rect, buf: &mut Buffer) {
     let area = inset(area);
@@ -73,7 +76,12 @@ pub fn header(model: &Model, area: Rect, buf: &mut Buffer) {
     let room = usize::from(right.saturating_sub(area.x + 2));
     let others = format!("Serving {}   {arch}      up since {since}", model.about.root);
     let transport = transport(model.about.security.is_encrypted(), room.saturating_sub(width(&others)));
-    let facts = format!("{arch}   {transport}   up since {since}");
+    // The folder is the most important. What is left out is in the log.
+    let wanted = width(model.about.root.as_str()).min(FOLDER_COLUMNS);
+    let all = format!("{arch}   {transport}   up since {since}");
+    let fewer = [format!("{transport}   up since {since}"), transport.to_owned()];
+    let fits = |facts: &String| "Serving ".len() + wanted + 3 + width(facts) <= room;
+    let facts = [all].into_iter().chain(fewer).find(fits).unwrap_or_default();
     let folder_room = room.saturating_sub(width(&facts) + 3 + "Serving ".len());
     let folder = clip_middle(model.about.root.as_str(), folder_room, glyphs);
     let mut x = put(buf, area, area.x, area.y, "Serving ", theme.plain);

@@ -45,7 +45,7 @@ pub fn columns(width: u16) -> usize {
 /// The lines of the pane in this area. The pictures are not among them where they are beside the queue.
 pub fn lines(model: &Model, area: Rect) -> Vec<Detail> {
     let columns = columns(area.width);
-    let Some(row) = &model.current else { return nothing(model) };
+    let Some(row) = &model.current else { return wrapped(nothing(model), columns) };
     let mut lines = wrapped(state(row, &model.look.theme), columns);
     if model.layout().side.is_empty() {
         let rows = if area.height > 8 { 2 } else { 1 };
@@ -62,12 +62,13 @@ pub fn lines(model: &Model, area: Rect) -> Vec<Detail> {
 /// The facts about the selected job, in this many columns, for the side.
 pub fn facts(model: &Model, columns: u16) -> Vec<Detail> {
     let columns = usize::from(columns).max(1);
-    let Some(row) = &model.current else { return nothing(model) };
+    let Some(row) = &model.current else { return wrapped(nothing(model), columns) };
     let theme = &model.look.theme;
     [state(row, theme), rest(model, row)].into_iter().flat_map(|facts| wrapped(facts, columns)).collect()
 }
 
-fn nothing(model: &Model) -> Vec<Detail> {
+/// What there is to say without a selected job.
+fn nothing(model: &Model) -> Vec<(&'static str, String, Style)> {
     let text = match model.queue.selected() {
         Some(Row::Done) => {
             let key = model.keys.shown(Context::Queue, QueueAction::Open);
@@ -78,7 +79,7 @@ fn nothing(model: &Model) -> Vec<Detail> {
         }
         _ => "nothing is selected".to_owned(),
     };
-    vec![Detail { label: "", line: Line::styled(text, model.look.theme.dim) }]
+    vec![("", text, model.look.theme.dim)]
 }
 
 fn about(model: &Model, row: &JobView, columns: usize) -> Vec<Detail> {
