@@ -171,7 +171,7 @@ fn nginx(home: &Home, lines: &str) -> Option<Running> {
     let program = server(home, "nginx", "-v")?;
     let at = home.path().display();
     let config = format!(
-        "daemon off; pid {at}/pid; error_log {at}/log; events {{}}\n\
+        "daemon off; master_process off; pid {at}/pid; error_log {at}/log; events {{}}\n\
          http {{ access_log off; client_body_temp_path {at}/t; proxy_temp_path {at}/t; fastcgi_temp_path {at}/t;\n\
          uwsgi_temp_path {at}/t; scgi_temp_path {at}/t; default_type text/plain; gzip_types *; gzip_min_length 1;\n\
          server {{ root {at}/served; {lines} }} }}"
