@@ -3,6 +3,7 @@
 pub mod dates;
 pub mod odd_name;
 pub mod qr;
+pub(crate) mod secret_names;
 pub mod units;
 
 use std::{

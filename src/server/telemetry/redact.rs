@@ -1,6 +1,6 @@
 //! Removes secrets from the targets and links of requests: the values of parameters whose names say that they are one, and passwords.
 
-use percent_encoding::percent_decode_str;
+use crate::text::secret_names::is_secret;
 
 /// What stands in place of a secret.
 const REDACTED: &str = "...";
@@ -8,8 +8,6 @@ const REDACTED: &str = "...";
 const MAX_TARGET_LEN: usize = 4096;
 /// The same for every other text.
 const MAX_TEXT_LEN: usize = 512;
-/// Parts of the names of parameters that are secrets.
-const SECRET: [&str; 8] = ["token", "pass", "secret", "key", "sig", "auth", "credential", "session"];
 
 /// The target of a request, of which secrets are removed.
 pub(super) fn redacted_target(target: &str) -> String {
@@ -46,11 +44,6 @@ fn redact(text: &str) -> String {
         }
     });
     format!("{path}?{}", parts.collect::<String>())
-}
-
-fn is_secret(name: &str) -> bool {
-    let name = percent_decode_str(name).decode_utf8_lossy().to_ascii_lowercase();
-    SECRET.iter().any(|part| name.contains(part))
 }
 
 fn bounded(mut text: String, length: usize) -> String {
