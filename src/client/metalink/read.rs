@@ -256,7 +256,8 @@ impl Draft {
             Wanted::Size => self.size = text.parse().ok(),
             Wanted::Digest(algorithm) => {
                 let digest = checksum(&algorithm, text);
-                let is_better = strength(digest.as_ref()) > strength(self.digest.as_ref());
+                let is_better =
+                    digest.as_ref().map(Checksum::strength) > self.digest.as_ref().map(Checksum::strength);
                 if is_better {
                     self.digest = digest;
                 }
@@ -309,17 +310,6 @@ fn checksum(algorithm: &str, hex: &str) -> Option<Checksum> {
         _ => return None,
     };
     format!("{algorithm}:{hex}").parse().ok()
-}
-
-fn strength(digest: Option<&Checksum>) -> u8 {
-    match digest {
-        None => 0,
-        Some(Checksum::Md5(_)) => 1,
-        Some(Checksum::Sha512(_)) => 2,
-        Some(Checksum::Sha256(_)) => 3,
-        // It is computed while the content is received.
-        Some(Checksum::Blake3(_)) => 4,
-    }
 }
 
 /// The value of an attribute. Entities of the document are not accepted in it.

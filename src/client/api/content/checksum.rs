@@ -31,6 +31,17 @@ impl Checksum {
     pub(crate) fn has_algorithm_of(&self, other: &Checksum) -> bool {
         std::mem::discriminant(self) == std::mem::discriminant(other)
     }
+
+    /// How much it proves beside others of the same content. Of those that nobody can forge, BLAKE3 comes first, which is computed while
+    /// the content is received.
+    pub(crate) fn strength(&self) -> u8 {
+        match self {
+            Checksum::Md5(_) => 0,
+            Checksum::Sha256(_) => 1,
+            Checksum::Sha512(_) => 2,
+            Checksum::Blake3(_) => 3,
+        }
+    }
 }
 
 impl FromStr for Checksum {

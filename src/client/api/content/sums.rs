@@ -159,7 +159,7 @@ impl Sums {
         let shown = SafeText::new(name);
         let Some(first) = found.first() else { return Err(SumsError::NotListed(shown)) };
         let supported = found.iter().filter_map(|entry| entry.checksum.as_ref().ok());
-        let Some(best) = supported.clone().max_by_key(|checksum| strength(checksum)) else {
+        let Some(best) = supported.clone().max_by_key(|checksum| checksum.strength()) else {
             let algorithm = first.checksum.as_ref().err().map_or("", String::as_str);
             return Err(SumsError::Unsupported {
                 name: shown,
@@ -167,24 +167,12 @@ impl Sums {
                 why: why_not(algorithm),
             });
         };
-        let mut equally_strong = supported.filter(|checksum| strength(checksum) == strength(best));
-        if equally_strong.any(|checksum| checksum != best && same_kind(checksum, best)) {
+        let mut equally_strong = supported.filter(|checksum| checksum.strength() == best.strength());
+        if equally_strong.any(|checksum| checksum != best) {
             return Err(SumsError::Ambiguous(shown));
         }
         Ok(best.clone())
     }
-}
-
-fn strength(checksum: &Checksum) -> u8 {
-    match checksum {
-        Checksum::Md5(_) => 0,
-        Checksum::Sha256(_) | Checksum::Blake3(_) => 1,
-        Checksum::Sha512(_) => 2,
-    }
-}
-
-fn same_kind(one: &Checksum, other: &Checksum) -> bool {
-    std::mem::discriminant(one) == std::mem::discriminant(other)
 }
 
 fn why_not(algorithm: &str) -> &'static str {
