@@ -109,8 +109,9 @@ impl Finish {
         let part = place.part.path();
         let size = content.size.unwrap_or(0);
         check_length(&writer, &file, size, &part)?;
-        self.check_digest(&file, (root, computed.as_ref()), &should_continue, &part)?;
-        self.check_announced(&file, (&content, computed.as_ref()), &should_continue, &part)?;
+        let known = (root, computed.as_ref());
+        self.check_digest(&file, known, &should_continue, &part)?;
+        self.check_announced(&file, &content, known, &should_continue, &part)?;
         if self.existing == Existing::Keep
             && let Some(in_place) = self.already_there(place, size, root, &should_continue)?
         {
@@ -167,16 +168,12 @@ impl Finish {
     fn check_digest(
         &self,
         file: &File,
-        (root, computed): (Hash, Option<&Checksum>),
+        known: (Hash, Option<&Checksum>),
         should_continue: impl Fn() -> bool,
         part: &Path,
     ) -> Result<(), Unfinished> {
         let Some(wanted) = &self.checksum else { return Ok(()) };
-        let found = match wanted {
-            // Proven while it was received.
-            Checksum::Blake3(_) => Checksum::Blake3(root.0),
-            _ => self.digest(file, wanted, computed, should_continue, part)?,
-        };
+        let found = self.digest(file, wanted, known, should_continue, part)?;
         if found == *wanted {
             return Ok(());
         }
@@ -185,15 +182,18 @@ impl Finish {
         Err(Fault::mismatch(DigestBy::User, message).into())
     }
 
-    /// The digest of the file: the one that was computed while it was received, otherwise by one read with progress.
+    /// The digest of the file: the root of its blocks or what was computed while it was received, otherwise by one read with progress.
     fn digest(
         &self,
         file: &File,
         like: &Checksum,
-        computed: Option<&Checksum>,
+        (root, computed): (Hash, Option<&Checksum>),
         should_continue: impl Fn() -> bool,
         part: &Path,
     ) -> Result<Checksum, Unfinished> {
+        if let Checksum::Blake3(_) = like {
+            return Ok(Checksum::Blake3(root.0));
+        }
         if let Some(computed) = computed.filter(|computed| computed.has_algorithm_of(like)) {
             return Ok(computed.clone());
         }
@@ -206,12 +206,13 @@ impl Finish {
     fn check_announced(
         &self,
         file: &File,
-        (content, computed): (&Content, Option<&Checksum>),
+        content: &Content,
+        known: (Hash, Option<&Checksum>),
         should_continue: impl Fn() -> bool,
         part: &Path,
     ) -> Result<(), Unfinished> {
         let (Some(announced), None) = (&content.digest, &self.checksum) else { return Ok(()) };
-        let found = self.digest(file, announced, computed, should_continue, part)?;
+        let found = self.digest(file, announced, known, should_continue, part)?;
         if found == *announced {
             return Ok(());
         }
