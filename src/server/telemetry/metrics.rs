@@ -1,6 +1,6 @@
 //! Numbers for Prometheus, by dialect and architecture: what happens is counted, and what is, is read when it is asked for.
 
-use std::sync::atomic::AtomicU64;
+use std::{sync::atomic::AtomicU64, time::Duration};
 
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
@@ -14,11 +14,7 @@ use prometheus_client::{
 };
 
 use super::record::Record;
-use crate::server::{
-    api::arch::Arch,
-    registry::entry::DIALECTS,
-    shared::{Shared, lifecycle::Phase, services::Services},
-};
+use crate::server::{api::arch::Arch, registry::entry::DIALECTS};
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Labels {
@@ -50,6 +46,19 @@ pub(crate) struct Metrics {
     /// By the numbers of the dialects.
     of_dialects: Vec<Counts>,
     arch: &'static str,
+}
+
+/// What is now, when it is asked for.
+pub(crate) struct Present {
+    /// The dialect of each open connection; `None` if it is not known yet.
+    pub connections: Vec<Option<&'static str>>,
+    /// What permits are for, how many are held, and how many there are.
+    pub permits: [(&'static str, (usize, usize)); 2],
+    /// Connections that were refused so far.
+    pub refused: u64,
+    pub is_draining: bool,
+    /// Time since the start.
+    pub uptime: Duration,
 }
 
 /// From 1 ms to some hours.
@@ -110,7 +119,7 @@ impl Metrics {
     }
 
     /// All numbers as Prometheus reads them.
-    pub fn text(&self, shared: &Shared) -> String {
+    pub fn text(&self, present: &Present) -> String {
         let mut registry = Registry::with_prefix("fdsp");
         registry.register("connections_accepted", "Connections accepted", self.connections.clone());
         registry.register("requests", "Requests that were answered or failed", self.requests.clone());
@@ -121,7 +130,7 @@ impl Metrics {
             "Time from a request to the last byte of its answer",
             self.seconds.clone(),
         );
-        self.present(shared, &mut registry);
+        self.present(present, &mut registry);
         let mut text = String::new();
         // Writing to a string does not fail.
         let _ = encode(&mut text, &registry);
@@ -129,32 +138,31 @@ impl Metrics {
     }
 
     /// Adds what is now.
-    fn present(&self, shared: &Shared, registry: &mut Registry) {
-        let services: &Services = &shared.services;
+    fn present(&self, present: &Present, registry: &mut Registry) {
         let live = Family::<Labels, Gauge>::default();
         for dialect in DIALECTS {
             live.get_or_create_owned(&Labels { dialect: label(dialect), arch: self.arch });
         }
-        shared.registry.for_each(|entry| {
-            live.get_or_create_owned(&Labels { dialect: label(entry.dialect()), arch: self.arch }).inc();
-        });
+        for dialect in &present.connections {
+            live.get_or_create_owned(&Labels { dialect: label(*dialect), arch: self.arch }).inc();
+        }
         registry.register("connections", "Open connections", live);
         let (taken, most) = (Family::<WorkLabels, Gauge>::default(), Family::<WorkLabels, Gauge>::default());
-        for (work, permits) in [("hashing", &services.hashing), ("archives", &services.archives)] {
-            let (labels, (now, all)) = (WorkLabels { work }, permits.usage());
+        for (work, (now, all)) in present.permits {
+            let labels = WorkLabels { work };
             taken.get_or_create_owned(&labels).set(signed(now));
             most.get_or_create_owned(&labels).set(signed(all));
         }
         registry.register("permits_taken", "Permits for expensive work that are held", taken);
         registry.register("permits", "Permits for expensive work that there are", most);
         let refused = Counter::<u64, AtomicU64>::default();
-        refused.inc_by(services.counts().refused);
+        refused.inc_by(present.refused);
         registry.register("connections_refused", "Connections refused", refused);
         let is_draining: Gauge = Gauge::default();
-        is_draining.set((shared.lifecycle.phase() != Phase::Running).into());
+        is_draining.set(present.is_draining.into());
         registry.register("draining", "Whether the server accepts no more connections", is_draining);
         let uptime = Gauge::<f64, AtomicU64>::default();
-        uptime.set(shared.lifecycle.started.elapsed().as_secs_f64());
+        uptime.set(present.uptime.as_secs_f64());
         registry.register("uptime_seconds", "Time since the start", uptime);
     }
 }

@@ -12,6 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use super::metrics::Present;
 use crate::{
     platform,
     server::{
@@ -87,7 +88,7 @@ fn answer_apart(stream: TcpStream, clients: &Arc<AtomicUsize>, shared: &Weak<Sha
 
 fn answer(mut stream: TcpStream, shared: &Weak<Shared>) -> io::Result<()> {
     let until = Instant::now() + TIMEOUT;
-    let mut head = Vec::new();
+    let (mut head, mut searched) = (Vec::new(), 0);
     let request = loop {
         let left = until.saturating_duration_since(Instant::now());
         if left.is_zero() || head.len() > MAX_HEAD_LEN {
@@ -97,7 +98,7 @@ fn answer(mut stream: TcpStream, shared: &Weak<Shared>) -> io::Result<()> {
         let mut buffer = [0; 4096];
         let count = stream.read(&mut buffer)?;
         head.extend_from_slice(&buffer[..count]);
-        if let Some(request) = parse_monitor_request(&head) {
+        if let Some(request) = parse_monitor_request(&head, &mut searched) {
             break request;
         }
         if count == 0 {
@@ -123,6 +124,18 @@ fn answer(mut stream: TcpStream, shared: &Weak<Shared>) -> io::Result<()> {
     stream.read(&mut [0; 4096]).map(drop)
 }
 
+fn present(shared: &Shared) -> Present {
+    let (services, mut connections) = (&shared.services, Vec::new());
+    shared.registry.for_each(|entry| connections.push(entry.dialect()));
+    Present {
+        connections,
+        permits: [("hashing", services.hashing.usage()), ("archives", services.archives.usage())],
+        refused: services.counts().refused,
+        is_draining: shared.lifecycle.phase() != Phase::Running,
+        uptime: shared.lifecycle.started.elapsed(),
+    }
+}
+
 /// The status line's rest, the media type, and the content.
 fn response(request: &MonitorRequest, shared: &Shared) -> (&'static str, &'static str, String) {
     const TEXT: &str = "text/plain; charset=utf-8";
@@ -138,7 +151,7 @@ fn response(request: &MonitorRequest, shared: &Shared) -> (&'static str, &'stati
         "healthz" => ("503 Service Unavailable", TEXT, "draining\n".to_owned()),
         "metrics" => {
             let media_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-            ("200 OK", media_type, shared.services.metrics.text(shared))
+            ("200 OK", media_type, shared.services.metrics.text(&present(shared)))
         }
         _ => ("404 Not Found", TEXT, "there are /metrics and /healthz\n".to_owned()),
     }

@@ -20,9 +20,10 @@ pub(crate) enum MonitorRequest {
     },
 }
 
-/// Parses the first request in some bytes; `None` if they have no whole head yet.
-pub(crate) fn parse_monitor_request(bytes: &[u8]) -> Option<MonitorRequest> {
-    let Ok(end) = find_end(bytes, &mut 0) else { return Some(MonitorRequest::Refused) };
+/// Parses the first request in some bytes, of which the first `searched` were searched for its end before; `None` if they have no whole
+/// head yet.
+pub(crate) fn parse_monitor_request(bytes: &[u8], searched: &mut usize) -> Option<MonitorRequest> {
+    let Ok(end) = find_end(bytes, searched) else { return Some(MonitorRequest::Refused) };
     Some(match Request::parse(&bytes[..end?]) {
         Ok(Request {
             method: method @ (Method::Get | Method::Head), target, host, has_body: false, ..
