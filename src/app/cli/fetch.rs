@@ -16,7 +16,9 @@ use crate::{
     app::config::{self, Bounded, Rate, Settings},
     client::{
         self, Existing, Form, LimitSchedule, Limits, Locator, NewJob, SavedJob, Server, SessionName, Speak,
-        SumsAt, Zone, glob, saved,
+        SumsAt, Zone, glob,
+        metalink::{self, MetalinkFile},
+        saved,
         session::{Changed, Saved},
         typed::{self, Request, TypedError},
     },
@@ -220,6 +222,12 @@ impl Fetch {
         })
     }
 
+    /// The jobs for the files of a metalink.
+    fn described(&self, files: Vec<MetalinkFile>) -> Vec<NewJob> {
+        let Some(first) = files.iter().find_map(MetalinkFile::first).cloned() else { return Vec::new() };
+        metalink::jobs(&self.job(first), files, self.engine.names)
+    }
+
     /// A job for an address.
     pub fn job(&self, address: Locator) -> NewJob {
         NewJob {
@@ -396,9 +404,9 @@ impl Cli {
                 job.mirrors.push(mirror);
             }
         }
-        let metalinks = metalinks::jobs(&fetch, described);
-        let named = metalinks.len();
-        jobs.splice(0..0, metalinks);
+        let described = fetch.described(described);
+        let named = described.len();
+        jobs.splice(0..0, described);
         if let (Some(local), [job]) = (&self.client.local, jobs.as_mut_slice()) {
             place(job, local)?;
             job.checksum = self.client.checksum.clone();

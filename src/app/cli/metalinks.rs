@@ -5,11 +5,9 @@ use std::{ffi::OsStr, fs::File, io::Read};
 use super::{
     environment::Environment,
     error::{UsageError, shown, wrong},
-    fetch::Fetch,
 };
 use crate::{
     client::{
-        NewJob,
         metalink::{self, MetalinkFile},
         typed,
     },
@@ -40,10 +38,4 @@ pub(super) fn read(
         },
         Err(error) => wrong(format!("cannot read '{name}': {}", without_number(&error.to_string()))),
     }
-}
-
-/// The downloads of these files.
-pub(super) fn jobs(fetch: &Fetch, files: Vec<MetalinkFile>) -> Vec<NewJob> {
-    let Some(first) = files.iter().find_map(MetalinkFile::first).cloned() else { return Vec::new() };
-    metalink::jobs(&fetch.job(first), files, fetch.engine.names)
 }
