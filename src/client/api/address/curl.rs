@@ -19,6 +19,8 @@ use crate::text::SafeText;
 
 /// Bytes of a command, at most.
 pub const MAX_COMMAND_LEN: usize = 128 << 10;
+/// The most lines of a command.
+const MAX_LINES: usize = 1000;
 /// Header fields of a command, at most.
 const MAX_HEADERS: usize = 100;
 /// What is not escaped in a user name and a password.
@@ -104,7 +106,8 @@ impl CurlCommand {
     /// Whether the command in a text goes on in the next line.
     pub fn continues(text: &str) -> bool {
         let is_open = || matches!(words(text), Err(CurlError::Quote));
-        text.len() <= MAX_COMMAND_LEN && (ends_with_backslash(text) || is_open())
+        let is_short = text.len() <= MAX_COMMAND_LEN && text.matches('\n').count() < MAX_LINES;
+        is_short && (ends_with_backslash(text) || is_open())
     }
 
     /// Reads a command.

@@ -4,7 +4,10 @@
 use std::{
     future::poll_fn,
     pin::Pin,
-    sync::Mutex,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     task::Poll,
     time::{Duration, Instant},
 };
@@ -39,8 +42,13 @@ pub(super) async fn run<'a>(
     connection: &mut Connection,
 ) -> Result<(), Fault> {
     let mut growth = Growth::new(lanes, connection.round_trip());
-    let mut lost = false;
-    let mut running: Vec<Lane<'_>> = vec![Box::pin(receive(lanes, shared, connection, None))];
+    let lost = AtomicBool::new(false);
+    let first = async {
+        let ended = receive(lanes, shared, connection, None).await;
+        lost.store(ended.is_err(), Ordering::Relaxed);
+        ended
+    };
+    let mut running: Vec<Lane<'_>> = vec![Box::pin(first)];
     loop {
         while let Some(permit) = growth.another(running.len(), shared) {
             tracing::debug!("{}: a further connection shares the tree", lanes.attempt.events.name());
@@ -55,7 +63,6 @@ pub(super) async fn run<'a>(
             Ok(()) => {}
             // The others receive its files.
             Err(fault) if !running.is_empty() && fault.retry_after().is_some() => {
-                lost = true;
                 growth.failed(&fault);
             }
             Err(fault) => return Err(fault),
@@ -69,7 +76,8 @@ pub(super) async fn run<'a>(
         }
     }
     drop(running);
-    if lost {
+    // The others have connections of their own.
+    if lost.into_inner() {
         *connection = lanes.connect().await?;
     }
     Ok(())

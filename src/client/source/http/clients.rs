@@ -35,6 +35,8 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Time without received bytes before the first TCP keepalive probe.
 const KEEPALIVE_TIME: Duration = Duration::from_secs(30);
 
+/// Servers whose clients, with their idle connections, are kept.
+const MAX_CLIENTS: usize = 64;
 /// The value of `User-Agent`, unless the user has given one.
 const USER_AGENT: &str = concat!("fdsp/", env!("CARGO_PKG_VERSION"));
 
@@ -82,6 +84,10 @@ impl Clients {
             let message = format!("cannot connect to {}: {reason}", key.0);
             Fault::never(TroubleKind::Connection, message)
         })?;
+        // A metalink may name any number of servers. What is in use stays so.
+        if clients.len() >= MAX_CLIENTS {
+            clients.clear();
+        }
         clients.insert(key, client.clone());
         Ok(client)
     }
