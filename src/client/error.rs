@@ -53,7 +53,7 @@ pub(crate) enum Verdict {
     UnknownHost(Instant),
     /// It cannot: the content is a metalink, and the downloads that it names are fetched in its place.
     Metalink,
-    /// All was fetched, and it has not the digest that it must have.
+    /// All was received, and its digest does not match.
     Mismatch(DigestBy),
     /// It can, but what was fetched belongs to another version.
     StartOver,
@@ -200,7 +200,7 @@ impl Fault {
         Fault::new(TroubleKind::Other, "it is a metalink", Verdict::Metalink)
     }
 
-    /// The content has not the digest that it must have.
+    /// The digest of the content does not match.
     pub(crate) fn mismatch(by: DigestBy, message: impl AsRef<str>) -> Fault {
         Fault::new(TroubleKind::Integrity, message.as_ref(), Verdict::Mismatch(by))
     }

@@ -204,7 +204,7 @@ impl Fetch {
     /// several of them.
     ///
     /// # Errors
-    /// It is none of them, or it is a path without a server.
+    /// It is not an address, or it is a path without a server.
     pub fn resolve(&self, text: &str) -> Result<Vec<Request>, UsageError> {
         typed::requests(text, self.server.as_ref(), self.plain, self.globs).map_err(|error| {
             UsageError(match error {

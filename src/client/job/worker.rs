@@ -104,7 +104,7 @@ pub(crate) async fn run(
         attempt.events.complete(resume.file.state.content().and_then(|content| content.size).unwrap_or(0));
         let (finished, outcome) = finished(&attempt, resume, &cancel, started, progressed).await;
         resume = finished;
-        // Of several sources one has sent wrong bytes: they are told apart.
+        // One of several sources has sent wrong bytes: find which.
         let is_mismatch =
             matches!(&outcome, Outcome::Fault { fault, .. } if matches!(fault.verdict, Verdict::Mismatch(_)));
         let sources = 1 + attempt.mirrors.len();
@@ -112,14 +112,14 @@ pub(crate) async fn run(
             return judged(&attempt, resume, outcome);
         }
         tracing::warn!(
-            "{}: what was received from several sources has not its digest; each is checked",
+            "{}: checksum mismatch of what several sources have sent; each source is checked",
             attempt.events.name()
         );
         attempt.progress.set_local(resume.file.state.blocks().unwrap_or(&Blocks::default()), true);
     }
 }
 
-/// What has not the digest that the server has announced is of no version that there is: it begins again.
+/// What does not match the digest that the server announces is no version of the content: it starts over.
 fn judged(attempt: &Attempt, resume: JobResume, outcome: Outcome) -> (JobResume, Outcome) {
     match outcome {
         Outcome::Fault { fault, progressed } if fault.verdict == Verdict::Mismatch(DigestBy::Server) => {

@@ -257,7 +257,7 @@ pub(super) fn refused(untrusted: &Untrusted, server: &Server, servers: &KnownSer
         }
         Untrusted::Unchecked { found } => {
             let message = format!(
-                "nobody has checked the certificate of {peer}, which is {found}: user name, password, cookies and header \
+                "the certificate of {peer}, {found}, is not verified: user name, password, cookies and header \
                  fields are not sent to it; if that is the server's own certificate, add #{found} to the address"
             );
             let new = NewServer { server: server.clone(), pin: *found };

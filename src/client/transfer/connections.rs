@@ -335,24 +335,26 @@ impl<'a> Connections<'a> {
             .is_some_and(|number| self.roster.suppliers().iter().any(|supplier| supplier.number != number));
         let is_blamed = senders.is_empty() && has_other;
         self.wrong_pieces += u32::from(!is_blamed && !is_explained);
-        let often = format!("piece {index} has not the digest of the metalink, however often it is fetched");
+        let often = format!(
+            "piece {index} does not match the checksum in the metalink, also after it was fetched again"
+        );
         let often = Fault::never(TroubleKind::Integrity, often);
         let Some(number) = first.filter(|_| senders.is_empty()) else {
             // The next time one source sends all of it.
             tracing::warn!(
-                "{}: piece {index}, from several sources, has not its digest; it is fetched again",
+                "{}: piece {index}, from several sources, does not match its checksum; it is fetched again",
                 self.name
             );
             return if self.wrong_pieces > MAX_WRONG_PIECES { Err(often) } else { Ok(()) };
         };
         if has_other {
-            let message = format!("piece {index} that it has sent has not the digest of the metalink");
+            let message = format!("its piece {index} does not match the checksum in the metalink");
             self.drop_source(number, &Fault::never(TroubleKind::Integrity, &message), part);
             part.senders.shares().is_wrong(number, &message);
             return Ok(());
         }
         tracing::warn!(
-            "{}: piece {index} has not the digest of the metalink; it is fetched again",
+            "{}: piece {index} does not match the checksum in the metalink; it is fetched again",
             self.name
         );
         if self.wrong_pieces > MAX_WRONG_PIECES { Err(often) } else { Ok(()) }

@@ -26,7 +26,7 @@ use crate::{
 /// Why a server is not trusted with its certificate.
 #[derive(Debug)]
 pub(crate) enum Untrusted {
-    /// The certificate has not the pin of the address.
+    /// The certificate does not match the pin of the address.
     WrongPin { expected: Pin, found: Pin },
     /// Another certificate was accepted before.
     Changed { known: Pin, found: Pin },

@@ -53,7 +53,7 @@ pub struct ResponseHeader {
 /// Why a text is no header field that can be added.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ResponseHeaderError {
-    /// It has no colon, a name that is none, or control characters.
+    /// It has no colon, an invalid name, or control characters.
     #[error("it must be NAME: VALUE, in ASCII and on one line")]
     Malformed,
     /// The server sets this field itself.

@@ -167,7 +167,7 @@ impl Writer {
         }
     }
 
-    /// Counts what could not be written. What is in the buffer then is given up, since a part of it may be written.
+    /// Counts what could not be written. What is in the buffer then is discarded, since a part of it may be written.
     fn check(&mut self, result: io::Result<()>) {
         let Err(error) = result else { return };
         self.is_torn = true;

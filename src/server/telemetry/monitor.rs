@@ -25,10 +25,10 @@ use crate::{
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// Clients at the same time. Further ones are closed.
 const MAX_CLIENTS: usize = 8;
-/// How long to wait after a client could not be accepted.
-const PAUSE: Duration = Duration::from_millis(50);
+/// Time between two attempts to accept a client, after one has failed.
+const RETRY_INTERVAL: Duration = Duration::from_millis(50);
 /// The stack of a thread in bytes.
-const STACK: usize = 256 * 1024;
+const STACK_LEN: usize = 256 * 1024;
 
 /// Its listener, until it is closed.
 pub(crate) struct Monitor {
@@ -44,13 +44,13 @@ impl Monitor {
     pub fn start(listener: TcpListener, shared: &Arc<Shared>) -> io::Result<Monitor> {
         let (local, own) = (listener.local_addr()?, listener.try_clone()?);
         let shared = Arc::downgrade(shared);
-        thread::Builder::new().name("metrics".into()).stack_size(STACK).spawn(move || {
+        thread::Builder::new().name("metrics".into()).stack_size(STACK_LEN).spawn(move || {
             let clients = Arc::new(AtomicUsize::new(0));
             while shared.upgrade().is_some_and(|shared| shared.lifecycle.phase() != Phase::Stopped) {
                 match listener.accept() {
                     Ok((stream, _)) => answer_apart(stream, &clients, &shared),
                     // The end of the listener, or no descriptors: then it is tried again.
-                    Err(_) => thread::sleep(PAUSE),
+                    Err(_) => thread::sleep(RETRY_INTERVAL),
                 }
             }
         })?;
@@ -63,10 +63,10 @@ impl Monitor {
     }
 }
 
-/// A place among the clients that are answered.
-struct Place(Arc<AtomicUsize>);
+/// A permit to answer a client.
+struct ClientPermit(Arc<AtomicUsize>);
 
-impl Drop for Place {
+impl Drop for ClientPermit {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
@@ -74,14 +74,14 @@ impl Drop for Place {
 
 fn answer_apart(stream: TcpStream, clients: &Arc<AtomicUsize>, shared: &Weak<Shared>) {
     let before = clients.fetch_add(1, Ordering::Relaxed);
-    let place = Place(Arc::clone(clients));
+    let permit = ClientPermit(Arc::clone(clients));
     if before >= MAX_CLIENTS {
         return;
     }
     let shared = Weak::clone(shared);
     // Without a thread the client is closed.
-    let _ = thread::Builder::new().name("metrics client".into()).stack_size(STACK).spawn(move || {
-        let _place = place;
+    let _ = thread::Builder::new().name("metrics client".into()).stack_size(STACK_LEN).spawn(move || {
+        let _permit = permit;
         let _ = answer(stream, &shared);
     });
 }

@@ -177,9 +177,9 @@ fn all_cookies_are_in_one_field() {
     assert_eq!(sent(&web, "cookie").as_deref(), Some("a=1; b=2"));
 }
 
-/// With `--accept-new` the certificate of an unknown server is accepted, but nobody has checked it.
+/// With `--accept-new` the certificate of an unknown server is accepted, but not verified.
 #[test]
-fn secrets_are_not_sent_to_a_server_whose_certificate_nobody_has_checked() {
+fn secrets_are_not_sent_to_a_server_whose_certificate_is_not_verified() {
     let serve = |request: &Request| Answer::of(request, b"content", TAG, &[]);
     let config = || {
         let config = once();

@@ -103,7 +103,7 @@ impl CurlCommand {
         rest.is_some_and(|rest| rest.starts_with([' ', '\t', '\\', '^', '\n', '\r']) && rest.contains("://"))
     }
 
-    /// Whether the command in a text goes on in the next line.
+    /// Whether the command in a text continues in the next line.
     pub fn continues(text: &str) -> bool {
         let is_open = || matches!(words(text), Err(CurlError::Quote));
         let is_short = text.len() <= MAX_COMMAND_LEN && text.matches('\n').count() < MAX_LINES;
@@ -131,7 +131,7 @@ impl CurlCommand {
             };
             let Some(kind) = kind(option) else { return Err(CurlError::Option(SafeText::new(option))) };
             if kind == Kind::Ignored {
-                // Letters behind it would be other options.
+                // Letters after it would be other options.
                 match attached {
                     Some(_) => return Err(CurlError::Option(SafeText::new(&text))),
                     None => continue,

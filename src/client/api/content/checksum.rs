@@ -32,7 +32,7 @@ impl Checksum {
         std::mem::discriminant(self) == std::mem::discriminant(other)
     }
 
-    /// How much it proves beside others of the same content. Of those that nobody can forge, BLAKE3 comes first, which is computed while
+    /// How much it proves beside others of the same content. Among those that cannot be forged BLAKE3 is first: it is computed while
     /// the content is received.
     pub(crate) fn strength(&self) -> u8 {
         match self {

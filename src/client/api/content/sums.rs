@@ -246,7 +246,7 @@ fn is_hex(text: &str) -> bool {
     text.len() >= 8 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// The name of a line; `None` if it is none.
+/// The name in a line; `None` if the name is not valid.
 fn name_of(text: &str, is_escaped: bool) -> Option<String> {
     if !is_escaped {
         return (!text.is_empty()).then(|| text.to_owned());

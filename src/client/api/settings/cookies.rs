@@ -49,8 +49,8 @@ pub enum CookiesError {
     /// Larger than any.
     #[error("it is larger than 16 MiB")]
     TooLarge,
-    /// A data base of a browser.
-    #[error("it is a data base of a browser: export the cookies in the format of Netscape (cookies.txt)")]
+    /// The database of a browser.
+    #[error("it is a browser's database: export the cookies in Netscape format (cookies.txt)")]
     Database,
     /// Not seven fields.
     #[error(

@@ -36,7 +36,7 @@ pub enum NetrcError {
     TooLarge,
     /// A word that is no keyword.
     #[error(
-        "line {0}: here is machine, default, login, password, account or macdef expected; a password with blanks is written \
+        "line {0}: expected machine, default, login, password, account or macdef; a password with blanks is written \
          in double quotes"
     )]
     Keyword(usize),

@@ -268,7 +268,7 @@ pub(super) fn verify_pieces(fetch: &Fetch<'_>, resume: &mut FileResume) -> Resul
     let wrong = pieces.local(&known.blocks, |bytes, offset| writer.read(bytes, offset));
     for WrongPiece { index, blocks } in &wrong {
         tracing::warn!(
-            "{}: piece {index} has not the digest of the metalink; it is fetched again",
+            "{}: piece {index} does not match the checksum in the metalink; it is fetched again",
             fetch.address
         );
         for block in blocks.clone() {

@@ -147,13 +147,13 @@ async fn take_over(fetch: &Fetch<'_>, source: &Mirror, resume: &mut FileResume) 
     Ok(())
 }
 
-/// The content has not the digest that it must have. If it is from several sources, one of them is believed at a time, and what others have
+/// The digest of the content does not match. If it is from several sources, one of them is believed at a time, and what others have
 /// sent is received again from it. Returns whether there is one to believe.
 pub(crate) fn doubt_sources(resume: &mut FileResume, sources: usize) -> bool {
     let FileResume { state, senders, sieve, .. } = resume;
     let ResumeState::Complete(known, _) = state else { return false };
     let is_wrong = |senders: &Senders, number: usize| {
-        senders.shares().is_wrong(number, "what it sends has not the digest of the content");
+        senders.shares().is_wrong(number, "what it sends does not match the digest of the content");
         senders.shares().forgive_different();
     };
     if let Some(sieve) = sieve.take() {

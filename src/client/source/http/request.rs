@@ -154,7 +154,7 @@ impl Http {
     }
 }
 
-/// Whether an address is a link that somebody has signed.
+/// Whether an address is a signed link.
 fn is_signed(url: &Url) -> bool {
     url.query_pairs().any(|(name, _)| name.to_ascii_lowercase().ends_with("signature"))
 }

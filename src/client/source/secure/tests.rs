@@ -76,7 +76,7 @@ async fn a_server_whose_trust_is_removed_has_to_show_its_certificate_again() {
     assert!(connect(&authority, &handshakes).await.unwrap());
     fs::write(&path, "").unwrap();
     assert!(!connect(&authority, &handshakes).await.unwrap(), "the line was deleted");
-    assert!(connect(&authority, &handshakes).await.unwrap(), "it was accepted anew");
+    assert!(connect(&authority, &handshakes).await.unwrap(), "it was accepted again");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -117,7 +117,7 @@ impl Roster {
         }
     }
 
-    /// A supplier gets no other connection for a while. Returns whether it has others beside it.
+    /// A connection of a supplier has failed: it gets no other one for a while, longer each time.
     pub(crate) fn failed(&mut self, number: usize, after: Duration, now: Instant) {
         let (failures, until) = self.failures.entry(number).or_insert((0, now));
         *failures += 1;
