@@ -36,6 +36,7 @@ pub use api::{
     address::curl::{CurlCommand, CurlError, MAX_COMMAND_LEN},
     address::glob,
     address::locator::{Host, Locator, LocatorError, Server},
+    address::shell_words::WordError,
     address::typed,
     address::web::{REDACTED, WebAddress, WebAddressError},
     address::web_header::{WebHeader, WebHeaderError},

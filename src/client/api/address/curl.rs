@@ -7,11 +7,10 @@
 //! `--compressed` and `--globoff` are left out, and so are header fields that this program sets itself. Every other option is an error. The
 //! quotes are those of bash: `'…'`, `"…"`, `$'…'` and `\`; nothing is expanded.
 
-use std::{iter::Peekable, str::Chars};
-
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{
+    shell_words::{WordError, words},
     web::{WebAddress, WebAddressError},
     web_header::{WebHeader, WebHeaderError},
 };
@@ -25,8 +24,6 @@ const MAX_LINES: usize = 1000;
 const MAX_HEADERS: usize = 100;
 /// What is not escaped in a user name and a password.
 const USER_SET: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
-/// What a shell would do more with, where it is not in quotes.
-const SHELL_CHARACTERS: [char; 8] = ['|', '&', ';', '<', '>', '(', ')', '`'];
 
 /// What a command requests. `Debug` shows no secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,17 +43,9 @@ pub enum CurlError {
     /// Copied for the command prompt of Windows.
     #[error("this curl command is for the command prompt of Windows: copy it as cURL (bash)")]
     Windows,
-    /// A quote that does not end.
-    #[error("a quote in the curl command has no end: copy all of it")]
-    Quote,
-    /// Something that a shell would expand, or another command.
-    #[error(
-        "the curl command has a '{0}' outside of quotes: put the address in single quotes, and leave out other commands"
-    )]
-    Shell(char),
-    /// An escape that is not known.
-    #[error("the curl command has an escape in $'…' that is not valid")]
-    Escape,
+    /// Its words cannot be read.
+    #[error(transparent)]
+    Words(#[from] WordError),
     /// Another option.
     #[error("curl's option {0} cannot be used here: leave it out (-H, -b, -u, -A and -e can be used)")]
     Option(SafeText),
@@ -105,7 +94,7 @@ impl CurlCommand {
 
     /// Whether the command in a text continues in the next line.
     pub fn continues(text: &str) -> bool {
-        let is_open = || matches!(words(text), Err(CurlError::Quote));
+        let is_open = || matches!(words(text), Err(WordError::Quote));
         let is_short = text.len() <= MAX_COMMAND_LEN && text.matches('\n').count() < MAX_LINES;
         is_short && (ends_with_backslash(text) || is_open())
     }
@@ -124,7 +113,7 @@ impl CurlCommand {
         }
         let mut words = words(text)?.into_iter().skip(1);
         let mut found = Found::default();
-        while let Some(Word { text, .. }) = words.next() {
+        while let Some(text) = words.next() {
             let Some((option, attached)) = split_option(&text) else {
                 found.address(text)?;
                 continue;
@@ -137,7 +126,7 @@ impl CurlCommand {
                     None => continue,
                 }
             }
-            let value = attached.map(str::to_owned).or_else(|| words.next().map(|word| word.text));
+            let value = attached.map(str::to_owned).or_else(|| words.next());
             let value = value.ok_or_else(|| CurlError::NoValue(SafeText::new(option)))?;
             found.option(kind, option, value)?;
         }
@@ -268,139 +257,6 @@ fn ends_with_backslash(text: &str) -> bool {
     text.chars().rev().take_while(|c| *c == '\\').count() % 2 == 1
 }
 
-/// A word of a command.
-#[derive(Debug, PartialEq, Eq)]
-struct Word {
-    text: String,
-}
-
-/// The words of a command, as bash would read them.
-fn words(text: &str) -> Result<Vec<Word>, CurlError> {
-    let mut words = Vec::new();
-    let mut word: Option<String> = None;
-    let mut rest = text.chars().peekable();
-    while let Some(c) = rest.next() {
-        match c {
-            c if c.is_ascii_whitespace() => words.extend(word.take().map(|text| Word { text })),
-            '\'' => single(&mut rest, word.get_or_insert_default())?,
-            '"' => double(&mut rest, word.get_or_insert_default())?,
-            '$' if rest.next_if_eq(&'\'').is_some() => ansi(&mut rest, word.get_or_insert_default())?,
-            '$' if expands(rest.peek()) => return Err(CurlError::Shell('$')),
-            '\\' => {
-                // A backslash before a line end is nothing.
-                let is_crlf = rest.peek() == Some(&'\r');
-                match rest.next() {
-                    None | Some('\n') => {}
-                    Some('\r') if is_crlf && rest.next_if_eq(&'\n').is_some() => {}
-                    Some(escaped) => word.get_or_insert_default().push(escaped),
-                }
-            }
-            c if SHELL_CHARACTERS.contains(&c) => return Err(CurlError::Shell(c)),
-            c => word.get_or_insert_default().push(c),
-        }
-    }
-    words.extend(word.take().map(|text| Word { text }));
-    Ok(words)
-}
-
-/// Whether bash would expand a `$` before this.
-fn expands(next: Option<&char>) -> bool {
-    next.is_some_and(|next| next.is_ascii_alphanumeric() || "_({\"@*#?$!-".contains(*next))
-}
-
-fn single(rest: &mut Peekable<Chars<'_>>, word: &mut String) -> Result<(), CurlError> {
-    for c in rest.by_ref() {
-        match c {
-            '\'' => return Ok(()),
-            c => word.push(c),
-        }
-    }
-    Err(CurlError::Quote)
-}
-
-fn double(rest: &mut Peekable<Chars<'_>>, word: &mut String) -> Result<(), CurlError> {
-    while let Some(c) = rest.next() {
-        match c {
-            '"' => return Ok(()),
-            '`' => return Err(CurlError::Shell('`')),
-            '$' if expands(rest.peek().filter(|next| **next != '"')) => return Err(CurlError::Shell('$')),
-            '\\' => match rest.next() {
-                Some('\n') => {}
-                Some(escaped @ ('"' | '\\' | '$' | '`')) => word.push(escaped),
-                Some(other) => word.extend(['\\', other]),
-                None => break,
-            },
-            c => word.push(c),
-        }
-    }
-    Err(CurlError::Quote)
-}
-
-/// `$'…'`, with the escapes of C.
-fn ansi(rest: &mut Peekable<Chars<'_>>, word: &mut String) -> Result<(), CurlError> {
-    // Escapes are bytes, and several of them can be one character.
-    let mut bytes: Vec<u8> = Vec::new();
-    let push = |bytes: &mut Vec<u8>, c: char| bytes.extend(c.encode_utf8(&mut [0; 4]).as_bytes());
-    while let Some(c) = rest.next() {
-        match c {
-            '\'' => {
-                word.push_str(std::str::from_utf8(&bytes).map_err(|_| CurlError::Escape)?);
-                return Ok(());
-            }
-            '\\' => match rest.next().ok_or(CurlError::Quote)? {
-                'n' => bytes.push(b'\n'),
-                'r' => bytes.push(b'\r'),
-                't' => bytes.push(b'\t'),
-                'a' => bytes.push(7),
-                'b' => bytes.push(8),
-                'e' | 'E' => bytes.push(27),
-                'f' => bytes.push(12),
-                'v' => bytes.push(11),
-                same @ ('\\' | '\'' | '"' | '?') => push(&mut bytes, same),
-                'x' => bytes.push(code(rest, 16, 2, None)? as u8),
-                first @ '0'..='7' => bytes.push(code(rest, 8, 3, Some(first))? as u8),
-                'u' => push(&mut bytes, character(rest, 4)?),
-                'U' => push(&mut bytes, character(rest, 8)?),
-                _ => return Err(CurlError::Escape),
-            },
-            c => push(&mut bytes, c),
-        }
-    }
-    Err(CurlError::Quote)
-}
-
-fn character(rest: &mut Peekable<Chars<'_>>, len: usize) -> Result<char, CurlError> {
-    let first = code(rest, 16, len, None)?;
-    if !(0xd800..0xdc00).contains(&first) {
-        return char::from_u32(first).ok_or(CurlError::Escape);
-    }
-    // Browsers write a character beyond 16 bits as two of them.
-    if rest.next() != Some('\\') || rest.next() != Some('u') {
-        return Err(CurlError::Escape);
-    }
-    let second = code(rest, 16, 4, None)?;
-    if !(0xdc00..0xe000).contains(&second) {
-        return Err(CurlError::Escape);
-    }
-    char::from_u32(0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00)).ok_or(CurlError::Escape)
-}
-
-/// A number of one to `len` digits. A zero would end the word for bash.
-fn code(
-    rest: &mut Peekable<Chars<'_>>,
-    radix: u32,
-    len: usize,
-    first: Option<char>,
-) -> Result<u32, CurlError> {
-    let mut digits: String = first.into_iter().collect();
-    while digits.len() < len
-        && let Some(digit) = rest.next_if(|c| c.is_digit(radix))
-    {
-        digits.push(digit);
-    }
-    u32::from_str_radix(&digits, radix).ok().filter(|code| *code != 0).ok_or(CurlError::Escape)
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -526,7 +382,7 @@ mod tests {
         #[test]
         fn a_quoted_word_is_read_as_it_was_written(word in "[^\0]{0,30}") {
             let single = format!("x '{}'", word.replace('\'', "'\\''"));
-            let expected = Ok(vec![Word { text: "x".into() }, Word { text: word.clone() }]);
+            let expected = Ok(vec!["x".to_owned(), word.clone()]);
             prop_assert_eq!(&words(&single), &expected);
             let codes: String = word
                 .chars()
