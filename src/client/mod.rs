@@ -33,7 +33,7 @@ pub(crate) mod transfer;
 pub(crate) mod trust;
 
 pub use api::{
-    address::curl::{CurlCommand, CurlError, MAX_COMMAND_LEN},
+    address::curl::{CurlCommand, CurlError, MAX_COMMAND_LEN, MAX_HEADERS},
     address::glob,
     address::locator::{Host, Locator, LocatorError, Server},
     address::shell_words::WordError,

@@ -9,8 +9,10 @@ use super::{
     Cli, ClientArgs, access,
     environment::{Environment, Terminal},
     error::{UsageError, shown, wrong},
-    input_file::{self, Entry},
-    metalinks,
+    named_files::{
+        input_file::{self, Entry},
+        metalinks,
+    },
 };
 use crate::{
     app::config::{self, Bounded, Rate, Settings},

@@ -6,16 +6,14 @@ mod configuration;
 mod environment;
 mod error;
 mod fetch;
-mod input_file;
 mod manual;
-mod metalinks;
+mod named_files;
 mod options;
 mod own_files;
 mod plan;
 
 mod readable_secrets;
 mod values;
-mod web_files;
 
 use std::{ffi::OsString, path::PathBuf};
 

@@ -20,8 +20,8 @@ use crate::text::SafeText;
 pub const MAX_COMMAND_LEN: usize = 128 << 10;
 /// The most lines of a command.
 const MAX_LINES: usize = 1000;
-/// Header fields of a command, at most.
-const MAX_HEADERS: usize = 100;
+/// Header fields of a download, at most.
+pub const MAX_HEADERS: usize = 100;
 /// What is not escaped in a user name and a password.
 const USER_SET: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 

@@ -2,11 +2,11 @@
 
 use std::{ffi::OsStr, fs::File, io::Read};
 
-use super::{
-    environment::Environment,
-    error::{UsageError, shown, wrong},
-};
 use crate::{
+    app::cli::{
+        environment::Environment,
+        error::{UsageError, shown, wrong},
+    },
     client::{
         metalink::{self, MetalinkFile},
         typed,
@@ -19,7 +19,7 @@ use crate::{
 ///
 /// # Errors
 /// It cannot be read, or is not one.
-pub(super) fn read(
+pub(crate) fn read(
     argument: &OsStr,
     environment: &Environment,
 ) -> Result<Option<Vec<MetalinkFile>>, UsageError> {

@@ -9,13 +9,15 @@ use std::{
 
 use zeroize::Zeroizing;
 
-use super::{
-    Cli,
-    environment::Environment,
-    error::{UsageError, shown, wrong},
-};
 use crate::{
-    app::config,
+    app::{
+        cli::{
+            Cli,
+            environment::Environment,
+            error::{UsageError, shown, wrong},
+        },
+        config,
+    },
     client::{
         Cookies, Locator, MAX_COOKIES_LEN, MAX_NETRC_LEN, MAX_SUMS_LEN, Netrc, Sums, SumsAt, WebAddress,
     },
@@ -27,7 +29,7 @@ const NETRC_FILE: &str = ".netrc";
 
 impl Cli {
     /// The file with user names and passwords, if there is one.
-    pub(super) fn netrc_path(&self, environment: &Environment) -> Option<PathBuf> {
+    pub(crate) fn netrc_path(&self, environment: &Environment) -> Option<PathBuf> {
         match &self.client.netrc_file {
             Some(path) => Some(environment.directory.join(path)),
             None if self.client.netrc => config::below_home(NETRC_FILE),
@@ -36,11 +38,11 @@ impl Cli {
     }
 
     /// The file with cookies.
-    pub(super) fn cookies_path(&self, environment: &Environment) -> Option<PathBuf> {
+    pub(crate) fn cookies_path(&self, environment: &Environment) -> Option<PathBuf> {
         self.client.load_cookies.as_ref().map(|path| environment.directory.join(path))
     }
 
-    pub(super) fn netrc(&self, environment: &Environment) -> Result<Option<Arc<Netrc>>, UsageError> {
+    pub(crate) fn netrc(&self, environment: &Environment) -> Result<Option<Arc<Netrc>>, UsageError> {
         let Some(path) = self.netrc_path(environment) else {
             return if self.client.netrc {
                 wrong("there is no home folder with a .netrc file")
@@ -54,7 +56,7 @@ impl Cli {
         Ok(Some(Arc::new(netrc)))
     }
 
-    pub(super) fn cookies(&self, environment: &Environment) -> Result<Option<Arc<Cookies>>, UsageError> {
+    pub(crate) fn cookies(&self, environment: &Environment) -> Result<Option<Arc<Cookies>>, UsageError> {
         let Some(path) = self.cookies_path(environment) else { return Ok(None) };
         let content = read(&path, MAX_COOKIES_LEN)?;
         let cookies = Cookies::parse(&content).map_err(|error| cannot_use(&path, &error.to_string()))?;
@@ -62,7 +64,7 @@ impl Cli {
     }
 
     /// The list of checksums that is named. A local list is read once here, so that a wrong one is an error before anything is fetched.
-    pub(super) fn sums(&self, environment: &Environment) -> Result<Option<SumsAt>, UsageError> {
+    pub(crate) fn sums(&self, environment: &Environment) -> Result<Option<SumsAt>, UsageError> {
         let Some(given) = &self.client.checksum_file else {
             return Ok(None);
         };

@@ -8,16 +8,17 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{
-    environment::Environment,
-    error::{UsageError, shown, wrong},
-};
 use crate::{
-    app::config,
-    client::{Checksum, CurlCommand, WebHeader, typed},
+    app::{
+        cli::{
+            environment::Environment,
+            error::{UsageError, shown, wrong},
+        },
+        config,
+    },
+    client::{Checksum, CurlCommand, MAX_HEADERS, WebHeader, typed},
     protocol::path::odd_name,
-    text::SafeText,
-    text::without_number,
+    text::{SafeText, without_number},
 };
 
 /// The name of stdin.
@@ -27,28 +28,25 @@ const MAX_LEN: u64 = 64 << 20;
 
 /// An entry of the file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Entry {
+pub(crate) struct Entry {
     /// The number of its line, from 1.
-    pub(super) line: usize,
+    pub(crate) line: usize,
     /// The address or the path.
-    pub(super) address: String,
+    pub(crate) address: String,
     /// Other addresses of the same file, after tabs on the same line, as in the input files of aria2.
-    pub(super) mirrors: Vec<String>,
+    pub(crate) mirrors: Vec<String>,
     /// `out`: the path to save as.
-    pub(super) out: Option<PathBuf>,
+    pub(crate) out: Option<PathBuf>,
     /// `dir`: the folder to save in.
-    pub(super) dir: Option<PathBuf>,
+    pub(crate) dir: Option<PathBuf>,
     /// `checksum`.
-    pub(super) checksum: Option<Checksum>,
+    pub(crate) checksum: Option<Checksum>,
     /// `header`, `user-agent` and `referer`.
-    pub(super) headers: Vec<WebHeader>,
+    pub(crate) headers: Vec<WebHeader>,
 }
 
-/// Header fields of one address, at most.
-const MAX_HEADERS: usize = 100;
-
 /// Reads all entries of a file, or of stdin.
-pub(super) fn read(path: &Path, environment: &Environment) -> Result<Vec<Entry>, UsageError> {
+pub(crate) fn read(path: &Path, environment: &Environment) -> Result<Vec<Entry>, UsageError> {
     let name = name(path);
     let mut text = Vec::new();
     let read = if path == Path::new(STDIN) {
@@ -69,7 +67,7 @@ pub(super) fn read(path: &Path, environment: &Environment) -> Result<Vec<Entry>,
 }
 
 /// An error in a line of the file.
-pub(super) fn at(path: &Path, line: usize, error: &str) -> UsageError {
+pub(crate) fn at(path: &Path, line: usize, error: &str) -> UsageError {
     UsageError(format!("{}, line {line}: {error}; nothing was started", name(path)))
 }
 
