@@ -174,7 +174,7 @@ fn files_of_secrets_and_checksums_are_read_at_the_start() {
     let cookies = file("cookies", "h secret");
     let sums = file("sums", "nothing");
     for (line, part) in [
-        (format!("--netrc-file {netrc} https://h/a"), "line 1: here is machine, default"),
+        (format!("--netrc-file {netrc} https://h/a"), "line 1: expected machine, default"),
         (format!("--load-cookies {cookies} https://h/a"), "line 1: it does not have the seven fields"),
         (format!("--checksum-file {sums} https://h/a"), "is not a list of checksums"),
         ("--checksum-file /none https://h/a".into(), "cannot read '/none'"),

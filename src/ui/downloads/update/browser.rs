@@ -24,7 +24,13 @@ pub(super) fn open(model: &mut Model) -> Vec<Effect> {
         show(model);
         return read_on(model);
     }
-    let last = model.browser.as_ref().filter(|_| typed.is_empty());
+    // A listing that was typed with the wrong encryption failed, and by now it is known how the server is reached.
+    let is_outdated = |browser: &&Browser| {
+        let failed = browser.directory.server();
+        let mut known = model.defaults.server.iter();
+        known.any(|server| server.host() == failed.host() && server.is_encrypted() != failed.is_encrypted())
+    };
+    let last = model.browser.as_ref().filter(|browser| typed.is_empty() && !is_outdated(browser));
     let address = match last.map(|browser| browser.directory.clone()) {
         Some(directory) => directory,
         None => match target::directory(&typed, &model.defaults) {

@@ -105,6 +105,27 @@ fn a_token_is_for_all_downloads_of_the_server_and_is_not_shown() {
     assert_eq!(open(&model), Some(JobId(20)), "the other one asks nothing any more");
 }
 
+/// The server was typed without its scheme; a download has found how it is reached.
+#[test]
+fn a_failed_listing_is_opened_again_in_the_way_the_server_is_reached() {
+    let (mut model, queue) = (model(), every_state());
+    type_in(&mut model, &queue, "fdsp://nas.local/");
+    let listed = |effects: &[Effect]| {
+        effects.iter().find_map(|effect| match effect {
+            Effect::List { ticket, directory, .. } => Some((*ticket, directory.server())),
+            _ => None,
+        })
+    };
+    let (ticket, server) = listed(&keys(&mut model, &queue, "ctrl-o")).expect("a listing");
+    assert!(server.is_encrypted());
+    let trouble = Trouble::new(TroubleKind::Connection, "it speaks without TLS");
+    update(&mut model, &queue, Message::Listed { ticket, answer: Err(trouble) });
+    model.input.clear();
+    keys(&mut model, &queue, "esc");
+    let (_, server) = listed(&keys(&mut model, &queue, "ctrl-o")).expect("another listing");
+    assert_eq!(server, testing::server());
+}
+
 #[test]
 fn a_listing_that_wants_a_token_asks_for_it_and_opens() {
     let (mut model, queue) = (model(), every_state());
